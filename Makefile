@@ -1,0 +1,53 @@
+# `make demo` and `make test` do all their own set-up: a virtual environment under .venv, from locked requirements with hashes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+
+.PHONY: demo test lint bench lock clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo   a local cloud, a group, a forecast, its schedule and 48 hours of it (ARGS='--csv load.csv')"
+	@echo "make test   lint, types, import rules, tests"
+	@echo "make lint   lint, types, import rules"
+	@echo "make bench  speed and memory of the job"
+	@echo "make lock   renew the locked requirements"
+
+$(VENV)/bootstrapped: requirements/bootstrap.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed; set PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@touch $@
+
+# Two sets: the demo needs no test tools. The larger set holds the smaller, so `make demo` after `make test` installs nothing.
+$(VENV)/demo: $(VENV)/bootstrapped requirements/demo.txt pyproject.toml
+	@test -e $(VENV)/dev || $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/demo.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/bootstrapped requirements/dev.txt pyproject.toml
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@ $(VENV)/demo
+
+demo: $(VENV)/demo
+	$(BIN)/elastic-iac demo $(ARGS)
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/pytest -n $(JOBS) $(ARGS)
+
+bench: $(VENV)/dev
+	$(BIN)/python -m benchmarks $(ARGS)
+
+lock: $(VENV)/bootstrapped
+	UV=$(BIN)/uv requirements/lock.sh
+
+clean:
+	rm -rf $(VENV) .venvs build dist out *.egg-info

@@ -1,0 +1,89 @@
+"""Every error that elastic-iac raises on purpose.
+
+    ElasticIacError
+    ├── UsageError            the user's input is wrong (exit code 2)
+    │   ├── SettingsError     a settings file or a component's argument
+    │   └── InputError        a data file: columns, stamps, values
+    ├── Hold                  a doubt: nothing is written, the old plan stays, an alarm is raised
+    ├── SourceError           the load could not be read
+    ├── ForecastError         no model could serve, not even the seasonal naive one
+    ├── TargetError           the cloud refused or could not be reached
+    │   ├── TargetNotFoundError   the group does not exist (deleted, renamed, wrong region)
+    │   └── CredentialsError      no, expired or insufficient credentials: never retried
+    └── StoreError            the store could not be read or written
+        └── ConflictError     somebody else wrote first
+
+A message names the field, the value and what would be right. It never holds a secret.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ElasticIacError(Exception):
+    """The root of all errors raised on purpose; `exit_code` is what the command line returns."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(ElasticIacError):
+    """The user's input is wrong."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class SettingsError(UsageError):
+    """A setting is missing, unknown, blank or out of range."""
+
+    def __init__(self, field: str, value: object, expected: str) -> None:
+        self.field = field
+        self.value = value
+        self.expected = expected
+        super().__init__(f"{field}: got {value!r}; expected {expected}")
+
+
+class InputError(UsageError):
+    """A data file cannot be read as a load series."""
+
+
+class Hold(ElasticIacError):  # noqa: N818 - an outcome, named as faults and operators name it
+    """A doubt: no write at all, the old plan stays.
+
+    Args:
+        code: A stable kebab-case word for alarms and tests, e.g. `no-scale-in-path`.
+        reason: What is in doubt and what a person can do about it.
+    """
+
+    def __init__(self, code: str, reason: str) -> None:
+        self.code = code
+        self.reason = reason
+        super().__init__(f"{code}: {reason}")
+
+
+class SourceError(ElasticIacError):
+    """The load could not be read, or not wholly."""
+
+
+class ForecastError(ElasticIacError):
+    """No model could serve."""
+
+
+class TargetError(ElasticIacError):
+    """The cloud refused a call or could not be reached."""
+
+
+class TargetNotFoundError(TargetError):
+    """The group does not exist."""
+
+
+class CredentialsError(TargetError):
+    """There are no credentials, or they are expired or insufficient."""
+
+
+class StoreError(ElasticIacError):
+    """The store could not be read or written."""
+
+
+class ConflictError(StoreError):
+    """A conditional write lost: somebody else wrote first."""

@@ -1,0 +1,30 @@
+"""Slots: what a cloud's scheduled scaling is asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, order=True)
+class Slot:
+    """From `start` (UTC, whole minute) on, at least `floor` instances, until the next slot. `name` is derived from owner and start."""
+
+    start: datetime
+    floor: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What is to stand in the cloud.
+
+    Attributes:
+        slots: Ascending by start, starts unique; the last one restores the baseline.
+        notes: What a person should know (coarsened, pinned, merged with foreign actions).
+        complete: False where the limit on actions forced an intermediate schedule: applying it makes room, and a second round finishes.
+    """
+
+    slots: tuple[Slot, ...]
+    notes: tuple[str, ...] = ()
+    complete: bool = True
