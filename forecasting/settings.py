@@ -64,7 +64,7 @@ class CloudWatchMetric(_Settings):
     statistic: Text = Field(
         default="Average",
         pattern=r"^(Sum|Average|Minimum|Maximum|SampleCount|p(\d{1,2}(\.\d{1,2})?|100))$",
-        description="'Sum' is divided by the period and so becomes a rate per second; 'Average', 'Maximum' or a percentile such as 'p95' is taken as it is.",
+        description="'Sum' is divided by the period: a rate per second. 'Average', 'Maximum' or a percentile such as 'p95' is taken as it is.",
     )
     unit: Text | None = Field(
         default=None,
