@@ -185,7 +185,7 @@ class Fleet(_Settings):
         description="Launch to first healthy answer, p90 of what was measured. Two minutes of scheduling jitter are added.",
     )
     step_minutes: Literal[5, 15, 30, 60] = Field(default=15, description="Step of the forecast and the plan.")
-    horizon_hours: int = Field(default=48, ge=6, le=168, description="How far ahead is planned.")
+    horizon_hours: int = Field(default=48, ge=6, le=48, description="How far ahead is planned.")
     max_increase_per_slot: int | None = Field(
         default=None,
         ge=1,

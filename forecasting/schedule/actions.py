@@ -1,0 +1,83 @@
+"""Scheduled actions as AWS gives them, and which of them are ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+_NAME = re.compile(r"elastic-iac-(?P<owner>[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?)-(?P<stamp>\d{8}T\d{4})Z")
+
+
+@dataclass(frozen=True)
+class ScheduledAction:
+    """One scheduled action of a group.
+
+    Attributes:
+        name: Unique within the group.
+        start: Next time it runs (UTC); None where AWS gives none.
+        recurrence: Five-field cron in `time_zone`, or None for an action that runs once.
+        time_zone: IANA zone of the recurrence; UTC where AWS gives none.
+        end: A recurrence ends here (UTC).
+        min_size: New MinSize, or None where it is left as it is; likewise the others.
+    """
+
+    name: str
+    start: datetime | None
+    min_size: int | None
+    max_size: int | None = None
+    desired_capacity: int | None = None
+    recurrence: str | None = None
+    time_zone: str = "UTC"
+    end: datetime | None = None
+
+
+@dataclass(frozen=True)
+class GroupState:
+    """An Auto Scaling group as far as scheduling goes.
+
+    Attributes:
+        min_size: The live MinSize.
+        max_size: The live MaxSize.
+        desired_capacity: The live desired capacity.
+        actions: Every scheduled action, ours and other people's.
+    """
+
+    min_size: int
+    max_size: int
+    desired_capacity: int
+    actions: tuple[ScheduledAction, ...]
+
+
+def slot_name(owner: str, start: datetime) -> str:
+    """The name of the owner's action at `start` (UTC, whole minute): derived from the slot, so that old and new plans share names."""
+    return f"elastic-iac-{owner}-{start.astimezone(UTC):%Y%m%dT%H%M}Z"
+
+
+def owner_of(action: ScheduledAction) -> str | None:
+    """Whose action it is: a stack's id, or None for everything that is not exactly of our making.
+
+    Exact prefix, a stack id, a stamp that is the action's own start, MinSize alone and no recurrence. An action of ours that a person has moved
+    or widened is that person's.
+    """
+    match = _NAME.fullmatch(action.name)
+    if match is None or action.start is None or action.recurrence or action.min_size is None:
+        return None
+    if action.max_size is not None or action.desired_capacity is not None or action.end is not None:
+        return None
+    return match["owner"] if slot_name(match["owner"], action.start) == action.name else None
+
+
+def split_actions(
+    actions: Collection[ScheduledAction], owners: Collection[str]
+) -> tuple[dict[datetime, ScheduledAction], list[ScheduledAction]]:
+    """Ours by start, and everybody else's, in the given order."""
+    owned: dict[datetime, ScheduledAction] = {}
+    foreign: list[ScheduledAction] = []
+    for action in actions:
+        if action.start is not None and owner_of(action) in owners:
+            owned[action.start] = action
+        else:
+            foreign.append(action)
+    return owned, foreign

@@ -1,0 +1,185 @@
+"""What people want of a group's MinSize: their own scheduled actions, and what they set by hand.
+
+On AWS the last writer of MinSize wins, so a person's wish is one step function, the *people's floor*: it holds the last MinSize that a person set, by
+an action or by hand, until a person sets another. Nothing of ours ever goes below it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from forecasting.errors import Hold
+from forecasting.schedule.actions import ScheduledAction
+from forecasting.schedule.aws_limits import JITTER
+
+Timeline = tuple[tuple[datetime, int], ...]
+"""(start in UTC, value from then on), ascending."""
+
+_LOOK_BACK = timedelta(days=8)
+"""On first contact a recurring action's last run is looked for this far back: a weekly one is found."""
+
+
+def value_at(timeline: Sequence[tuple[datetime, int]], when: datetime, before: int) -> int:
+    """The value in force at `when`; `before` where nothing has started yet."""
+    value = before
+    for start, new in timeline:
+        if start > when:
+            break
+        value = new
+    return value
+
+
+@dataclass(frozen=True)
+class PeopleFloor:
+    """The people's floor: `current` from now on, then `events`; 0 where people want nothing."""
+
+    current: int
+    events: Timeline
+
+    def at(self, when: datetime) -> int:
+        """The floor that people want at `when`."""
+        return value_at(self.events, when, self.current)
+
+
+def people_events(foreign: Sequence[ScheduledAction], now: datetime, end: datetime) -> Timeline:
+    """When other people's actions will set MinSize, now < time < end, and to what.
+
+    Raises:
+        Hold: a recurrence cannot be read, so nobody knows what it will do.
+    """
+    events = [
+        (when, action.min_size) for action in foreign for when in _runs(action, now, end) if action.min_size is not None
+    ]
+    return tuple(sorted(events))
+
+
+def max_size_events(foreign: Sequence[ScheduledAction], now: datetime, end: datetime) -> Timeline:
+    """When other people's actions will set MaxSize, and to what."""
+    events = [
+        (when, action.max_size) for action in foreign for when in _runs(action, now, end) if action.max_size is not None
+    ]
+    return tuple(sorted(events))
+
+
+def last_people_event(foreign: Sequence[ScheduledAction], now: datetime) -> int | None:
+    """The MinSize that recurring actions of other people set last, or None."""
+    past: list[tuple[datetime, int]] = []
+    for action in foreign:
+        if action.recurrence and action.min_size is not None:
+            when = _last_run(action, now)
+            if when is not None:
+                past.append((when, action.min_size))
+    return max(past)[1] if past else None
+
+
+def _runs(action: ScheduledAction, now: datetime, end: datetime) -> Iterator[datetime]:
+    stop = min(end, action.end) if action.end else end
+    if not action.recurrence:
+        if action.start is not None and now < action.start < end:
+            yield action.start
+        return
+    # AWS shows a recurring action's next run as its start, so a run at that very minute counts.
+    begin = max(now, action.start - timedelta(seconds=1)) if action.start else now
+    for when in _cron(action, begin):
+        if when >= stop:
+            return
+        if when > now:
+            yield when
+
+
+def _last_run(action: ScheduledAction, now: datetime) -> datetime | None:
+    when = next(_cron(action, now + timedelta(seconds=1), reverse=True), None)
+    return when if when is not None and now - when <= _LOOK_BACK else None
+
+
+def _cron(action: ScheduledAction, begin: datetime, *, reverse: bool = False) -> Iterator[datetime]:
+    cronsim: Any = importlib.import_module("cronsim")
+    try:
+        zone = ZoneInfo(action.time_zone)
+        runs = cronsim.CronSim(action.recurrence, begin.astimezone(zone), reverse=reverse)
+    except (cronsim.CronSimError, KeyError, ValueError, OSError) as error:
+        raise Hold(
+            "foreign-recurrence",
+            f"the scheduled action {action.name!r} recurs as {action.recurrence!r} in {action.time_zone!r}, which cannot be read;"
+            " expected five cron fields and an IANA time zone",
+        ) from error
+    return (run.astimezone(UTC) for run in runs)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the last run knew, so that this one can tell a person's hand from its own.
+
+    Attributes:
+        as_of: When it was written (UTC).
+        min_size: The live MinSize then.
+        baseline: MinSize as the group was found at first contact; `release` returns to it.
+        people_floor: The people's floor then.
+        people_events: Other people's future MinSizes, as they were known then.
+        slots: Our slots as they stood when the last run had finished.
+        intended: Our slots as a run that may have died half-way wanted them; empty when it finished.
+    """
+
+    as_of: datetime
+    min_size: int
+    baseline: int
+    people_floor: int
+    people_events: Timeline = ()
+    slots: Timeline = ()
+    intended: Timeline = ()
+
+    def possible_min_sizes(self, now: datetime) -> set[int]:
+        """Every MinSize that the group may have at `now` if nobody touched it: under the old slots or the new, each action on time or late."""
+        values: set[int] = set()
+        for slots in {self.slots, self.intended or self.slots}:
+            timeline = sorted([*slots, *self.people_events])
+            late = [
+                now - JITTER - timedelta(minutes=1),
+                *(start for start, _ in timeline if now - JITTER - timedelta(minutes=1) < start <= now),
+                now,
+            ]
+            values |= {value_at(timeline, when, self.min_size) for when in late}
+        return values
+
+
+def observe(
+    memory: Memory | None, min_size: int, baseline: int, foreign: Sequence[ScheduledAction], now: datetime
+) -> tuple[int, int, str | None]:
+    """What people want now, from the live MinSize and what we knew.
+
+    Args:
+        memory: What the last run left, or None on first contact.
+        min_size: The live MinSize.
+        baseline: The fleet's floor.
+        foreign: Other people's actions.
+        now: Aware datetime.
+
+    Returns:
+        The people's floor now; MinSize as the group was found at first contact; a note where a person's hand was seen.
+    """
+    if memory is None:
+        scheduled = last_people_event(foreign, now)
+        if min_size == scheduled:
+            return min_size, min_size, None
+        if min_size > baseline:
+            return (
+                min_size,
+                min_size,
+                f"pinned: MinSize is {min_size}, above the fleet's floor of {baseline}; nothing lower is scheduled until it is released",
+            )
+        return 0, min_size, None
+    possible = memory.possible_min_sizes(now)
+    if min_size in possible:
+        return value_at(memory.people_events, now, memory.people_floor), memory.baseline, None
+    if min_size > max(possible):
+        return (
+            min_size,
+            memory.baseline,
+            f"pinned: a person raised MinSize to {min_size}; nothing lower is scheduled until it is lowered or released",
+        )
+    return 0, memory.baseline, f"a person lowered MinSize to {min_size}; the plan re-asserts what it needs"
