@@ -1,0 +1,281 @@
+"""The ledger of one target: who may write to it, what was written, and the record of every run.
+
+A cloud's scheduled scaling has no conditional write, so order is made here, with the store's:
+
+    claim -> (forecast, plan) -> acquire -> fence, write, fence, write, ... -> commit -> release
+
+Each run claims a generation higher than all before it. Only the newest generation may acquire the write lease, and only when an older one's is
+released or expired; a holder that a newer claim has overtaken finds out at its next `fence` and stops. So holders follow each other one at a time in ascending
+generations, and the highest one writes last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+
+from forecasting.errors import ConflictError, Hold
+from forecasting.store.base import Store
+from forecasting.store.frames import decode_frame, encode_frame
+from forecasting.store.records import Lease, Memory, RunRecord, TargetState
+
+_REMEMBERED_RUNS = (
+    50  # duplicates of an at-least-once scheduler come within hours; a run every 5 min fills this in four
+)
+_ATTEMPTS = 20
+_POLL_SECONDS = 2.0
+_STAMP = "%Y%m%dT%H%M%SZ"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A run's place in the order of all runs of a target; `state` is what its claim wrote."""
+
+    generation: int
+    run_id: str
+    state: TargetState
+
+
+@dataclass(frozen=True)
+class StoredForecast:
+    """An earlier forecast: when it was made (UTC) and its quantiles, as `Forecast.quantiles` has them."""
+
+    made_at: datetime
+    quantiles: pd.DataFrame
+
+
+def utc_now() -> datetime:
+    """The present time, aware."""
+    return datetime.now(UTC)
+
+
+class Ledger:
+    """The ledger of the target `target_key` (`Fleet.target_key`) in `store`.
+
+    `clock` and `sleep` are replaced in tests. Leases compare the clocks of the machines that run the job: keep `lease_seconds` well above their skew.
+    Every method raises `StoreError` or `CredentialsError` where the store does.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        target_key: str,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._store = store
+        self._root = f"targets/{slug(target_key)}"
+        self._clock = clock
+        self._sleep = sleep
+
+    def state(self) -> TargetState:
+        """What all runs agree on now."""
+        return self._read()[0]
+
+    def claim(self, run_id: str) -> Claim:
+        """Take the next generation.
+
+        Raises:
+            Hold: `duplicate-run`: a run of this id claimed before. Schedulers deliver at least once; the repeated invocation must not write.
+        """
+        token = secrets.token_hex(8)
+
+        def change(state: TargetState) -> TargetState:
+            if run_id in state.claimed_runs:
+                done = "is complete" if run_id in state.completed_runs else "is under way or died; the next run goes on"
+                raise Hold("duplicate-run", f"run {run_id!r} was invoked again: it {done}")
+            return state.model_copy(
+                update={
+                    "generation": state.generation + 1,
+                    "run_id": run_id,
+                    "token": token,
+                    "claimed_runs": (*state.claimed_runs, run_id)[-_REMEMBERED_RUNS:],
+                }
+            )
+
+        state = self._change(change)
+        return Claim(state.generation, run_id, state)
+
+    def acquire(self, claim: Claim, *, lease_seconds: float, wait_seconds: float = 0.0) -> TargetState:
+        """Take the write lease, waiting at most `wait_seconds` for an older run to release it or for its lease to expire.
+
+        Give `lease_seconds` that end when the process must have ended (the function's deadline); acquiring again renews it. Read the target and
+        the memory after this, from the state returned: an older run may have written meanwhile.
+
+        Raises:
+            Hold: `superseded`: a newer run has claimed; `busy`: an older run still writes.
+        """
+        deadline = self._clock() + timedelta(seconds=wait_seconds)
+
+        def change(state: TargetState) -> TargetState:
+            _refuse_superseded(state, claim)
+            now, lease = self._clock(), state.lease
+            if lease and lease.generation != claim.generation and lease.until > now:
+                return state
+            until = now + timedelta(seconds=lease_seconds)
+            return state.model_copy(update={"lease": Lease(generation=claim.generation, until=until)})
+
+        while True:
+            state = self._change(change)
+            lease = state.lease
+            if lease is None or lease.generation == claim.generation:
+                return state
+            remaining = (deadline - self._clock()).total_seconds()
+            if remaining <= 0:
+                raise Hold(
+                    "busy",
+                    f"generation {lease.generation} may write until {lease.until.isoformat()}; the next run goes on",
+                )
+            self._sleep(min(_POLL_SECONDS, remaining))
+
+    def fence(self, claim: Claim) -> None:
+        """Call before every write to the target: may this run still write?
+
+        Raises:
+            Hold: `superseded`: a newer run has claimed; `lease-lost`: the lease was never taken, has expired or is another run's.
+        """
+        state = self.state()
+        _refuse_superseded(state, claim)
+        self._refuse_unless_holder(state, claim, live=True)
+
+    def remember(self, claim: Claim, memory: Memory) -> None:
+        """Store the memory before the run is through: what a successor needs if this run dies among its writes.
+
+        Raises:
+            Hold: `lease-lost`, as in `commit`.
+        """
+        self._change(lambda state: self._with_memory(state, claim, memory))
+
+    def commit(self, claim: Claim, memory: Memory) -> None:
+        """Store the memory and mark the run complete.
+
+        Who holds the lease commits, even when a newer run has claimed meanwhile: what it wrote stands in the cloud, and the newer run reads the
+        memory when it acquires. An expired lease that nobody took is still the holder's: the write is conditional.
+
+        Raises:
+            Hold: `lease-lost`: the lease was never taken or is another run's; nothing is stored.
+        """
+
+        def change(state: TargetState) -> TargetState:
+            changed = self._with_memory(state, claim, memory)
+            completed = (*(run for run in state.completed_runs if run != claim.run_id), claim.run_id)
+            return changed.model_copy(update={"completed_runs": completed[-_REMEMBERED_RUNS:]})
+
+        self._change(change)
+
+    def release(self, claim: Claim) -> None:
+        """Give the lease back, if it is this run's."""
+
+        def change(state: TargetState) -> TargetState:
+            ours = state.lease is not None and state.lease.generation == claim.generation
+            return state.model_copy(update={"lease": None}) if ours else state
+
+        self._change(change)
+
+    def record_run(self, record: RunRecord) -> None:
+        """Keep the record of a run, under its time and generation; recorded again, it is replaced."""
+        key = f"{self._root}/runs/{_stamp(record.time)}-{record.generation:08d}.json"
+        self._replace(key, record.to_bytes())
+
+    def runs(self, limit: int) -> list[RunRecord]:
+        """The latest `limit` records, newest first."""
+        newest = self._store.keys(f"{self._root}/runs")[::-1][:limit]
+        return [RunRecord.from_bytes(key, item.body) for key in newest if (item := self._store.get(key))]
+
+    def save_forecast(self, run_id: str, made_at: datetime, quantiles: pd.DataFrame) -> None:
+        """Keep a forecast (`Forecast.quantiles`) made at `made_at` (aware), as gzipped CSV."""
+        key = f"{self._root}/forecasts/{_stamp(made_at)}-{slug(run_id)}.csv.gz"
+        self._replace(key, encode_frame(quantiles))
+
+    def forecasts(self, since: datetime) -> list[StoredForecast]:
+        """The forecasts made at `since` (aware) or later, oldest first."""
+        keys = [key for key in self._store.keys(f"{self._root}/forecasts") if _key_time(key) >= _floor_second(since)]
+        return [
+            StoredForecast(_key_time(key), decode_frame(key, item.body))
+            for key in keys
+            if (item := self._store.get(key))
+        ]
+
+    def prune(self, keep_days: float = 60) -> int:
+        """Delete records and forecasts older than `keep_days`; the state stays. Returns how many."""
+        limit = self._clock() - timedelta(days=keep_days)
+        old = [
+            key
+            for kind in ("runs", "forecasts")
+            for key in self._store.keys(f"{self._root}/{kind}")
+            if _key_time(key) < limit
+        ]
+        for key in old:
+            self._store.delete(key)
+        return len(old)
+
+    def _with_memory(self, state: TargetState, claim: Claim, memory: Memory) -> TargetState:
+        self._refuse_unless_holder(state, claim, live=False)
+        return state.model_copy(update={"memory": memory})
+
+    def _refuse_unless_holder(self, state: TargetState, claim: Claim, *, live: bool) -> None:
+        lease = state.lease
+        if lease is None or lease.generation != claim.generation:
+            raise Hold("lease-lost", f"generation {claim.generation} does not hold the write lease")
+        if live and lease.until <= self._clock():
+            raise Hold("lease-lost", f"the lease of generation {claim.generation} ran out at {lease.until.isoformat()}")
+
+    def _read(self) -> tuple[TargetState, str | None]:
+        key = f"{self._root}/state.json"
+        item = self._store.get(key)
+        return (TargetState.from_bytes(key, item.body), item.version) if item else (TargetState(), None)
+
+    def _change(self, change: Callable[[TargetState], TargetState]) -> TargetState:
+        """Apply `change` to the newest state, again and again until nobody else wrote in between."""
+        for attempt in range(_ATTEMPTS):
+            state, version = self._read()
+            changed = change(state)
+            if changed == state:
+                return state
+            try:
+                self._store.put(f"{self._root}/state.json", changed.to_bytes(), if_version=version)
+                return changed
+            except ConflictError:
+                self._sleep(random.uniform(0, min(2.0, 0.05 * 2**attempt)))  # noqa: S311 - jitter
+        raise ConflictError(f"{self._root}/state.json: others wrote first, {_ATTEMPTS} times in a row")
+
+    def _replace(self, key: str, body: bytes) -> None:
+        current = self._store.get(key)
+        self._store.put(key, body, if_version=current.version if current else None)
+
+
+def slug(text: str) -> str:
+    """A key part for any text: readable, at most 93 characters, distinct also where file names ignore case."""
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-")[:80]
+    return f"{readable}-{hashlib.sha256(text.encode()).hexdigest()[:12]}".lstrip("-")
+
+
+def _refuse_superseded(state: TargetState, claim: Claim) -> None:
+    if state.generation > claim.generation:
+        raise Hold(
+            "superseded",
+            f"generation {claim.generation} was overtaken by {state.generation} (run {state.run_id!r}), which goes on",
+        )
+
+
+def _stamp(moment: datetime) -> str:
+    if moment.tzinfo is None:
+        raise ValueError(f"a naive time: {moment.isoformat()}; expected an aware one")
+    return moment.astimezone(UTC).strftime(_STAMP)
+
+
+def _key_time(key: str) -> datetime:
+    return datetime.strptime(key.rsplit("/", 1)[-1][:16], _STAMP).replace(tzinfo=UTC)
+
+
+def _floor_second(moment: datetime) -> datetime:
+    return moment.replace(microsecond=0)
