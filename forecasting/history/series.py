@@ -1,0 +1,168 @@
+"""From samples in any order to one regular UTC grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from forecasting.errors import InputError
+from forecasting.sources.base import Reading
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+
+ABSURD_LOAD = 1e15
+"""No fleet serves this: a larger sample is a broken exporter's (and its square still fits a double)."""
+
+MINIMUM_COVER = 0.5
+"""A step with less than this share of its samples is missing: half of them still give its mean, a few do not."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Samples on a regular grid, with what was refused on the way.
+
+    Attributes:
+        start: Start of the first sample, in whole seconds since 1970-01-01T00:00Z.
+        seconds: Length of a sample.
+        values: Load per sample, NaN where it is missing.
+        censored: True where the load is a lower bound.
+        future: Number of samples stamped after now.
+        impossible: Starts (seconds) of samples that were negative, infinite or absurd.
+        too_high: Starts (seconds) of samples above the fleet's `max_load`.
+        conflicts: Number of stamps that came with different values.
+    """
+
+    start: int
+    seconds: int
+    values: FloatArray
+    censored: BoolArray
+    future: int = 0
+    impossible: tuple[int, ...] = ()
+    too_high: tuple[int, ...] = ()
+    conflicts: int = 0
+
+    @property
+    def times(self) -> IntArray:
+        """Start of each sample, in seconds since 1970-01-01T00:00Z."""
+        return self.start + self.seconds * np.arange(len(self.values))
+
+
+def regularise(reading: Reading, *, now: datetime, max_load: float | None) -> Samples:
+    """Sort, refuse, merge and place the samples of a reading on a regular grid that ends before `now`.
+
+    Samples of one stamp become the largest of them, whatever their order: too much capacity is the cheaper error. Stamps that jitter are moved to the
+    nearest grid point; several samples at one point become their mean.
+
+    Raises:
+        InputError: `now` or the reading's stamps have no time zone, or the length of a sample is not positive.
+    """
+    index = reading.load.index
+    if not isinstance(index, pd.DatetimeIndex) or index.tz is None:
+        raise InputError("the load's time stamps have no UTC offset; expected a DatetimeIndex in UTC")
+    if now.tzinfo is None:
+        raise InputError(f"now {now.isoformat()} has no UTC offset")
+    if reading.sample_seconds < 1:
+        raise InputError(f"the length of a sample is {reading.sample_seconds} s; expected at least 1 s")
+
+    seconds = reading.sample_seconds
+    times = index.as_unit("s").asi8
+    values = reading.load.to_numpy(dtype=float)
+    censored = np.zeros(len(values), dtype=bool) if reading.censored is None else reading.censored.to_numpy(dtype=bool)
+
+    future = times > now.timestamp()
+    impossible = ~future & ((values < 0) | (values > ABSURD_LOAD))
+    too_high = ~future & ~impossible & (values > (max_load or np.inf))
+    kept = ~(future | impossible | too_high | np.isnan(values))
+    merged = _merge(times[kept], values[kept], censored[kept])
+    start, on_grid, flags = _place(*merged[:3], seconds=seconds)
+    open_end = int((start + seconds * len(on_grid)) > now.timestamp())  # the sample that is still being filled
+    return Samples(
+        start=start,
+        seconds=seconds,
+        values=on_grid[: len(on_grid) - open_end],
+        censored=flags[: len(on_grid) - open_end],
+        future=len(np.unique(times[future])),
+        impossible=tuple(np.unique(times[impossible]).tolist()),
+        too_high=tuple(np.unique(times[too_high]).tolist()),
+        conflicts=merged[3],
+    )
+
+
+def _merge(times: IntArray, values: FloatArray, censored: BoolArray) -> tuple[IntArray, FloatArray, BoolArray, int]:
+    """One sample per stamp, ascending, and the number of stamps whose samples differed."""
+    order = np.lexsort((values, times))
+    times, values, censored = times[order], values[order], censored[order]
+    last = np.append(times[1:] != times[:-1], values=True) if len(times) else np.zeros(0, dtype=bool)
+    differs = (times[1:] == times[:-1]) & (values[1:] != values[:-1])
+    group = np.cumsum(last) - last
+    flags = np.bincount(group, weights=censored, minlength=int(last.sum())) > 0
+    return times[last], values[last], flags, len(np.unique(times[1:][differs]))
+
+
+def _place(
+    times: IntArray, values: FloatArray, censored: BoolArray, *, seconds: int
+) -> tuple[int, FloatArray, BoolArray]:
+    """The grid's start, and the samples on it."""
+    if not len(times):
+        return 0, np.zeros(0), np.zeros(0, dtype=bool)
+    # The common offset of the stamps from the grid, as a mean on the circle: stamps just before and just after a grid point belong to the same point.
+    angles = 2 * np.pi * (times % seconds) / seconds
+    offset = np.arctan2(np.sin(angles).sum(), np.cos(angles).sum()) / (2 * np.pi) * seconds
+    points = np.rint((times - offset) / seconds).astype(np.int64)
+    first, length = int(points[0]), int(points[-1] - points[0]) + 1
+    counts = np.bincount(points - first, minlength=length)
+    sums = np.bincount(points - first, weights=values, minlength=length)
+    on_grid = np.divide(sums, counts, out=np.full(length, np.nan), where=counts > 0)
+    flags = np.bincount(points - first, weights=censored, minlength=length) > 0
+    return first * seconds, on_grid, flags
+
+
+def resample(samples: Samples, step_seconds: int, *, until: int) -> tuple[int, FloatArray, BoolArray]:
+    """Mean load per step, for the whole steps that end by `until` (seconds).
+
+    Returns:
+        Start of the first step (seconds), the load (NaN for a missing step), and whether any of a step's samples is censored.
+    """
+    if samples.seconds > step_seconds:
+        start, load, flags = _interpolate(samples, step_seconds)
+    else:
+        start, load, flags = _average(samples, step_seconds)
+    whole = max((until - start) // step_seconds, 0)
+    return start, load[:whole], flags[:whole]
+
+
+def _average(samples: Samples, step_seconds: int) -> tuple[int, FloatArray, BoolArray]:
+    # A sample belongs to the step that its middle lies in, so that steps need not be multiples of samples.
+    middles = samples.times + samples.seconds // 2
+    steps = middles // step_seconds
+    if not len(steps):
+        return samples.start, np.zeros(0), np.zeros(0, dtype=bool)
+    first, length = int(steps[0]), int(steps[-1] - steps[0]) + 1
+    present = ~np.isnan(samples.values)
+    at = steps[present] - first
+    counts = np.bincount(at, minlength=length)
+    sums = np.bincount(at, weights=samples.values[present], minlength=length)
+    covered = counts * samples.seconds >= MINIMUM_COVER * step_seconds
+    load = np.divide(sums, counts, out=np.full(length, np.nan), where=covered & (counts > 0))
+    flags = np.bincount(at, weights=samples.censored[present], minlength=length) > 0
+    return first * step_seconds, load, flags & ~np.isnan(load)
+
+
+def _interpolate(samples: Samples, step_seconds: int) -> tuple[int, FloatArray, BoolArray]:
+    """Linear between the middles of coarse samples; a step inside a missing sample is missing."""
+    first = -(-samples.start // step_seconds)
+    length = max((samples.start + samples.seconds * len(samples.values)) // step_seconds - first, 0)
+    middles = (first + np.arange(length)) * step_seconds + step_seconds / 2
+    holder = ((middles - samples.start) // samples.seconds).astype(np.int64)
+    present = ~np.isnan(samples.values)
+    load = np.full(length, np.nan)
+    if present.any():
+        load = np.interp(middles, (samples.times + samples.seconds / 2)[present], samples.values[present])
+        load[~present[holder]] = np.nan
+    return first * step_seconds, load, samples.censored[holder] & ~np.isnan(load)
