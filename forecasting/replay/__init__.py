@@ -1,0 +1,18 @@
+"""Replay a load against the capacity that policies would have had, with the provider's semantics."""
+
+from forecasting.replay.base import Capacity, Case, DayTotals, Provider, WarmPool
+from forecasting.replay.engine import Replay, replay
+from forecasting.replay.measures import Measures, clairvoyant_minutes, measures
+
+__all__ = [
+    "Capacity",
+    "Case",
+    "DayTotals",
+    "Measures",
+    "Provider",
+    "Replay",
+    "WarmPool",
+    "clairvoyant_minutes",
+    "measures",
+    "replay",
+]
