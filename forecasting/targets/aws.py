@@ -1,0 +1,220 @@
+"""An Auto Scaling group through boto3."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_random_exponential
+
+from forecasting.errors import Hold, TargetNotFoundError
+from forecasting.schedule.actions import GroupState, ScheduledAction
+from forecasting.schedule.aws_limits import PAGE_SIZE
+from forecasting.schedule.base import Slot
+from forecasting.settings import AwsTarget, Fleet
+from forecasting.targets.aws_errors import code_of, is_transient, translate
+
+_T = TypeVar("_T")
+
+CLIENT_CONFIG = Config(
+    retries={"mode": "standard", "total_max_attempts": 4},
+    connect_timeout=5,
+    read_timeout=15,
+    user_agent_extra="elastic-iac",
+)
+"""The mode is stated: the default one does not retry every throttling error (`RequestLimitExceeded` as a 400)."""
+
+CALL_ATTEMPTS = 4
+"""Rounds of the client's own attempts, for errors that it gives up on or does not know as transient (contention)."""
+
+_NEEDED_PROCESSES = frozenset({"AlarmNotification", "Launch", "ScheduledActions", "Terminate"})
+"""Without these a floor does nothing (ScheduledActions, Launch) or is never taken back (AlarmNotification, Terminate)."""
+
+
+@dataclass(frozen=True)
+class CallBudget:
+    """How long and how often a call is tried; the waits between the rounds are jittered."""
+
+    seconds: float = 60.0
+    longest_wait_seconds: float = 8.0
+
+
+class AutoScalingTarget:
+    """One group. Calls are made one at a time: AWS refuses concurrent puts to a group.
+
+    Args:
+        fleet: Whose group it is; what is written stays within its floor and ceiling.
+        session: Credentials and endpoint; boto3's standard environment where it is not given.
+        budget: How long a call is tried.
+    """
+
+    def __init__(
+        self, fleet: Fleet, session: boto3.session.Session | None = None, budget: CallBudget | None = None
+    ) -> None:
+        self._target: AwsTarget = fleet.target
+        self._fleet = fleet
+        self._budget = budget or CallBudget()
+        self._session: Any = session or boto3.session.Session()
+        self._client: Any = None
+
+    @property
+    def subject(self) -> str:
+        """The group, for messages."""
+        return f"Auto Scaling group {self._target.group_name!r} in {self._target.region}"
+
+    def read(self) -> GroupState:
+        """The group and its actions.
+
+        Raises:
+            TargetNotFoundError: there is no such group.
+            Hold: the group is being deleted, or has no enabled way to scale in or to run scheduled actions.
+        """
+        group = self._describe_group()
+        self._refuse_unsafe(group)
+        return self._state(group)
+
+    def inspect(self) -> GroupState:
+        """The group and its actions, whether or not it may be written to."""
+        return self._state(self._describe_group())
+
+    def put(self, slot: Slot) -> None:
+        """Write one action: name, start and MinSize, nothing else."""
+        if slot.start.tzinfo is None:
+            raise ValueError(f"{slot.name}: start {slot.start.isoformat()} has no time zone")
+        # botocore sends any integer: the last check before the wire is here.
+        if not self._fleet.floor <= slot.floor <= self._fleet.ceiling:
+            raise Hold(
+                "out-of-bounds",
+                f"{slot.name}: MinSize {slot.floor} is outside {self._fleet.floor}..{self._fleet.ceiling}",
+            )
+        self._call(
+            "PutScheduledUpdateGroupAction",
+            lambda client: client.put_scheduled_update_group_action(
+                AutoScalingGroupName=self._target.group_name,
+                ScheduledActionName=slot.name,
+                StartTime=slot.start.astimezone(UTC),
+                MinSize=slot.floor,
+            ),
+        )
+
+    def delete(self, name: str) -> None:
+        """Delete one action; one that has just run is gone already."""
+
+        def call(client: Any) -> None:
+            try:
+                client.delete_scheduled_action(AutoScalingGroupName=self._target.group_name, ScheduledActionName=name)
+            except ClientError as error:
+                # The group may be what was not found: the read-back tells.
+                if code_of(error) != "ValidationError" or "not found" not in str(error).lower():
+                    raise
+
+        self._call("DeleteScheduledAction", call)
+
+    def set_min_size(self, min_size: int) -> None:
+        """Set the live MinSize."""
+        self._call(
+            "UpdateAutoScalingGroup",
+            lambda client: client.update_auto_scaling_group(
+                AutoScalingGroupName=self._target.group_name, MinSize=min_size
+            ),
+        )
+
+    def _describe_group(self) -> Mapping[str, Any]:
+        name = self._target.group_name
+        groups: Sequence[Mapping[str, Any]] = self._call(
+            "DescribeAutoScalingGroups",
+            lambda client: client.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"],
+        )
+        if not groups:
+            raise TargetNotFoundError(
+                f"{self.subject} does not exist (deleted, renamed, or in another account or region)"
+            )
+        return groups[0]
+
+    def _refuse_unsafe(self, group: Mapping[str, Any]) -> None:
+        if group.get("Status"):
+            raise Hold("group-deleting", f"{self.subject}: {group['Status']}")
+        suspended = sorted(
+            _NEEDED_PROCESSES & {process["ProcessName"] for process in group.get("SuspendedProcesses", [])}
+        )
+        if suspended:
+            raise Hold(
+                "suspended-processes",
+                f"{self.subject}: suspended: {', '.join(suspended)}; resume them to let the floor move",
+            )
+        policies = self._pages("describe_policies", "ScalingPolicies")
+        if not any(_scales_in(policy) for policy in policies):
+            raise Hold(
+                "no-scale-in-path",
+                f"{self.subject}: no enabled scaling policy scales in, and lowering MinSize removes nothing by itself; add a target tracking policy",
+            )
+
+    def _state(self, group: Mapping[str, Any]) -> GroupState:
+        actions = self._pages("describe_scheduled_actions", "ScheduledUpdateGroupActions")
+        return GroupState(
+            min_size=int(group["MinSize"]),
+            max_size=int(group["MaxSize"]),
+            desired_capacity=int(group["DesiredCapacity"]),
+            actions=tuple(_action(action) for action in actions),
+        )
+
+    def _pages(self, operation: str, key: str) -> list[Mapping[str, Any]]:
+        def call(client: Any) -> list[Mapping[str, Any]]:
+            pages = client.get_paginator(operation).paginate(
+                AutoScalingGroupName=self._target.group_name, PaginationConfig={"PageSize": PAGE_SIZE}
+            )
+            return [item for page in pages for item in page[key]]
+
+        return self._call("".join(word.capitalize() for word in operation.split("_")), call)
+
+    def _call(self, operation: str, call: Callable[[Any], _T]) -> _T:
+        retrying = Retrying(
+            retry=retry_if_exception(is_transient),
+            stop=stop_after_attempt(CALL_ATTEMPTS) | stop_after_delay(self._budget.seconds),
+            wait=wait_random_exponential(multiplier=0.5, max=self._budget.longest_wait_seconds),
+            reraise=True,
+        )
+        try:
+            if self._client is None:
+                self._client = self._session.client(
+                    "autoscaling", region_name=self._target.region, config=CLIENT_CONFIG
+                )
+            return retrying(call, self._client)
+        except (ClientError, BotoCoreError) as error:
+            raise translate(error, operation, self.subject) from error
+
+
+def _scales_in(policy: Mapping[str, Any]) -> bool:
+    """Whether an enabled policy ever removes instances. Predictive scaling never does."""
+    if not policy.get("Enabled", True):
+        return False
+    kind = policy.get("PolicyType", "SimpleScaling")
+    if kind == "TargetTrackingScaling":
+        return not policy["TargetTrackingConfiguration"].get("DisableScaleIn", False)
+    if kind == "SimpleScaling":
+        return int(policy.get("ScalingAdjustment", 0)) < 0
+    return kind == "StepScaling" and any(
+        int(step["ScalingAdjustment"]) < 0 for step in policy.get("StepAdjustments", [])
+    )
+
+
+def _action(raw: Mapping[str, Any]) -> ScheduledAction:
+    return ScheduledAction(
+        name=raw["ScheduledActionName"],
+        start=_utc(raw.get("StartTime") or raw.get("Time")),
+        min_size=raw.get("MinSize"),
+        max_size=raw.get("MaxSize"),
+        desired_capacity=raw.get("DesiredCapacity"),
+        recurrence=raw.get("Recurrence") or None,
+        time_zone=raw.get("TimeZone") or "UTC",
+        end=_utc(raw.get("EndTime")),
+    )
+
+
+def _utc(value: datetime | None) -> datetime | None:
+    return value.astimezone(UTC).replace(microsecond=0) if value else None
