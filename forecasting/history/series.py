@@ -72,7 +72,7 @@ def regularise(reading: Reading, *, now: datetime, max_load: float | None) -> Sa
 
     seconds = reading.sample_seconds
     times = index.as_unit("s").asi8
-    values = reading.load.to_numpy(dtype=float)
+    values = reading.load.to_numpy(dtype=np.float64)
     censored = np.zeros(len(values), dtype=bool) if reading.censored is None else reading.censored.to_numpy(dtype=bool)
 
     future = times > now.timestamp()
