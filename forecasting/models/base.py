@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 DEFAULT_QUANTILES = (0.5, 0.9, 0.95)
 
@@ -61,12 +62,15 @@ class Forecast:
     @property
     def step(self) -> pd.Timedelta:
         """Length of a step."""
-        index = self.quantiles.index
-        return pd.Timedelta(index[1] - index[0])
+        index = cast("pd.DatetimeIndex", self.quantiles.index)
+        return pd.Timedelta(index.freq) if index.freq is not None else index[1] - index[0]
 
 
 class PointModel(Protocol):
-    """Forecasts the mean load. Models work on plain arrays: the tournament owns time stamps, quantiles, budgets and failures."""
+    """Forecasts the mean load from rolling origins.
+
+    Models work on plain arrays: the tournament owns time stamps, the time zone, gaps, quantiles, budgets and failures.
+    """
 
     @property
     def name(self) -> str:
@@ -77,6 +81,17 @@ class PointModel(Protocol):
         """History that the model needs, in steps."""
         ...
 
-    def predict(self, load: FloatArray, horizon: int, steps_per_day: int) -> FloatArray:
-        """The `horizon` values after `load` (1-D, NaN for gaps). May raise or return nonsense: the caller checks."""
+    def predict(self, load: FloatArray, origins: IntArray, horizon: int, steps_per_day: int) -> FloatArray:
+        """Forecast from every origin at once, so that the rolling origins cost little more than the forecast itself.
+
+        Args:
+            load: The whole series (1-D, non-negative, no gaps), of a magnitude near 1, on local wall-clock steps.
+            origins: Ascending positions in `load`; the last may be `len(load)`.
+            horizon: Number of steps.
+            steps_per_day: Steps in a day.
+
+        Returns:
+            Shape (origins, horizon): row i forecasts the steps from `origins[i]` on and knows `load[: origins[i]]` only; a row of NaN where the
+            history before that origin is too short. May raise or return nonsense: the caller checks.
+        """
         ...

@@ -1,0 +1,54 @@
+"""Quantiles from the errors of rolling origins inside the history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from forecasting.models.base import FloatArray
+
+
+@dataclass(frozen=True)
+class Bands:
+    """Error quantiles by lead, in units of sqrt(forecast x mean level): errors grow with the load, but slower.
+
+    Attributes:
+        level: Mean level of the history.
+        scaled: Errors (actual minus forecast) over their scale, shape (origins, horizon), NaN where the actual value is not known.
+        hours: Lead of each column in hours.
+    """
+
+    level: float
+    scaled: FloatArray
+    hours: FloatArray
+    edges: ClassVar[tuple[float, ...]] = (6.0, 24.0)
+    widening: ClassVar[float] = 1.1
+    fewest_origins: ClassVar[int] = 4
+
+    @classmethod
+    def of(cls, actual: FloatArray, forecast: FloatArray, level: float, hours: FloatArray) -> Bands:
+        """The bands after errors at rolling origins; `actual` and `forecast` of shape (origins, horizon)."""
+        return cls(level, (actual - forecast) / _scale(forecast, level), hours)
+
+    def quantiles(self, forecast: FloatArray, levels: tuple[float, ...]) -> FloatArray:
+        """Quantiles of the load around `forecast`, shape (horizon,) -> (horizon, levels), ascending."""
+        offsets = np.empty((len(forecast), len(levels)))
+        bucket_of = np.digitize(self.hours, self.edges)
+        for bucket in range(len(self.edges) + 1):
+            columns = bucket_of == bucket
+            if columns.any():
+                offsets[columns] = self._offsets(self.scaled[:, columns], levels)
+        return np.sort(forecast[:, None] + offsets * _scale(forecast, self.level)[:, None], axis=1)
+
+    def _offsets(self, scaled: FloatArray, levels: tuple[float, ...]) -> FloatArray:
+        enough = np.isfinite(scaled).any(axis=1).sum() >= self.fewest_origins
+        sample = scaled if enough else self.scaled
+        sample = sample[np.isfinite(sample)]
+        median = float(np.median(sample))
+        return median + (np.quantile(sample, levels) - median) * self.widening
+
+
+def _scale(forecast: FloatArray, level: float) -> FloatArray:
+    return np.sqrt(np.maximum(forecast, 0.01 * level) * level) + 1e-12

@@ -1,0 +1,109 @@
+"""Daily and weekly Fourier terms by weighted least squares, with an autoregression on what they leave.
+
+Normal equations are summed per origin from running totals, so that 56 rolling origins cost one pass over the series.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from forecasting.models.base import FloatArray, IntArray
+
+_DAILY_HARMONICS = 8
+_WEEKLY_HARMONICS = 3
+_RIDGE = 1e-3
+"""Relative to the weight of the data: keeps short histories solvable, moves long ones by a thousandth."""
+
+
+def fourier_terms(steps: int, steps_per_day: int) -> FloatArray:
+    """Constant, daily and weekly terms for the positions 0 .. steps - 1; shape (steps, terms)."""
+    days = np.arange(steps) / steps_per_day
+    daily = range(1, min(_DAILY_HARMONICS, steps_per_day // 2) + 1)
+    # The neighbours of the first two daily harmonics let the shape of a day differ between weekdays and weekend.
+    weekly = [k / 7 for k in (*range(1, _WEEKLY_HARMONICS + 1), 6, 8, 13, 15) if k / 7 <= steps_per_day / 2]
+    angles = 2 * np.pi * np.outer(days, [*daily, *weekly])
+    return np.hstack([np.ones((steps, 1)), np.sin(angles), np.cos(angles)])
+
+
+@dataclass(frozen=True)
+class FourierFit:
+    """A regression per origin.
+
+    Attributes:
+        future: The regression's values for the horizon, shape (origins, horizon).
+        residuals: Series minus regression, zero from the origin on, shape (origins, steps).
+    """
+
+    future: FloatArray
+    residuals: FloatArray
+
+
+def fit_fourier(
+    series: FloatArray, origins: IntArray, horizon: int, steps_per_day: int, half_life_days: float
+) -> FourierFit:
+    """Fit the terms before each origin by least squares, the weight of a step halving every `half_life_days`."""
+    steps = len(series)
+    terms = fourier_terms(steps + horizon, steps_per_day)
+    past = terms[:steps]
+    weights = np.exp2((np.arange(steps) - steps) / (half_life_days * steps_per_day))
+    edges = np.concatenate([[0], origins])
+    gram, moment = np.zeros((terms.shape[1],) * 2), np.zeros(terms.shape[1])
+    coefficients = np.empty((len(origins), terms.shape[1]))
+    for row, (first, last) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+        weighted = past[first:last].T * weights[first:last]
+        gram, moment = gram + weighted @ past[first:last], moment + weighted @ series[first:last]
+        # The constant, term 0, bears no penalty: its diagonal is the total weight.
+        ridge = _RIDGE * gram[0, 0] * np.diag(np.arange(len(gram)) > 0)
+        coefficients[row] = np.linalg.solve(gram + ridge, moment)
+    before = np.arange(steps)[None, :] < origins[:, None]
+    residuals = np.where(before, series[None, :] - coefficients @ past.T, 0.0)
+    future = np.einsum("ohk,ok->oh", terms[origins[:, None] + np.arange(horizon)], coefficients)
+    return FourierFit(future, residuals)
+
+
+@dataclass(frozen=True)
+class FourierAutoregression:
+    """Fourier terms with a 12-day half-life, and AR(3) on the residuals, on the load or on its logarithm."""
+
+    name: str
+    logarithm: bool
+    half_life_days: ClassVar[float] = 12.0
+    order: ClassVar[int] = 3
+
+    def minimum_steps(self, steps_per_day: int) -> int:
+        """Two days."""
+        return 2 * steps_per_day
+
+    def predict(self, load: FloatArray, origins: IntArray, horizon: int, steps_per_day: int) -> FloatArray:
+        """See `PointModel.predict`."""
+        # A hundredth of the mean keeps the logarithm of an idle night from outweighing the busy day.
+        offset = 0.01 * float(load.mean()) + 1e-12
+        series = np.log(load + offset) if self.logarithm else load
+        fit = fit_fourier(series, origins, horizon, steps_per_day, self.half_life_days)
+        path = fit.future + self._residual_path(fit.residuals, origins, horizon)
+        if not self.logarithm:
+            return path
+        return np.exp(np.clip(path, series.min(), series.max() + np.log(2.0))) - offset
+
+    def _residual_path(self, residuals: FloatArray, origins: IntArray, horizon: int) -> FloatArray:
+        coefficients = _yule_walker(residuals, self.order)
+        state = np.stack(
+            [residuals[np.arange(len(origins)), origins - lag] for lag in range(1, self.order + 1)], axis=1
+        )
+        path = np.empty((len(origins), horizon))
+        for lead in range(horizon):
+            path[:, lead] = (state * coefficients).sum(axis=1)
+            state = np.hstack([path[:, lead : lead + 1], state[:, :-1]])
+        return path
+
+
+def _yule_walker(residuals: FloatArray, order: int) -> FloatArray:
+    """AR coefficients per row, shape (rows, order). Yule-Walker estimates are always stationary, so no path can explode."""
+    products = [(residuals[:, lag:] * residuals[:, : residuals.shape[1] - lag]).sum(axis=1) for lag in range(order + 1)]
+    covariance = np.stack(products, axis=1)
+    toeplitz = covariance[:, np.abs(np.arange(order)[:, None] - np.arange(order)[None, :])]
+    ridge = (1e-6 * covariance[:, :1, None] + 1e-300) * np.eye(order)
+    return np.linalg.solve(toeplitz + ridge, covariance[:, 1:, None])[:, :, 0]

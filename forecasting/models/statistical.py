@@ -1,0 +1,160 @@
+"""ARIMA, SARIMA and ETS. statsmodels estimates; the paths from the rolling origins are run here, with the estimated parameters held.
+
+Parameters are estimated twice: before the first origin, for all rolling origins (which therefore never see their own future), and before the last
+one, for the forecast itself. statsmodels is imported when a model runs: it takes longer than the forecast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, ClassVar
+
+import numpy as np
+
+from forecasting.models.base import FloatArray, IntArray
+from forecasting.models.fourier import fit_fourier
+
+
+class DidNotConvergeError(ArithmeticError):
+    """The optimiser gave up: its parameters mean nothing."""
+
+
+@dataclass(frozen=True)
+class Arma:
+    """Parameters of a zero-mean ARMA process (signs as in y_t = sum ar y + e_t + sum ma e)."""
+
+    ar: FloatArray
+    ma: FloatArray
+
+
+def estimate_arma(series: FloatArray, ar_order: int, ma_order: int) -> Arma:
+    """Maximum likelihood by the innovations algorithm (Brockwell and Davis 2016, section 5.2), as statsmodels implements it.
+
+    Raises:
+        DidNotConvergeError: the optimiser failed.
+    """
+    scale = float(np.sqrt(np.mean(series**2)))
+    if scale < 1e-9:
+        return Arma(np.zeros(ar_order), np.zeros(ma_order))
+    estimators: Any = import_module("statsmodels.tsa.arima.estimators.innovations")
+    found, details = estimators.innovations_mle(series / scale, order=(ar_order, 0, ma_order), demean=False)
+    if not details.minimize_results.success:
+        raise DidNotConvergeError(f"maximum likelihood: {details.minimize_results.message}")
+    return Arma(np.asarray(found.ar_params, float), np.asarray(found.ma_params, float))
+
+
+def arma_paths(arma: Arma, series: FloatArray, origins: IntArray, horizon: int) -> FloatArray:
+    """Expected values after each origin, shape (origins, horizon).
+
+    Args:
+        arma: The process.
+        series: Its values, shape (steps,) or one series per origin, shape (origins, steps).
+        origins: Positions.
+        horizon: Steps.
+    """
+    signal: Any = import_module("scipy.signal")
+    rows = np.atleast_2d(series)
+    innovations = signal.lfilter(np.r_[1.0, -arma.ar], np.r_[1.0, arma.ma], rows, axis=1)
+    picked = np.arange(len(origins)) if len(rows) > 1 else np.zeros(len(origins), int)
+    paths = np.zeros((len(origins), len(arma.ar) + horizon))
+    paths[:, : len(arma.ar)] = rows[picked[:, None], origins[:, None] - np.arange(len(arma.ar), 0, -1)]
+    reversed_ar = arma.ar[::-1]
+    for lead in range(horizon):
+        shocks = innovations[picked[:, None], origins[:, None] - 1 - np.arange(len(arma.ma) - lead)]
+        window = paths[:, lead : lead + len(arma.ar)]
+        paths[:, len(arma.ar) + lead] = window @ reversed_ar + shocks @ arma.ma[lead:]
+    return paths[:, len(arma.ar) :]
+
+
+def _first_then_last(origins: IntArray, paths: Callable[[int, IntArray], FloatArray]) -> FloatArray:
+    """Run `paths(fitted_before, origins)` for the rolling origins with the earliest parameters and for the last origin with its own."""
+    if len(origins) == 1:
+        return paths(int(origins[0]), origins)
+    return np.vstack([paths(int(origins[0]), origins[:-1]), paths(int(origins[-1]), origins[-1:])])
+
+
+@dataclass(frozen=True)
+class Arima:
+    """ARIMA(2, 1, 2): no season; follows the present level."""
+
+    name: str = "arima"
+    ar_order: ClassVar[int] = 2
+    ma_order: ClassVar[int] = 2
+
+    def minimum_steps(self, steps_per_day: int) -> int:
+        """One day."""
+        return max(steps_per_day, 24)
+
+    def predict(self, load: FloatArray, origins: IntArray, horizon: int, steps_per_day: int) -> FloatArray:
+        """See `PointModel.predict`."""
+        changes = np.diff(load, prepend=load[0])
+
+        def paths(fitted_before: int, some: IntArray) -> FloatArray:
+            arma = estimate_arma(changes[1:fitted_before], self.ar_order, self.ma_order)
+            return load[some - 1][:, None] + np.cumsum(arma_paths(arma, changes, some, horizon), axis=1)
+
+        return _first_then_last(origins, paths)
+
+
+@dataclass(frozen=True)
+class Sarima:
+    """The long seasons as Fourier terms, ARMA(2, 1) on the residuals, in two steps.
+
+    A seasonal difference of 96 or 672 steps is out of reach of a state-space fit; Fourier terms carry such seasons
+    (Hyndman and Athanasopoulos, Forecasting: Principles and Practice, section 10.5).
+    """
+
+    name: str = "sarima"
+    half_life_days: ClassVar[float] = 28.0
+    ar_order: ClassVar[int] = 2
+    ma_order: ClassVar[int] = 1
+
+    def minimum_steps(self, steps_per_day: int) -> int:
+        """Two days."""
+        return 2 * max(steps_per_day, 24)
+
+    def predict(self, load: FloatArray, origins: IntArray, horizon: int, steps_per_day: int) -> FloatArray:
+        """See `PointModel.predict`."""
+        fit = fit_fourier(load, origins, horizon, steps_per_day, self.half_life_days)
+
+        def paths(fitted_before: int, some: IntArray) -> FloatArray:
+            rows = np.searchsorted(origins, some)
+            fitted_row = int(np.searchsorted(origins, fitted_before))
+            arma = estimate_arma(fit.residuals[fitted_row, :fitted_before], self.ar_order, self.ma_order)
+            return fit.future[rows] + arma_paths(arma, fit.residuals[rows], some, horizon)
+
+        return _first_then_last(origins, paths)
+
+
+@dataclass(frozen=True)
+class Ets:
+    """Holt-Winters exponential smoothing, ETS(A, N, A): level and additive season, the season a week where two weeks are known, else a day."""
+
+    name: str = "ets"
+
+    def minimum_steps(self, steps_per_day: int) -> int:
+        """Two days: the season's first values are averaged over two."""
+        return 2 * steps_per_day + 10
+
+    def predict(self, load: FloatArray, origins: IntArray, horizon: int, steps_per_day: int) -> FloatArray:
+        """See `PointModel.predict`."""
+        module: Any = import_module("statsmodels.tsa.exponential_smoothing.ets")
+        season = steps_per_day
+
+        def model(series: FloatArray) -> Any:
+            return module.ETSModel(
+                series, error="add", seasonal="add", seasonal_periods=season, initialization_method="heuristic"
+            )
+
+        def paths(fitted_before: int, some: IntArray) -> FloatArray:
+            fitted = model(load[:fitted_before]).fit(disp=False)
+            if not fitted.mle_retvals["success"]:
+                raise DidNotConvergeError("maximum likelihood of the smoothing parameters")
+            states = np.asarray(model(load[: some[-1]]).smooth(fitted.params).states, float)
+            level = states[some - 1, 0]
+            last_season = states[some[:, None] - season + np.arange(season)[None, :], 1]
+            return level[:, None] + last_season[:, np.arange(horizon) % season]
+
+        return _first_then_last(origins, paths)
