@@ -5,8 +5,8 @@ A cloud's scheduled scaling has no conditional write, so order is made here, wit
     claim -> (forecast, plan) -> acquire -> fence, write, fence, write, ... -> commit -> release
 
 Each run claims a generation higher than all before it. Only the newest generation may acquire the write lease, and only when an older one's is
-released or expired; a holder that a newer claim has overtaken finds out at its next `fence` and stops. So holders follow each other one at a time in ascending
-generations, and the highest one writes last.
+released or expired; a holder that a newer claim has overtaken finds out at its next `fence` and stops. So holders follow each other one at a time,
+in ascending generations, and the highest one writes last.
 """
 
 from __future__ import annotations

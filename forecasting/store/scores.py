@@ -9,10 +9,11 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
+from forecasting.models.base import FloatArray
 from forecasting.store.ledger import Ledger, StoredForecast
 
 LEAD_BUCKETS_HOURS = (6.0, 24.0)
-"""Upper bounds of the lead buckets `<6h`, `6-24h`, `>24h`: errors grow with the lead, and most of the growth is within a day."""
+"""Bounds of the lead buckets `<6h`, `6-24h`, `>=24h`: errors grow with the lead, and most of the growth is within a day."""
 
 
 @dataclass(frozen=True)
@@ -56,47 +57,59 @@ def score(forecasts: Iterable[StoredForecast], actual: pd.Series[float]) -> Scor
         The scores, or None where no step can be scored yet.
     """
     known = actual.dropna()
-    parts = [part for forecast in forecasts if len(part := _joined(forecast, known))]
-    if not parts:
+    pieces = [piece for forecast in forecasts if len((piece := _pair(forecast, known)).happened)]
+    if not pieces:
         return None
-    levels = [column for column in parts[-1].columns if isinstance(column, float)]
-    parts = [part for part in parts if set(levels) <= set(part.columns)]
-    points = pd.concat(parts, ignore_index=True)
-    happened = points["actual"].to_numpy(dtype=np.float64)
+    levels = pieces[-1].levels
+    pieces = [piece for piece in pieces if piece.levels == levels]
+    happened = np.concatenate([piece.happened for piece in pieces])
+    predicted = np.concatenate([piece.predicted for piece in pieces])
+    lead_hours = np.concatenate([piece.lead_hours for piece in pieces])
+    central = int(np.argmin(np.abs(np.array(levels) - 0.5)))
     return Scores(
-        forecasts=len(parts),
-        points=len(points),
-        weighted_quantile_loss=_weighted_quantile_loss(points, levels, happened),
-        coverage={level: float(np.mean(happened <= points[level].to_numpy(dtype=np.float64))) for level in levels},
-        mean_absolute_error=_error_by_lead(points, levels, happened),
+        forecasts=len(pieces),
+        points=len(happened),
+        weighted_quantile_loss=_weighted_quantile_loss(happened, predicted, levels),
+        coverage={level: float(np.mean(happened <= predicted[:, at])) for at, level in enumerate(levels)},
+        mean_absolute_error=_error_by_lead(np.abs(happened - predicted[:, central]), lead_hours),
     )
 
 
-def _joined(forecast: StoredForecast, actual: pd.Series[float]) -> pd.DataFrame:
-    """One row per step that has happened: the quantiles, `actual` and `lead_hours`."""
+@dataclass(frozen=True)
+class _Pair:
+    """The steps of one forecast that have happened: `predicted` has a row per step and a column per level."""
+
+    levels: tuple[float, ...]
+    happened: FloatArray
+    predicted: FloatArray
+    lead_hours: FloatArray
+
+
+def _pair(forecast: StoredForecast, actual: pd.Series[float]) -> _Pair:
     frame = forecast.quantiles
-    steps = frame.index.intersection(actual.index)
-    leads = (pd.DatetimeIndex(steps) - pd.Timestamp(forecast.made_at)) / pd.Timedelta(hours=1)
-    return frame.loc[steps].assign(actual=actual.loc[steps], lead_hours=leads)
+    steps = pd.DatetimeIndex(frame.index.intersection(actual.index))
+    return _Pair(
+        levels=tuple(float(level) for level in frame.columns),
+        happened=np.asarray(actual.loc[steps], dtype=np.float64),
+        predicted=np.asarray(frame.loc[steps], dtype=np.float64),
+        lead_hours=np.asarray((steps - pd.Timestamp(forecast.made_at)) / pd.Timedelta(hours=1), dtype=np.float64),
+    )
 
 
-def _weighted_quantile_loss(points: pd.DataFrame, levels: list[float], happened: np.ndarray) -> float | None:
+def _weighted_quantile_loss(happened: FloatArray, predicted: FloatArray, levels: tuple[float, ...]) -> float | None:
     total = float(np.abs(happened).sum())
     if total == 0:
         return None
-    losses = [2 * _pinball(happened, points[level].to_numpy(dtype=np.float64), level).sum() for level in levels]
-    return float(np.mean(losses) / total)
+    missing = happened[:, np.newaxis] - predicted
+    pinball = np.maximum(np.array(levels) * missing, (np.array(levels) - 1) * missing)
+    return float(2 * pinball.sum(axis=0).mean() / total)
 
 
-def _pinball(happened: np.ndarray, predicted: np.ndarray, level: float) -> np.ndarray:
-    missing = happened - predicted
-    return np.maximum(level * missing, (level - 1) * missing)
-
-
-def _error_by_lead(points: pd.DataFrame, levels: list[float], happened: np.ndarray) -> dict[str, float]:
-    central = min(levels, key=lambda level: abs(level - 0.5))
-    errors = np.abs(happened - points[central].to_numpy(dtype=np.float64))
-    buckets = np.digitize(points["lead_hours"].to_numpy(dtype=np.float64), LEAD_BUCKETS_HOURS)
+def _error_by_lead(errors: FloatArray, lead_hours: FloatArray) -> dict[str, float]:
     near, far = LEAD_BUCKETS_HOURS
-    names = (f"<{near:g}h", f"{near:g}-{far:g}h", f">{far:g}h")
-    return {name: float(errors[buckets == number].mean()) for number, name in enumerate(names) if number in buckets}
+    buckets = {
+        f"<{near:g}h": lead_hours < near,
+        f"{near:g}-{far:g}h": (lead_hours >= near) & (lead_hours < far),
+        f">={far:g}h": lead_hours >= far,
+    }
+    return {name: float(errors[inside].mean()) for name, inside in buckets.items() if inside.any()}

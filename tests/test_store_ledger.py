@@ -1,0 +1,383 @@
+"""Of any interleaving of runs one writes at a time, in ascending generations, and the newest one's memory stands."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta, timezone
+from inspect import GEN_RUNNING, getgeneratorstate
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from forecasting.errors import ConflictError, Hold, StoreError
+from forecasting.store.ledger import Claim, Ledger, slug
+from forecasting.store.records import RunRecord, TargetState, digest
+from tests.stores import MemoryStore
+
+START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+TARGET = "aws/eu-central-1/web"
+
+
+class Clock:
+    """A clock that moves only when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def ledger(store: MemoryStore, clock: Clock) -> Ledger:
+    return Ledger(store, TARGET, clock=clock, sleep=clock.sleep)
+
+
+def held(code: str) -> pytest.RaisesExc[Hold]:
+    return pytest.RaisesExc(Hold, check=lambda error: error.code == code)
+
+
+def test_generations_ascend_and_a_run_claims_once(ledger: Ledger) -> None:
+    assert [ledger.claim(run).generation for run in ("a", "b")] == [1, 2]
+    for run in ("a", "b"):
+        with pytest.raises(Hold, match="under way or died") as caught:
+            ledger.claim(run)
+        assert caught.value.code == "duplicate-run"
+    assert ledger.state().generation == 2
+
+
+def test_a_completed_run_is_not_repeated(ledger: Ledger) -> None:
+    claim = ledger.claim("a")
+    ledger.acquire(claim, lease_seconds=60)
+    ledger.commit(claim, {})
+    with pytest.raises(Hold, match="is complete"):
+        ledger.claim("a")
+
+
+def test_twins_that_claim_at_once_do_not_both_win(store: MemoryStore, clock: Clock) -> None:
+    """Twins would write equal bytes if a claim held nothing of its own, and a store that takes equal bytes for its own retry would let both pass."""
+    twin = Ledger(store, TARGET, clock=clock, sleep=clock.sleep)
+
+    def interfere() -> None:
+        store.before_put = lambda: None
+        twin.claim("a")
+
+    store.before_put = interfere
+    with pytest.raises(Hold, match="duplicate-run"):
+        Ledger(store, TARGET, clock=clock, sleep=clock.sleep).claim("a")
+    other = MemoryStore()
+    Ledger(other, TARGET, clock=clock).claim("a")
+    assert other.items != store.items
+
+
+def test_a_newer_claim_stops_the_older_run(ledger: Ledger) -> None:
+    old = ledger.claim("old")
+    ledger.acquire(old, lease_seconds=60)
+    ledger.fence(old)
+    ledger.claim("new")
+    with held("superseded"):
+        ledger.fence(old)
+    with held("superseded"):
+        ledger.acquire(old, lease_seconds=60)
+
+
+def test_a_newer_run_waits_for_the_lease_to_be_released(ledger: Ledger, clock: Clock) -> None:
+    old = ledger.claim("old")
+    ledger.acquire(old, lease_seconds=600)
+    new = ledger.claim("new")
+    with held("busy"):
+        ledger.acquire(new, lease_seconds=60, wait_seconds=30)
+    assert clock.now == START + timedelta(seconds=30)
+    ledger.release(old)
+    ledger.acquire(new, lease_seconds=60)
+    ledger.fence(new)
+
+
+def test_the_lease_of_a_dead_run_expires(ledger: Ledger, clock: Clock) -> None:
+    ledger.acquire(ledger.claim("dead"), lease_seconds=100)
+    new = ledger.claim("new")
+    state = ledger.acquire(new, lease_seconds=60, wait_seconds=200)
+    assert clock.now == START + timedelta(seconds=100)
+    assert state.lease is not None
+    assert state.lease.generation == new.generation
+
+
+def test_a_write_needs_a_live_lease(ledger: Ledger, clock: Clock) -> None:
+    claim = ledger.claim("a")
+    with held("lease-lost"):
+        ledger.fence(claim)
+    ledger.acquire(claim, lease_seconds=60)
+    clock.sleep(60)
+    with held("lease-lost"):
+        ledger.fence(claim)
+    ledger.acquire(claim, lease_seconds=60)
+    ledger.fence(claim)
+
+
+def test_the_memory_of_the_lease_holder_reaches_the_run_that_overtakes_it(ledger: Ledger) -> None:
+    old = ledger.claim("old")
+    ledger.acquire(old, lease_seconds=60)
+    ledger.remember(old, {"baseline": 2})
+    new = ledger.claim("new")
+    assert new.state.memory == {"baseline": 2}
+    ledger.commit(old, {"baseline": 2, "slots": {"a": 5}})
+    ledger.release(old)
+    assert ledger.acquire(new, lease_seconds=60).memory == {"baseline": 2, "slots": {"a": 5}}
+
+
+@pytest.mark.parametrize("act", ["commit", "remember"])
+def test_memory_is_refused_without_the_lease(ledger: Ledger, clock: Clock, act: str) -> None:
+    old, new = ledger.claim("old"), ledger.claim("new")
+    with held("lease-lost"):
+        getattr(ledger, act)(old, {"from": "old"})
+    ledger.acquire(new, lease_seconds=60)
+    with held("lease-lost"):
+        getattr(ledger, act)(old, {"from": "old"})
+    clock.sleep(61)
+    getattr(ledger, act)(new, {"from": "new"})
+    assert ledger.state().memory == {"from": "new"}
+
+
+def test_a_release_gives_back_only_ones_own_lease(ledger: Ledger) -> None:
+    old, new = ledger.claim("old"), ledger.claim("new")
+    ledger.acquire(new, lease_seconds=60)
+    ledger.release(old)
+    ledger.fence(new)
+
+
+def test_a_store_that_never_lets_us_win_is_a_conflict_not_a_loop(store: MemoryStore, ledger: Ledger) -> None:
+    key = f"targets/{slug(TARGET)}/state.json"
+
+    def interfere() -> None:
+        state = TargetState.from_bytes(key, store.items[key]) if key in store.items else TargetState()
+        store.items[key] = state.model_copy(update={"generation": state.generation + 1}).to_bytes()
+
+    store.before_put = interfere
+    with pytest.raises(ConflictError, match=r"state\.json"):
+        ledger.claim("a")
+
+
+class World:
+    """Runs that go on in any order, also between another's read and write, die anywhere, and write to one target."""
+
+    def __init__(self, script: Iterator[tuple[int, int, bool]]) -> None:
+        self.script = script
+        self.store, self.clock = MemoryStore(), Clock()
+        self.store.before_put = self.interrupt
+        self.ledger = Ledger(self.store, TARGET, clock=self.clock, sleep=self.sleep)
+        self.writes: list[int] = []
+        self.commits: list[int] = []
+        self.claims: list[tuple[str, int]] = []
+        self.runs: list[Generator[None]] = [
+            self.run(f"run-{number % 3}") for number in range(4)
+        ]  # the fourth is a twin
+
+    def run(self, run_id: str) -> Generator[None]:
+        with suppress(Hold):
+            claim = self.ledger.claim(run_id)
+            self.claims.append((run_id, claim.generation))
+            yield
+            self.ledger.acquire(claim, lease_seconds=30, wait_seconds=20)
+            yield
+            for _ in range(3):
+                self.write(claim)
+                yield
+            self.ledger.commit(claim, {"generation": claim.generation})
+            self.commits.append(claim.generation)
+            yield
+            self.ledger.release(claim)
+
+    def write(self, claim: Claim) -> None:
+        self.ledger.fence(claim)
+        lease = self.ledger.state().lease
+        assert lease is not None
+        assert lease.generation == claim.generation
+        assert self.clock.now < lease.until
+        self.writes.append(claim.generation)
+
+    def interrupt(self) -> None:
+        step = next(self.script, None)
+        if step and step[2]:
+            self.go(step)
+
+    def sleep(self, seconds: float) -> None:
+        self.clock.sleep(seconds)
+        self.interrupt()
+
+    def go(self, step: tuple[int, int, bool]) -> None:
+        number, seconds, _ = step
+        self.clock.sleep(seconds)
+        run = self.runs[number]
+        if getgeneratorstate(run) != GEN_RUNNING:
+            next(run, None)
+
+
+@settings(max_examples=300)
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from([0, 0, 0, 1, 12, 31]), st.booleans()), max_size=60))
+def test_any_interleaving_has_one_writer_at_a_time_and_the_newest_one_last(steps: list[tuple[int, int, bool]]) -> None:
+    script = iter(steps)
+    world = World(script)
+    for step in script:
+        world.go(step)
+    assert world.writes == sorted(world.writes)
+    assert world.commits == sorted(world.commits)
+    generations = [generation for _, generation in world.claims]
+    assert sorted(generations) == list(range(1, len(generations) + 1))
+    assert len({run for run, _ in world.claims}) == len(world.claims)
+    if world.commits:
+        assert world.ledger.state().memory == {"generation": world.commits[-1]}
+
+
+def a_record(minute: int, **changes: object) -> RunRecord:
+    values: dict[str, object] = {
+        "run_id": f"run-{minute}",
+        "generation": minute + 1,
+        "time": START + timedelta(minutes=minute),
+        "fleet": "web",
+        "target": TARGET,
+        "outcome": "written",
+        "floors": {"2026-03-01T12:00:00Z": 3},
+        "weights": {"ets": 0.25, "sarima": 0.75},
+    }
+    return RunRecord.model_validate(values | changes)
+
+
+def test_records_come_back_newest_first(ledger: Ledger) -> None:
+    records = [a_record(minute) for minute in range(12)]
+    for record in records:
+        ledger.record_run(record)
+    assert ledger.runs(3) == records[:-4:-1]
+    assert len(ledger.runs(100)) == 12
+
+
+def test_a_record_written_again_replaces_the_first(ledger: Ledger) -> None:
+    ledger.record_run(a_record(1))
+    ledger.record_run(a_record(1, outcome="held", reason="busy"))
+    assert [record.outcome for record in ledger.runs(9)] == ["held"]
+
+
+def test_targets_do_not_see_each_other(store: MemoryStore, ledger: Ledger) -> None:
+    other = Ledger(store, "aws/eu-central-1/WEB")
+    ledger.claim("a")
+    ledger.record_run(a_record(1))
+    assert other.state().generation == 0
+    assert other.runs(9) == []
+
+
+def a_forecast(start: datetime, steps: int = 8) -> pd.DataFrame:
+    index = pd.date_range(start, periods=steps, freq="15min")
+    rng = np.random.default_rng(steps)
+    return pd.DataFrame(
+        np.sort(rng.lognormal(size=(steps, 3)), axis=1), index=index, columns=pd.Index([0.5, 0.9, 0.95])
+    )
+
+
+def test_a_forecast_comes_back_to_the_last_bit(ledger: Ledger) -> None:
+    sent = a_forecast(START)
+    ledger.save_forecast("a", START, sent)
+    (received,) = ledger.forecasts(START)
+    assert received.made_at == START
+    assert received.quantiles.index.equals(sent.index)
+    assert list(received.quantiles.columns) == [0.5, 0.9, 0.95]
+    assert np.array_equal(received.quantiles.to_numpy(), sent.to_numpy())
+
+
+def test_equal_forecasts_are_equal_bytes(store: MemoryStore, ledger: Ledger) -> None:
+    ledger.save_forecast("a", START, a_forecast(START))
+    before = dict(store.items)
+    ledger.save_forecast("a", START, a_forecast(START))
+    assert store.items == before
+    (body,) = before.values()
+    assert body[4:8] == bytes(4)  # gzip's time stamp
+    assert gzip.decompress(body).startswith(b"start,0.5,0.9,0.95\n2026-03-01T12:00:00Z,")
+
+
+def test_forecasts_are_those_made_since(ledger: Ledger) -> None:
+    for hour in range(3):
+        ledger.save_forecast(f"run-{hour}", START + timedelta(hours=hour), a_forecast(START))
+    berlin = timezone(timedelta(hours=1))
+    since = (START + timedelta(hours=1)).astimezone(berlin)
+    assert [forecast.made_at for forecast in ledger.forecasts(since)] == [START + timedelta(hours=h) for h in (1, 2)]
+
+
+def test_pruning_spares_the_state_and_the_young(store: MemoryStore, ledger: Ledger, clock: Clock) -> None:
+    ledger.claim("a")
+    for minute in (0, 60):
+        ledger.record_run(a_record(minute))
+        ledger.save_forecast("a", START + timedelta(minutes=minute), a_forecast(START))
+    clock.sleep(60 * 86_400 + 60)
+    assert ledger.prune(keep_days=60) == 2
+    assert len(ledger.runs(9)) == len(ledger.forecasts(START)) == 1
+    assert ledger.state().generation == 1
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"null", b'{"version": 2}', b'{"generation": -1}', b"\x80\x04K\x01.", b"[]"]
+)
+def test_a_corrupt_state_is_an_error_that_names_its_key(store: MemoryStore, ledger: Ledger, body: bytes) -> None:
+    store.items[f"targets/{slug(TARGET)}/state.json"] = body
+    with pytest.raises(StoreError, match=r"state\.json"):
+        ledger.claim("a")
+
+
+def test_a_half_written_record_or_forecast_is_an_error_that_names_its_key(store: MemoryStore, ledger: Ledger) -> None:
+    ledger.record_run(a_record(1))
+    ledger.save_forecast("a", START, a_forecast(START))
+    for key, body in list(store.items.items()):
+        store.items[key] = body[: len(body) // 2]
+    with pytest.raises(StoreError, match=r"runs/.*json"):
+        ledger.runs(1)
+    with pytest.raises(StoreError, match=r"forecasts/.*csv\.gz"):
+        ledger.forecasts(START)
+
+
+@given(st.binary(max_size=60))
+def test_no_bytes_crash_the_reader_of_forecasts(body: bytes) -> None:
+    store = MemoryStore()
+    ledger = Ledger(store, TARGET)
+    ledger.save_forecast("a", START, a_forecast(START))
+    (key,) = store.items
+    for stored in (body, gzip.compress(body, mtime=0)):
+        store.items[key] = stored
+        with pytest.raises(StoreError, match=r"csv\.gz"):
+            ledger.forecasts(START)
+
+
+def test_a_naive_time_is_refused(ledger: Ledger) -> None:
+    with pytest.raises(ValueError, match="naive"):
+        ledger.save_forecast("a", START.replace(tzinfo=None), a_forecast(START))
+
+
+def test_the_digest_knows_values_not_order_or_resolution() -> None:
+    index = pd.date_range(START, periods=5, freq="5min")
+    load = pd.Series([1.0, np.nan, 3.0, 4.0, 5.0], index=index)
+    assert digest(load) == digest(load.iloc[::-1]) == digest(load.set_axis(index.as_unit("s")))
+    assert digest(load) != digest(load + 1)
+    assert digest(load) != digest(load.shift(freq="5min"))
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_slugs_are_short_portable_and_distinct_without_case(one: str, other: str) -> None:
+    assert len(slug(one)) <= 93
+    store = MemoryStore()
+    store.put(f"targets/{slug(one)}/x", b"", if_version=None)
+    if one != other:
+        assert slug(one).casefold() != slug(other).casefold()
