@@ -1,0 +1,233 @@
+"""The strict double of AWS: ministack behind a proxy that knows AWS's rules.
+
+with local_aws(now=datetime(2026, 3, 1, tzinfo=UTC)) as aws:
+    autoscaling = aws.client("autoscaling")
+    ...
+    aws.clock.advance(timedelta(hours=48))
+    floor = aws.min_size_by_minute("web", start, end)
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from http.client import HTTPConnection
+from typing import Any
+
+from elastic_iac.local import wire
+from elastic_iac.local.autoscaling import AutoScaling, Jitter, no_jitter
+from elastic_iac.local.clock import Clock
+from elastic_iac.local.environment import LocalCloudError
+from elastic_iac.local.faults import Faults
+from elastic_iac.local.ministack import HOST, Ministack
+from elastic_iac.local.proxy import Server, Upstream
+from elastic_iac.local.rules import Change
+from elastic_iac.local.wire import AwsError, ConnectionDropped, Request, Response
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call as the double saw it. `status` is None where the connection was dropped; `applied` says whether the call took effect."""
+
+    service: str
+    action: str
+    region: str
+    params: Mapping[str, str]
+    mutating: bool
+    status: int | None
+    applied: bool
+    at: datetime
+
+
+class LocalAws:
+    """A running double. Make one with `local_aws`."""
+
+    def __init__(self, ministack: Ministack, now: datetime, region: str) -> None:
+        self.region = region
+        self.upstream_url = ministack.url
+        self.clock = Clock(now)
+        self.faults = Faults()
+        self.calls: list[Call] = []
+        self._start = now
+        self._port = ministack.port
+        self._upstream = Upstream(ministack.port)
+        self._autoscaling = AutoScaling(self.clock, self._upstream.send)
+        self.clock.bind(self._autoscaling.run_due)
+        self._in_flight: Counter[tuple[str, str]] = Counter()
+        self._flight_lock = threading.Lock()
+        self._server = Server(self.answer)
+        self.endpoint_url = self._server.url
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._server.stop()
+        self._upstream.close()
+
+    def environment(self) -> dict[str, str]:
+        """The environment variables that point any AWS client at the double."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",  # ministack checks no signature
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    @cached_property
+    def _session(self) -> Any:
+        return self.session()
+
+    def session(self) -> Any:
+        """A new boto3 session with the double's region and keys; its clients need `endpoint_url`, which `client` gives."""
+        import boto3  # noqa: PLC0415 - not needed by another process that only manages the double
+
+        return boto3.session.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=self.region)  # noqa: S106
+
+    def client(self, service: str, *, in_process: bool = False, region: str | None = None, config: Any = None) -> Any:
+        """A boto3 client of the double.
+
+        Args:
+            service: e.g. `autoscaling`.
+            in_process: Answer without a socket: several times faster, for tests that make thousands of calls.
+            region: Another region than the double's.
+            config: A botocore `Config`.
+        """
+        from elastic_iac.local.transport import answer_in_process  # noqa: PLC0415 - imports botocore
+
+        made = self._session.client(
+            service, endpoint_url=self.endpoint_url, region_name=region or self.region, config=config
+        )
+        if in_process:
+            answer_in_process(made, self.answer)
+        return made
+
+    def reset(self, now: datetime | None = None) -> None:
+        """Wipe everything: state here and in the emulator, calls, faults, jitter; the clock returns to its start, or stands at `now`."""
+        connection = HTTPConnection(HOST, self._port, timeout=60)
+        try:
+            connection.request("POST", "/_ministack/reset")
+            status = connection.getresponse().status
+        finally:
+            connection.close()
+        if status != 200:
+            raise LocalCloudError(f"ministack refused to reset itself: status {status}")
+        self._autoscaling.reset()
+        self.faults.clear()
+        self.calls.clear()
+        self.jitter(no_jitter)
+        self.clock.set(now or self._start)
+
+    def jitter(self, late: Jitter) -> None:
+        """Let each action run late by what `late` says; see `seeded_jitter`."""
+        self._autoscaling.jitter = late
+
+    def history(self, group: str, *, region: str | None = None) -> list[Change]:
+        """The group's sizes since it was made: each change, when and by what."""
+        return list(self._autoscaling.group(group, region or self.region).history)
+
+    def min_size_by_minute(self, group: str, start: datetime, end: datetime, *, region: str | None = None) -> list[int]:
+        """MinSize in force at each minute, start <= minute < end (aware). Actions due at a minute are in force at it.
+
+        Raises:
+            ValueError: the group did not exist yet at `start`, or `end` is ahead of the clock.
+        """
+        history = self.history(group, region=region)
+        if start < history[0].at:
+            raise ValueError(f"start: got {start.isoformat()}; {group} exists since {history[0].at.isoformat()}")
+        if end > self.clock.now() + timedelta(minutes=1):
+            raise ValueError(f"end: got {end.isoformat()}; the clock stands at {self.clock.now().isoformat()}")
+        floors: list[int] = []
+        position, minute = 0, start
+        while minute < end:
+            while position + 1 < len(history) and history[position + 1].at <= minute:
+                position += 1
+            floors.append(history[position].sizes.minimum)
+            minute += timedelta(minutes=1)
+        return floors
+
+    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Response:
+        """Answer one HTTP request.
+
+        Raises:
+            ConnectionDropped: a fault resets the connection.
+        """
+        request = wire.request(method, path, headers, body, self.region)
+        struck = self.faults.strike(request)
+        request = replace(request, faults=struck)
+        if struck:
+            time.sleep(sum(fault.delay_seconds for fault in struck))
+        response: Response | None = None
+        applied = False
+        try:
+            response = _struck(request, after=False) or self._apply(request)
+            applied = response.status < 400
+            response = _struck(request, after=True) or response
+            return response
+        except ConnectionDropped:
+            response = None
+            raise
+        finally:
+            self._record(request, response, applied)
+
+    def _apply(self, request: Request) -> Response:
+        try:
+            if request.service == "autoscaling":
+                return self._autoscaling.handle(request)
+            return self._upstream.send(request)
+        except AwsError as error:
+            return wire.error_response(request, error)
+
+    def _record(self, request: Request, response: Response | None, applied: bool) -> None:
+        status = response.status if response else None
+        self.calls.append(
+            Call(
+                request.service,
+                request.action,
+                request.region,
+                request.form,
+                request.mutating,
+                status,
+                applied,
+                self.clock.now(),
+            )
+        )
+
+
+def _struck(request: Request, *, after: bool) -> Response | None:
+    """What the faults that strike at this point answer instead."""
+    for fault in request.faults:
+        if fault.after == after:
+            if fault.drop:
+                raise ConnectionDropped
+            if fault.error:
+                return wire.error_response(request, fault.error)
+    return None
+
+
+@contextmanager
+def local_aws(*, now: datetime | None = None, region: str = "us-east-1") -> Iterator[LocalAws]:
+    """Start the double; it ends with the block, and leaves nothing behind.
+
+    Args:
+        now: Where its clock stands (aware); the present minute where it is not given.
+        region: The default region of its clients.
+
+    Raises:
+        LocalCloudError: the emulator could not be installed or started.
+    """
+    ministack = Ministack(region)
+    try:
+        double = LocalAws(ministack, now or datetime.now(UTC).replace(second=0, microsecond=0), region)
+        try:
+            yield double
+        finally:
+            double.close()
+    finally:
+        ministack.stop()

@@ -1,0 +1,168 @@
+"""Faults to inject: which calls, and what happens to them.
+
+aws.faults.add(throttle(action="PutScheduledUpdateGroupAction", nth=3))
+aws.faults.add(reset(after=True, times=2))
+aws.faults.add(kill(nth=5))
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from elastic_iac.local.wire import AwsError, Request
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens to which calls.
+
+    A call matches where `service`, `action`, `group` and `mutating` agree (None: any). Matching calls are counted from when the fault was
+    added; it strikes the `nth` and the ones after it, `times` in all (None: until cleared).
+
+    Attributes:
+        code: Code of the error that is answered, with `status` and `message`.
+        drop: The connection is reset instead of an answer.
+        after: The call is applied first; otherwise nothing is applied.
+        delay_seconds: How long the call waits before it is judged.
+        metric_status: StatusCode of every result of a GetMetricData (`PartialData`, `InternalError`, `Forbidden`); its values are withheld,
+            of `PartialData` the older half.
+        item_code: Error code of the first item of a batch call, inside its 200.
+        concurrent_puts: Of two writes of scheduled actions in flight to one group, the second is answered `AlreadyExists`.
+    """
+
+    service: str | None = "autoscaling"
+    action: str | None = None
+    group: str | None = None
+    mutating: bool | None = None
+    nth: int = 1
+    times: int | None = 1
+    code: str | None = None
+    message: str = "injected fault"
+    status: int = 400
+    drop: bool = False
+    after: bool = False
+    delay_seconds: float = 0.0
+    metric_status: str | None = None
+    item_code: str | None = None
+    concurrent_puts: bool = False
+
+    def matches(self, request: Request) -> bool:
+        """Whether the call is one of those meant."""
+        return (
+            self.service in {None, request.service}
+            and self.action in {None, request.action}
+            and self.group in {None, request.group}
+            and self.mutating in {None, request.mutating}
+        )
+
+    @property
+    def error(self) -> AwsError | None:
+        """The error that is answered."""
+        return AwsError(self.code, self.message, self.status) if self.code else None
+
+
+def throttle(**match: Any) -> Fault:
+    """400 `Throttling`, which every retry mode of botocore retries."""
+    return Fault(code="Throttling", message="Rate exceeded", **match)
+
+
+def request_limit_exceeded(**match: Any) -> Fault:
+    """400 `RequestLimitExceeded`, which botocore retries in standard and adaptive mode only."""
+    return Fault(code="RequestLimitExceeded", message="Request limit exceeded.", **match)
+
+
+def slow_down(**match: Any) -> Fault:
+    """503 `SlowDown` (S3) or `ServiceUnavailable`."""
+    return Fault(code="SlowDown" if match.get("service") == "s3" else "ServiceUnavailable", status=503, **match)
+
+
+def server_error(**match: Any) -> Fault:
+    """500 `InternalFailure`, before the call is applied or, with `after=True`, although it was."""
+    return Fault(code="InternalFailure", status=500, **match)
+
+
+def reset(**match: Any) -> Fault:
+    """The connection is reset, before the call is applied or, with `after=True`, once it was."""
+    return Fault(drop=True, **match)
+
+
+def delay(seconds: float, **match: Any) -> Fault:
+    """The call waits."""
+    return Fault(delay_seconds=seconds, **match)
+
+
+def resource_contention(**match: Any) -> Fault:
+    """500 `ResourceContention`: another change of the group is pending."""
+    return Fault(code="ResourceContention", message="You already have a pending update", status=500, **match)
+
+
+def access_denied(**match: Any) -> Fault:
+    """403 `AccessDenied`."""
+    return Fault(code="AccessDenied", message="User is not authorized to perform this action", status=403, **match)
+
+
+def expired_token(**match: Any) -> Fault:
+    """403 `ExpiredToken`."""
+    return Fault(
+        code="ExpiredToken", message="The security token included in the request is expired", status=403, **match
+    )
+
+
+def kill(nth: int) -> Fault:
+    """The client dies at its nth change, to whatever service: from then on no change is applied and none is answered, until cleared."""
+    return Fault(service=None, mutating=True, nth=nth, times=None, drop=True)
+
+
+def metric_status(status: str, **match: Any) -> Fault:
+    """GetMetricData answers 200 with this StatusCode."""
+    return Fault(**{"service": "monitoring", "action": "GetMetricData", "metric_status": status, **match})
+
+
+def failed_item(code: str = "ResourceContention", **match: Any) -> Fault:
+    """The first item of a batch call fails inside a 200."""
+    return Fault(item_code=code, **match)
+
+
+def refuse_concurrent_puts() -> Fault:
+    """Two writes in flight to one group: the second fails with `AlreadyExists`, until cleared."""
+    return Fault(concurrent_puts=True, times=None)
+
+
+class Faults:
+    """The faults in force."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counted: list[tuple[Fault, int]] = []
+
+    def add(self, fault: Fault) -> None:
+        """Put a fault in force; its count starts at the next call."""
+        with self._lock:
+            self._counted.append((fault, 0))
+
+    def clear(self) -> None:
+        """Lift all faults."""
+        with self._lock:
+            self._counted.clear()
+
+    def strike(self, request: Request) -> tuple[Fault, ...]:
+        """Count the call and say which faults strike it."""
+        if not self._counted:
+            return ()
+        with self._lock:
+            struck: list[Fault] = []
+            for position, (fault, count) in enumerate(self._counted):
+                if not fault.matches(request):
+                    continue
+                self._counted[position] = (fault, count + 1)
+                past_first = count + 1 - fault.nth
+                if past_first >= 0 and (fault.times is None or past_first < fault.times):
+                    struck.append(fault)
+            return tuple(struck)
+
+    def listed(self) -> list[dict[str, Any]]:
+        """The faults in force, as JSON values."""
+        with self._lock:
+            return [asdict(fault) for fault, _ in self._counted]
