@@ -39,10 +39,8 @@ def build_history(
     findings = [*quality.refused(samples, now=until, max_load=max_load), *quality.freshness(samples, now=until)]
 
     late = cleaning.late_tail(samples, until)
-    if late:
-        samples = _cut(samples, len(samples.values) - late)
-        text = f"the newest {late} of the samples are late or too low to be complete; left out until they are"
-        findings.append(Finding("late-tail", Verdict.GOOD, text))
+    findings += quality.late_tail(samples, late)
+    samples = _cut(samples, len(samples.values) - late)
     if samples.seconds > step_seconds:
         text = f"samples of {quality.duration(samples.seconds)} are interpolated to steps of {step_minutes} min: peaks inside a sample are unseen"
         findings.append(Finding("coarse-samples", Verdict.GOOD, text))

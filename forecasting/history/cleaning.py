@@ -98,7 +98,7 @@ def spikes(samples: Samples, time_zone: str) -> tuple[Run, ...]:
 def troughs(samples: Samples, time_zone: str) -> tuple[Run, ...]:
     """Outage troughs: a sharp fall to near zero and a sharp return within hours, or no return yet, at a time that is busy on other days."""
     values, reach = samples.values, _reach(samples)
-    before = _rolling_median(values, reach, trailing=True)
+    before = _median_before(values, reach)
     falls = np.flatnonzero(values < TROUGH_SHARE * before)
     days = SameTime(samples, time_zone)
     found: list[Run] = []
@@ -134,10 +134,9 @@ class SameTime:
         return max((_maximum(window) for _, window in self._others(first, last)), default=0.0)
 
     def recurs_low(self, first: int, last: int, threshold: float) -> bool:
-        """Whether it is as low at this time a week before or after, or on at least two other days."""
-        low = [
-            day for day, window in self._others(first, last) if len(_present(window)) and np.nanmin(window) < threshold
-        ]
+        """Whether it is low for half as long or longer at this time a week before or after, or on at least two other days."""
+        half = (last - first) / 2
+        low = [day for day, window in self._others(first, last) if np.sum(window < threshold) >= half]
         return len(low) >= 2 or any(abs(day) == 7 for day in low)
 
     def _others(self, first: int, last: int) -> list[tuple[int, FloatArray]]:
@@ -190,11 +189,17 @@ def _reach(samples: Samples) -> int:
     return max(NEIGHBOURHOOD_SECONDS // samples.seconds, 2)
 
 
-def _rolling_median(values: FloatArray, window: int, *, trailing: bool = False) -> FloatArray:
-    """Median of the window around each sample, or of the window that ends just before it."""
-    series = pd.Series(values)
-    rolled = series.rolling(window, center=not trailing, min_periods=1).median()
-    return (rolled.shift(1) if trailing else rolled).to_numpy(dtype=float)
+def _rolling_median(values: FloatArray, window: int) -> FloatArray:
+    """Median of the window around each sample."""
+    return pd.Series(values).rolling(window, center=True, min_periods=1).median().to_numpy(dtype=float)
+
+
+def _median_before(values: FloatArray, window: int) -> FloatArray:
+    """Median of the last samples before each one, across a gap: an outage often begins with one."""
+    present = ~np.isnan(values)
+    medians = np.full(len(values), np.nan)
+    medians[present] = pd.Series(values[present]).rolling(window, min_periods=1).median().shift(1)
+    return medians
 
 
 def _present(values: FloatArray) -> FloatArray:

@@ -33,7 +33,7 @@ FROZEN_SECONDS = 6 * HOUR
 """Measured load never repeats itself for this long; the longest on the real traces is 2 h, of zeros."""
 
 ISOLATED_SAMPLES = 3
-"""Up to this many samples above `max_load` are single faults and are left out; more mean a wrong unit."""
+"""Up to this many samples a day above `max_load` are single faults and are left out; more mean a wrong unit."""
 
 
 def moment(seconds: float) -> str:
@@ -52,10 +52,9 @@ def duration(seconds: float) -> str:
 
 def refused(samples: Samples, *, now: float, max_load: float | None) -> Iterable[Finding]:
     """Samples that were refused or merged on the way in (rows 6, 9, 10 and 13 of the fault list)."""
-    if samples.future:
-        yield Finding(
-            "future", Verdict.GOOD, f"{_count(samples.future, 'sample')} stamped after {moment(now)} rejected"
-        )
+    if samples.misdated:
+        text = f"{_count(samples.misdated, 'time stamp')} after {moment(now)} or years before it; rejected"
+        yield Finding("misdated", Verdict.GOOD, text)
     if samples.conflicts:
         text = f"{_count(samples.conflicts, 'time stamp')} came with different values; the largest of each is used"
         yield Finding("duplicate", Verdict.GOOD, text)
@@ -67,13 +66,20 @@ def refused(samples: Samples, *, now: float, max_load: float | None) -> Iterable
 
 
 def _too_high(times: tuple[int, ...], max_load: float | None, now: float) -> Finding:
-    text = f"{_listed(times)} above max_load {max_load:g}"
-    if len(times) > ISOLATED_SAMPLES:
-        return Finding(
-            "too-high", Verdict.HOLD, f"{text}: a wrong unit or a broken exporter; correct it, or raise max_load"
-        )
-    recent = times[-1] > now - DAY
-    return Finding("too-high", Verdict.RAISE_ONLY if recent else Verdict.GOOD, f"{text}; rejected")
+    text = f"{_listed(times)} above max_load {max_load:g}; rejected"
+    recent = sum(time > now - DAY for time in times)
+    if recent > ISOLATED_SAMPLES:
+        text += f", {recent} of them in the last day: a wrong unit or a broken exporter; correct it, or raise max_load"
+        return Finding("too-high", Verdict.HOLD, text)
+    return Finding("too-high", Verdict.RAISE_ONLY if recent else Verdict.GOOD, text)
+
+
+def late_tail(samples: Samples, count: int) -> Iterable[Finding]:
+    """The newest `count` samples, which are left out until they are complete (row 2)."""
+    if count:
+        since = moment(samples.start + samples.seconds * (len(samples.values) - count))
+        text = f"{_count(count, 'sample')} since {since} too low to be complete; left out until they are older"
+        yield Finding("late-tail", Verdict.GOOD, text)
 
 
 def freshness(samples: Samples, *, now: float) -> Iterable[Finding]:

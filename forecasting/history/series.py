@@ -19,6 +19,9 @@ IntArray = npt.NDArray[np.int64]
 ABSURD_LOAD = 1e15
 """No fleet serves this: a larger sample is a broken exporter's (and its square still fits a double)."""
 
+MAX_AGE_SECONDS = 2 * 365 * 24 * 3600
+"""Older stamps are a broken clock's (1970 is common): no source keeps fine samples that long, and one of them would stretch the grid over decades."""
+
 MINIMUM_COVER = 0.5
 """A step with less than this share of its samples is missing: half of them still give its mean, a few do not."""
 
@@ -32,7 +35,7 @@ class Samples:
         seconds: Length of a sample.
         values: Load per sample, NaN where it is missing.
         censored: True where the load is a lower bound.
-        future: Number of samples stamped after now.
+        misdated: Number of stamps after now or more than `MAX_AGE_SECONDS` before it.
         impossible: Starts (seconds) of samples that were negative, infinite or absurd.
         too_high: Starts (seconds) of samples above the fleet's `max_load`.
         conflicts: Number of stamps that came with different values.
@@ -42,7 +45,7 @@ class Samples:
     seconds: int
     values: FloatArray
     censored: BoolArray
-    future: int = 0
+    misdated: int = 0
     impossible: tuple[int, ...] = ()
     too_high: tuple[int, ...] = ()
     conflicts: int = 0
@@ -72,25 +75,25 @@ def regularise(reading: Reading, *, now: datetime, max_load: float | None) -> Sa
 
     seconds = reading.sample_seconds
     times = index.as_unit("s").asi8
-    values = reading.load.to_numpy(dtype=np.float64)
+    values: FloatArray = np.asarray(reading.load, dtype=np.float64)
     censored = np.zeros(len(values), dtype=bool) if reading.censored is None else reading.censored.to_numpy(dtype=bool)
 
-    future = times > now.timestamp()
-    impossible = ~future & ((values < 0) | (values > ABSURD_LOAD))
-    too_high = ~future & ~impossible & (values > (max_load or np.inf))
-    kept = ~(future | impossible | too_high | np.isnan(values))
-    merged = _merge(times[kept], values[kept], censored[kept])
-    start, on_grid, flags = _place(*merged[:3], seconds=seconds)
+    misdated = (times > now.timestamp()) | (times < now.timestamp() - MAX_AGE_SECONDS)
+    impossible = ~misdated & ((values < 0) | (values > ABSURD_LOAD))
+    too_high = ~misdated & ~impossible & (values > (max_load or np.inf))
+    kept = ~(misdated | impossible | too_high | np.isnan(values))
+    times_once, values_once, censored_once, conflicts = _merge(times[kept], values[kept], censored[kept])
+    start, on_grid, flags = _place(times_once, values_once, censored_once, seconds=seconds)
     open_end = int((start + seconds * len(on_grid)) > now.timestamp())  # the sample that is still being filled
     return Samples(
         start=start,
         seconds=seconds,
         values=on_grid[: len(on_grid) - open_end],
         censored=flags[: len(on_grid) - open_end],
-        future=len(np.unique(times[future])),
+        misdated=len(np.unique(times[misdated])),
         impossible=tuple(np.unique(times[impossible]).tolist()),
         too_high=tuple(np.unique(times[too_high]).tolist()),
-        conflicts=merged[3],
+        conflicts=conflicts,
     )
 
 

@@ -119,12 +119,12 @@ def _within_retention(start: datetime, period: int, *, now: datetime) -> tuple[d
     kept = next(kept for seconds, kept in RETENTION if period % seconds == 0)
     earliest = now - kept
     warnings: tuple[str, ...] = ()
-    if start < earliest:
-        asked = math.ceil((now - start) / timedelta(days=1))
+    if start < earliest - timedelta(hours=1):  # less is the time that the run itself has taken
+        asked = round((now - start) / timedelta(days=1))
         text = f"CloudWatch keeps samples of {period} s for {kept.days} days: {asked} days were asked for, {kept.days} are read"
-        start, warnings = earliest, (text,)
+        warnings = (text,)
     # CloudWatch answers fastest, and with whole samples, on multiples of the period. Rounding up stays within what was asked for.
-    aligned = math.ceil(start.timestamp() / period) * period
+    aligned = math.ceil(max(start, earliest).timestamp() / period) * period
     return datetime.fromtimestamp(aligned, UTC), warnings
 
 
