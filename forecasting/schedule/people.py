@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo
 
 from forecasting.errors import Hold
 from forecasting.schedule.actions import ScheduledAction
-from forecasting.schedule.aws_limits import JITTER
 
 Timeline = tuple[tuple[datetime, int], ...]
 """(start in UTC, value from then on), ascending."""
@@ -109,77 +108,3 @@ def _cron(action: ScheduledAction, begin: datetime, *, reverse: bool = False) ->
             " expected five cron fields and an IANA time zone",
         ) from error
     return (run.astimezone(UTC) for run in runs)
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What the last run knew, so that this one can tell a person's hand from its own.
-
-    Attributes:
-        as_of: When it was written (UTC).
-        min_size: The live MinSize then.
-        baseline: MinSize as the group was found at first contact; `release` returns to it.
-        people_floor: The people's floor then.
-        people_events: Other people's future MinSizes, as they were known then.
-        slots: Our slots as they stood when the last run had finished.
-        intended: Our slots as a run that may have died half-way wanted them; empty when it finished.
-    """
-
-    as_of: datetime
-    min_size: int
-    baseline: int
-    people_floor: int
-    people_events: Timeline = ()
-    slots: Timeline = ()
-    intended: Timeline = ()
-
-    def possible_min_sizes(self, now: datetime) -> set[int]:
-        """Every MinSize that the group may have at `now` if nobody touched it: under the old slots or the new, each action on time or late."""
-        values: set[int] = set()
-        for slots in {self.slots, self.intended or self.slots}:
-            timeline = sorted([*slots, *self.people_events])
-            late = [
-                now - JITTER - timedelta(minutes=1),
-                *(start for start, _ in timeline if now - JITTER - timedelta(minutes=1) < start <= now),
-                now,
-            ]
-            values |= {value_at(timeline, when, self.min_size) for when in late}
-        return values
-
-
-def observe(
-    memory: Memory | None, min_size: int, baseline: int, foreign: Sequence[ScheduledAction], now: datetime
-) -> tuple[int, int, str | None]:
-    """What people want now, from the live MinSize and what we knew.
-
-    Args:
-        memory: What the last run left, or None on first contact.
-        min_size: The live MinSize.
-        baseline: The fleet's floor.
-        foreign: Other people's actions.
-        now: Aware datetime.
-
-    Returns:
-        The people's floor now; MinSize as the group was found at first contact; a note where a person's hand was seen.
-    """
-    if memory is None:
-        scheduled = last_people_event(foreign, now)
-        if min_size == scheduled:
-            return min_size, min_size, None
-        if min_size > baseline:
-            return (
-                min_size,
-                min_size,
-                f"pinned: MinSize is {min_size}, above the fleet's floor of {baseline}; nothing lower is scheduled until it is released",
-            )
-        return 0, min_size, None
-    possible = memory.possible_min_sizes(now)
-    if min_size in possible:
-        return value_at(memory.people_events, now, memory.people_floor), memory.baseline, None
-    if min_size > max(possible):
-        return (
-            min_size,
-            memory.baseline,
-            f"pinned: a person raised MinSize to {min_size}; nothing lower is scheduled until it is lowered or released",
-        )
-    return 0, memory.baseline, f"a person lowered MinSize to {min_size}; the plan re-asserts what it needs"

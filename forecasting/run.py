@@ -1,0 +1,127 @@
+"""One run of a job and what it did for each fleet."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+from forecasting.errors import SettingsError
+from forecasting.history import History
+from forecasting.models.base import Forecast
+from forecasting.planning.base import Plan
+from forecasting.schedule.actions import GroupState
+from forecasting.schedule.base import Schedule
+from forecasting.schedule.memory import Observation
+from forecasting.settings import Fleet, Job
+from forecasting.sources import Reading
+from forecasting.store.scores import Scores
+from forecasting.targets.base import Diff
+
+if TYPE_CHECKING:
+    import boto3.session
+
+Status = Literal["written", "unchanged", "planned", "held", "failed"]
+
+
+def utc_now() -> datetime:
+    """The present time, aware."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is the same for all fleets of a run.
+
+    Attributes:
+        job: The settings.
+        now: When the run started (aware): every plan starts here.
+        run_id: Unique for each run; a scheduler's repeated invocation carries the same one and writes nothing.
+        session: AWS credentials and endpoint; boto3's standard chain where it is None.
+        clock: The present time, for leases and for what must start in the future.
+        write: False plans only: no cloud and no store is written to.
+    """
+
+    job: Job
+    now: datetime
+    run_id: str = field(default_factory=lambda: f"manual-{uuid.uuid4()}")
+    session: boto3.session.Session | None = None
+    clock: Callable[[], datetime] = utc_now
+    write: bool = True
+
+    def __post_init__(self) -> None:
+        if self.now.tzinfo is None:
+            raise SettingsError("now", self.now.isoformat(), "a time with its UTC offset")
+
+    @property
+    def owners(self) -> frozenset[str]:
+        """Ids whose actions are ours."""
+        return frozenset({self.job.owner, *self.job.former_owners})
+
+    def remaining_seconds(self) -> float:
+        """Time left in the job's budget; nothing is begun when it is spent."""
+        return (self.now + timedelta(seconds=self.job.time_budget_seconds) - self.clock()).total_seconds()
+
+
+@dataclass(frozen=True)
+class FleetResult:
+    """What a run did for one fleet, and why. What the run did not come to is None.
+
+    Attributes:
+        fleet: The fleet's settings.
+        status: `written`, `unchanged`, `planned` (nothing may be written), `held` (a doubt: the old plan stays), `failed` (a defect of ours).
+        code: A stable word for why a fleet is held, else empty.
+        reason: The same in a sentence, with what a person can do.
+        reading: The load as it was read.
+        history: The clean history.
+        forecast: Quantiles of the load.
+        scores: Earlier forecasts against what came.
+        observation: What people want of the group.
+        plan: The floor per step.
+        schedule: The slots that should stand.
+        diff: The writes that it takes.
+        group: The group as it was read, or read back after writing.
+        written: Mutating calls made.
+        read_back: The standing actions were read back and are the schedule.
+        remarks: What else went amiss without being in the way.
+    """
+
+    fleet: Fleet
+    status: Status = "planned"
+    code: str = ""
+    reason: str = ""
+    reading: Reading | None = None
+    history: History | None = None
+    forecast: Forecast | None = None
+    scores: Scores | None = None
+    observation: Observation | None = None
+    plan: Plan | None = None
+    schedule: Schedule | None = None
+    diff: Diff | None = None
+    group: GroupState | None = None
+    written: int = 0
+    read_back: bool = False
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the fleet's plan stands, or would."""
+        return self.status in {"written", "unchanged", "planned"}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know, in the order of the pipeline."""
+        return (
+            *(self.reading.warnings if self.reading else ()),
+            *(finding.text for finding in (self.history.findings if self.history else ())),
+            *(
+                f"left out {name}: {why}"
+                for name, why in (self.forecast.model.left_out if self.forecast else {}).items()
+            ),
+            *(self.plan.notes if self.plan else ()),
+            *((self.observation.note,) if self.observation and self.observation.note else ()),
+            *(self.schedule.notes if self.schedule else ()),
+            *self.remarks,
+        )
