@@ -35,8 +35,8 @@ class Provider:
 
     Attributes:
         boot_seconds: Launch to first healthy answer, paid for: one number, or measured launches, from which each minute's launch draws.
-        warmup_seconds: After the boot, as long again no policy scales in (EC2 Auto Scaling User Guide, "Target tracking scaling policies": scale-in is
-            blocked until new instances have warmed up; they count as capacity when a scale-out is computed).
+        warmup_seconds: No policy scales in until so long after the last boot (EC2 Auto Scaling User Guide, "Target tracking scaling policies":
+            scale-in is blocked until new instances have warmed up; they count as capacity when a scale-out is computed).
         scale_out_datapoints: Minutes in a row above the target before target tracking adds instances (the alarms it creates: 3).
         scale_in_datapoints: Minutes in a row below before it removes any (15).
         scale_in_below: It removes only below this share of the target (its low alarm: 90 %).

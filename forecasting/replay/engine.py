@@ -75,7 +75,9 @@ def replay(
         before = group.desired.copy()
         floor, desired, in_service, paid = group.run(day)
         parts.append(
-            _day_totals(np.where(known[day], load[day], np.nan), load_per_instance, before, floor, desired, in_service, paid)
+            _day_totals(
+                np.where(known[day], load[day], np.nan), load_per_instance, before, floor, desired, in_service, paid
+            )
         )
         for row, values in enumerate((floor, desired, in_service)):
             traces[row, day] = values[:, kept]
@@ -110,9 +112,11 @@ class _Group:
         self.arrivals, self.prepared = np.zeros((length, count)), np.zeros((length, count))
         self.columns = np.arange(count)
         first = np.maximum(np.ceil(need[0] * self.per_target), self.floors[0, self.floor_column])
-        self.desired = np.minimum(first, self.ceiling)
-        self.in_service = self.desired.copy()
-        self.above, self.below, self.settled = np.zeros(count), np.zeros(count), np.zeros(count)
+        self.desired: FloatArray = np.minimum(first, self.ceiling)
+        self.in_service: FloatArray = self.desired.copy()
+        self.above: FloatArray = np.zeros(count)
+        self.below: FloatArray = np.zeros(count)
+        self.settled: FloatArray = np.zeros(count)
 
     def run(self, day: slice) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """Floor, desired, in service and paid for, each (minutes of `day`, cases)."""
@@ -135,7 +139,9 @@ class _Group:
         slot = minute % len(self.arrivals)
         self.in_service += self.arrivals[slot]
         self.arrivals[slot] = 0.0
-        lost = np.round(self.in_service * self.losses[minute]) if self.losses is not None else 0.0
+        lost: FloatArray | float = 0.0
+        if self.losses is not None:
+            lost = np.rint(self.in_service * self.losses[minute])
         wanted = np.ceil(ratio)
         desired = np.maximum(np.maximum(self.desired, floor), wanted * (self.above >= self.out_after))
         scale_in = (self.below >= self.in_after) & (self.settled <= minute)
@@ -197,7 +203,8 @@ def _spot_losses(cases: Sequence[Case], ranks: FloatArray) -> FloatArray | None:
     chance = np.array([case.provider.spot_losses_per_day / MINUTES_PER_DAY for case in cases])
     if not chance.any():
         return None
-    return (ranks[:, None] < chance) * np.array([case.provider.spot_share for case in cases])
+    shares = np.array([case.provider.spot_share for case in cases])
+    return np.where(ranks[:, None] < chance, shares, 0.0)
 
 
 def _executed_floors(cases: Sequence[Case], minutes: int, seed: int) -> tuple[FloatArray, IntArray]:

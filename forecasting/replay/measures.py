@@ -54,8 +54,10 @@ def measures(days: DayTotals, column: int, clairvoyant_minutes: float) -> Measur
 
 
 def clairvoyant_minutes(load: FloatArray, load_per_instance: float, boot_minutes: int) -> FloatArray:
-    """Instances that a policy that knows the load pays for in each minute: each is launched its boot time before it is needed, and kept where it is
-    needed again before a new one could be up. Nothing is uncovered. Minutes without a known load need nothing.
+    """Instances that a policy that knows the load pays for in each minute.
+
+    Each is launched its boot time before it is needed, and kept where it is needed again before a new one could be up. Nothing is uncovered. Minutes
+    without a known load need nothing.
     """
     need = np.ceil(np.nan_to_num(load) / load_per_instance - 1e-9)
     # The greatest need of the next `boot_minutes`, by doubling windows.
