@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -25,6 +25,7 @@ from elastic_iac.local.autoscaling import AutoScaling, Jitter, no_jitter
 from elastic_iac.local.clock import Clock
 from elastic_iac.local.environment import LocalCloudError
 from elastic_iac.local.faults import Faults
+from elastic_iac.local.metrics import Metrics
 from elastic_iac.local.ministack import HOST, Ministack
 from elastic_iac.local.proxy import Server, Upstream
 from elastic_iac.local.rules import Change
@@ -58,6 +59,7 @@ class LocalAws:
         self._port = ministack.port
         self._upstream = Upstream(ministack.port)
         self._autoscaling = AutoScaling(self.clock, self._upstream.send)
+        self._metrics = Metrics(self.clock, self._upstream.send)
         self.clock.bind(self._autoscaling.run_due)
         self._in_flight: Counter[tuple[str, str]] = Counter()
         self._flight_lock = threading.Lock()
@@ -119,6 +121,7 @@ class LocalAws:
         if status != 200:
             raise LocalCloudError(f"ministack refused to reset itself: status {status}")
         self._autoscaling.reset()
+        self._metrics.reset()
         self.faults.clear()
         self.calls.clear()
         self.jitter(no_jitter)
@@ -180,6 +183,8 @@ class LocalAws:
         try:
             if request.service == "autoscaling":
                 return self._autoscaling.handle(request)
+            if request.service == "monitoring":
+                return self._metrics.handle(request)
             return self._upstream.send(request)
         except AwsError as error:
             return wire.error_response(request, error)
@@ -212,7 +217,7 @@ def _struck(request: Request, *, after: bool) -> Response | None:
 
 
 @contextmanager
-def local_aws(*, now: datetime | None = None, region: str = "us-east-1") -> Iterator[LocalAws]:
+def local_aws(*, now: datetime | None = None, region: str = "us-east-1") -> Generator[LocalAws, None, None]:
     """Start the double; it ends with the block, and leaves nothing behind.
 
     Args:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, cast
 
 
-def encode(value: object) -> bytes:
+def encode(value: object) -> bytes:  # noqa: PLR0911 - one case a type
     """The value as CBOR; a datetime as epoch seconds (tag 1)."""
     match value:
         case None:

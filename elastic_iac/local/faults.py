@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from elastic_iac.local.wire import AwsError, Request
 
@@ -63,47 +63,59 @@ class Fault:
         return AwsError(self.code, self.message, self.status) if self.code else None
 
 
-def throttle(**match: Any) -> Fault:
+class Match(TypedDict, total=False):
+    """Which calls a fault strikes, and whether before or after they are applied; see `Fault`."""
+
+    service: str | None
+    action: str | None
+    group: str | None
+    mutating: bool | None
+    nth: int
+    times: int | None
+    after: bool
+
+
+def throttle(**match: Unpack[Match]) -> Fault:
     """400 `Throttling`, which every retry mode of botocore retries."""
     return Fault(code="Throttling", message="Rate exceeded", **match)
 
 
-def request_limit_exceeded(**match: Any) -> Fault:
+def request_limit_exceeded(**match: Unpack[Match]) -> Fault:
     """400 `RequestLimitExceeded`, which botocore retries in standard and adaptive mode only."""
     return Fault(code="RequestLimitExceeded", message="Request limit exceeded.", **match)
 
 
-def slow_down(**match: Any) -> Fault:
+def slow_down(**match: Unpack[Match]) -> Fault:
     """503 `SlowDown` (S3) or `ServiceUnavailable`."""
     return Fault(code="SlowDown" if match.get("service") == "s3" else "ServiceUnavailable", status=503, **match)
 
 
-def server_error(**match: Any) -> Fault:
+def server_error(**match: Unpack[Match]) -> Fault:
     """500 `InternalFailure`, before the call is applied or, with `after=True`, although it was."""
     return Fault(code="InternalFailure", status=500, **match)
 
 
-def reset(**match: Any) -> Fault:
+def reset(**match: Unpack[Match]) -> Fault:
     """The connection is reset, before the call is applied or, with `after=True`, once it was."""
     return Fault(drop=True, **match)
 
 
-def delay(seconds: float, **match: Any) -> Fault:
+def delay(seconds: float, **match: Unpack[Match]) -> Fault:
     """The call waits."""
     return Fault(delay_seconds=seconds, **match)
 
 
-def resource_contention(**match: Any) -> Fault:
+def resource_contention(**match: Unpack[Match]) -> Fault:
     """500 `ResourceContention`: another change of the group is pending."""
     return Fault(code="ResourceContention", message="You already have a pending update", status=500, **match)
 
 
-def access_denied(**match: Any) -> Fault:
+def access_denied(**match: Unpack[Match]) -> Fault:
     """403 `AccessDenied`."""
     return Fault(code="AccessDenied", message="User is not authorized to perform this action", status=403, **match)
 
 
-def expired_token(**match: Any) -> Fault:
+def expired_token(**match: Unpack[Match]) -> Fault:
     """403 `ExpiredToken`."""
     return Fault(
         code="ExpiredToken", message="The security token included in the request is expired", status=403, **match
@@ -115,12 +127,13 @@ def kill(nth: int) -> Fault:
     return Fault(service=None, mutating=True, nth=nth, times=None, drop=True)
 
 
-def metric_status(status: str, **match: Any) -> Fault:
+def metric_status(status: str, **match: Unpack[Match]) -> Fault:
     """GetMetricData answers 200 with this StatusCode."""
-    return Fault(**{"service": "monitoring", "action": "GetMetricData", "metric_status": status, **match})
+    meant: Match = {"service": "monitoring", "action": "GetMetricData", **match}
+    return Fault(metric_status=status, **meant)
 
 
-def failed_item(code: str = "ResourceContention", **match: Any) -> Fault:
+def failed_item(code: str = "ResourceContention", **match: Unpack[Match]) -> Fault:
     """The first item of a batch call fails inside a 200."""
     return Fault(item_code=code, **match)
 

@@ -33,14 +33,7 @@ class Ministack:
         self._folder = Path(tempfile.mkdtemp(prefix="elastic-iac-ministack-"))
         self._log = self._folder / "ministack.log"
         try:
-            for attempt in range(1, _ATTEMPTS + 1):
-                self.port = _free_port()
-                self._process = self._spawn(python, region)
-                if self._wait_until_ready():
-                    break
-                self._end_process()
-                if attempt == _ATTEMPTS:
-                    raise LocalCloudError(f"ministack did not start: {self._printed()}")
+            self._start(python, region)
         except BaseException:
             self._remove_folder()
             raise
@@ -54,6 +47,15 @@ class Ministack:
         """End the process and remove its folder."""
         self._end_process()
         self._remove_folder()
+
+    def _start(self, python: Path, region: str) -> None:
+        for _ in range(_ATTEMPTS):
+            self.port = _free_port()
+            self._process = self._spawn(python, region)
+            if self._wait_until_ready():
+                return
+            self._end_process()
+        raise LocalCloudError(f"ministack did not start: {self._printed()}")
 
     def _spawn(self, python: Path, region: str) -> subprocess.Popen[bytes]:
         folder = str(self._folder)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar
+from typing import Any, cast
 
 from elastic_iac.local.ministack import HOST
 from elastic_iac.local.wire import AwsError, ConnectionDropped, Request, Response
@@ -92,8 +92,7 @@ class Server:
 
     def __init__(self, answer: Answer) -> None:
         """Listen on a free port of the loopback interface."""
-        handler = type("Handler", (_Handler,), {"answer": staticmethod(answer)})
-        self._server = _HttpServer((HOST, 0), handler)
+        self._server = _HttpServer((HOST, 0), answer)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.05,), name="strict-double", daemon=True
         )
@@ -115,9 +114,10 @@ class _HttpServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+    def __init__(self, address: tuple[str, int], answer: Answer) -> None:
+        self.answer = answer
         self._open: set[socket.socket] = set()
-        super().__init__(address, handler)
+        super().__init__(address, _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._open.add(request)
@@ -141,7 +141,6 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
-    answer: ClassVar[Answer]
 
     def handle_one_request(self) -> None:
         """Serve any method alike."""
@@ -152,7 +151,8 @@ class _Handler(BaseHTTPRequestHandler):
         if not self.parse_request():
             return
         try:
-            response = self.answer(self.command, self.path, dict(self.headers.items()), self._body())
+            answer = cast("_HttpServer", self.server).answer
+            response = answer(self.command, self.path, dict(self.headers.items()), self._body())
         except ConnectionDropped:
             self._drop()
             return

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -141,25 +141,17 @@ class Group:
             AwsError: as AWS refuses it; nothing is changed then.
         """
         _check_sizes(asked)
-        recurrence, zone, start, end = (asked.get(key) for key in ("Recurrence", "TimeZone", "StartTime", "EndTime"))
-        _check_times(asked, now)
+        start = _first_start(asked, now)
         name = asked["ScheduledActionName"]
-        first = start
-        if recurrence is not None:
-            # GUIDE: with a recurrence, StartTime is the earliest first occurrence, and what is shown is the next one.
-            first = next_occurrence(recurrence, zone, (start - timedelta(seconds=1)) if start else now)
-            if end is not None and first > end:
-                raise invalid("The recurrence has no occurrence before the end time")  # INFERRED
-        assert first is not None
-        self._check_room(name, first)
+        self._check_room(name, start)
         old = self.actions.get(name)
         self.actions[name] = ScheduledAction(
             name=name,
             arn=old.arn if old else self._action_arn(name),
-            start=first,
-            end=end,
-            recurrence=recurrence,
-            time_zone=zone,
+            start=start,
+            end=asked.get("EndTime"),
+            recurrence=asked.get("Recurrence"),
+            time_zone=asked.get("TimeZone"),
             min_size=asked.get("MinSize"),
             max_size=asked.get("MaxSize"),
             desired_capacity=asked.get("DesiredCapacity"),
@@ -246,20 +238,31 @@ def _check_sizes(asked: Mapping[str, Any]) -> None:
         raise invalid(f"Desired capacity:{desired} must be between the specified min size:{low} and max size:{high}")
 
 
-def _check_times(asked: Mapping[str, Any], now: datetime) -> None:
-    recurrence, zone, start, end = (asked.get(key) for key in ("Recurrence", "TimeZone", "StartTime", "EndTime"))
-    if recurrence is None and start is None:  # INFERRED: an action without either has no time
-        raise invalid("Either StartTime or Recurrence must be specified")
+def _first_start(asked: Mapping[str, Any], now: datetime) -> datetime:
+    """When the action starts first, once its times are found to be in order."""
+    recurrence, zone = asked.get("Recurrence"), asked.get("TimeZone")
+    start: datetime | None = asked.get("StartTime")
+    end: datetime | None = asked.get("EndTime")
     if zone is not None and recurrence is None:  # API, TimeZone: of the cron expression
         raise invalid("TimeZone can be specified only together with Recurrence")
     if (
         start is not None and start <= now
-    ):  # API, StartTime: "If you try to schedule your action in the past, ... returns an error"
+    ):  # API: "If you try to schedule your action in the past, ... returns an error message"
         raise invalid("Given start time is in the past")
-    if end is not None and end <= (start or now):  # INFERRED: an end before its start, or before now, is never useful
+    if end is not None and end <= (start or now):  # INFERRED: an end before its start, or before now, is never meant
         raise invalid("Given end time is before the start time" if start else "Given end time is in the past")
-    if recurrence is not None:
-        occurrences(recurrence, zone, now)
+    if recurrence is None:
+        if start is None:  # INFERRED: an action without either has no time
+            raise invalid("Either StartTime or Recurrence must be specified")
+        return start
+    upcoming = next_occurrence(recurrence, zone, now)
+    if (
+        start is not None
+    ):  # API, StartTime: with a recurrence, performed "at this time, and then ... based on the specified recurrence"
+        return start
+    if end is not None and upcoming > end:  # INFERRED: it would never run
+        raise invalid("The recurrence has no occurrence before the end time")
+    return upcoming
 
 
 def occurrences(recurrence: str, zone: str | None, after: datetime) -> Iterator[datetime]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError
@@ -43,13 +43,6 @@ def answer_in_process(client: Any, answer: Answer) -> None:
             )
         except ConnectionDropped as dropped:
             raise ConnectionClosedError(endpoint_url=request.url) from dropped
-        return AWSResponse(request.url, response.status, _Headers(response.headers), _Body(response.body))
+        return AWSResponse(request.url, response.status, cast("Any", response.headers), _Body(response.body))
 
     client.meta.events.register("before-send", before_send)
-
-
-class _Headers(dict[str, str]):
-    """botocore looks headers up in lower case."""
-
-    def __init__(self, headers: Any) -> None:
-        super().__init__({name.lower(): value for name, value in headers.items()})

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import uuid4
 from xml.sax.saxutils import escape
@@ -144,9 +144,10 @@ def parse_form(form: Mapping[str, str], action: str) -> dict[str, Any]:
         *parents, leaf = key.split(".")
         node = tree
         for parent in parents:
-            node = node.setdefault(parent, {})
-            if not isinstance(node, dict):
+            inner: Any = node.setdefault(parent, {})
+            if not isinstance(inner, dict):
                 raise AwsError("MalformedInput", f"{key} is given both as a value and as a structure")
+            node = cast("dict[str, Any]", inner)
         node[leaf] = value
     shape = operation(action).input_shape
     return _value(tree, shape, shape.name)
@@ -158,7 +159,7 @@ def _value(node: Any, shape: Any, name: str) -> Any:
     if shape.type_name == "list":
         if node == "":
             return []
-        members = node.get("member", {}) if isinstance(node, dict) else {}
+        members: dict[str, Any] = cast("dict[str, Any]", node).get("member", {}) if isinstance(node, dict) else {}
         return [_value(members[index], shape.member, name) for index in sorted(members, key=int)]
     if not isinstance(node, str):
         raise AwsError("MalformedInput", f"Unexpected structure for {name}")
