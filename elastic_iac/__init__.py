@@ -1,0 +1,25 @@
+"""Pulumi components for groups of instances whose floor a forecast moves."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from elastic_iac.aws.autoscaling_group import AwsAutoscalingGroup
+
+__all__ = ["AwsAutoscalingGroup"]
+
+_MODULES = {"AwsAutoscalingGroup": "elastic_iac.aws.autoscaling_group"}
+
+
+def __getattr__(name: str) -> object:
+    """Import a component when it is asked for: the command line lives in this package and needs no Pulumi."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib  # noqa: PLC0415 - nothing stands in this namespace but the components
+
+    component = getattr(importlib.import_module(_MODULES[name]), name)
+    globals()[name] = component
+    return component
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

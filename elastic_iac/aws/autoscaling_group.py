@@ -1,0 +1,298 @@
+"""An Auto Scaling group whose floor a forecast moves."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from elastic_iac.aws import group as groups
+from elastic_iac.aws import image as images
+from elastic_iac.aws import launch_template as launch_templates
+from elastic_iac.aws import load_balancer as load_balancers
+from elastic_iac.aws import scaling_policies, security_groups
+from elastic_iac.aws.args import AwsAutoscalingGroupArgs
+from elastic_iac.aws.fleet import check_fleet, fleet_json, fleet_settings
+from elastic_iac.aws.instance_profile import role_args, systems_manager_policy_arn
+from elastic_iac.aws.validation import ARN, SECURITY_GROUP_ID, VPC_ID, checked, matching, refuse_unknown, text_map
+
+__all__ = ["AwsAutoscalingGroup", "AwsAutoscalingGroupArgs"]
+
+NAME = matching(
+    r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?",
+    "1 to 40 lower-case letters, digits and inner hyphens: it becomes part of names in the cloud",
+)
+
+
+@dataclass(frozen=True)
+class _Settled:
+    """All arguments, checked; made before anything is registered."""
+
+    vpc_id: pulumi.Output[str]
+    image: images.Image
+    launch: launch_templates.Launch
+    group: groups.Group
+    target_tracking: list[scaling_policies.TargetTracking]
+    load_balancer: load_balancers.LoadBalancer | None
+    security_group_ids: list[pulumi.Output[str]]
+    policy_arns: dict[str, pulumi.Output[str]]
+    tags: pulumi.Output[Mapping[str, str]]
+
+
+def _settle(name: str, args: AwsAutoscalingGroupArgs) -> _Settled:
+    NAME("name", name)
+    refuse_unknown("", args, AwsAutoscalingGroupArgs)
+    check_fleet(name, args)
+    balancer = args.get("load_balancer")
+    return _Settled(
+        vpc_id=checked("vpc_id", args["vpc_id"], VPC_ID),
+        image=images.settle_image(args),
+        launch=launch_templates.settle_launch(args),
+        group=groups.settle_group(args),
+        target_tracking=scaling_policies.settle_target_tracking(
+            args.get("target_tracking", scaling_policies.DEFAULT_TARGET_TRACKING),
+            behind_load_balancer=balancer is not None,
+        ),
+        load_balancer=None if balancer is None else load_balancers.settle_load_balancer(balancer),
+        security_group_ids=[
+            checked(f"security_group_ids[{index}]", group_id, SECURITY_GROUP_ID)
+            for index, group_id in enumerate(args.get("security_group_ids", []))
+        ],
+        policy_arns={
+            key: checked(f"instance_policy_arns.{key}", arn, ARN)
+            for key, arn in args.get("instance_policy_arns", {}).items()
+        },
+        tags=checked("tags", args.get("tags", {}), text_map).apply(lambda tags: {"Name": name, **tags}),
+    )
+
+
+@dataclass(frozen=True)
+class _Front:
+    """A load balancer with its target group; instances are reachable once `listeners` stand."""
+
+    load_balancer: aws.lb.LoadBalancer
+    target_group: aws.lb.TargetGroup
+    listeners: list[aws.lb.Listener]
+    security_group: aws.ec2.SecurityGroup
+
+
+class AwsAutoscalingGroup(pulumi.ComponentResource):
+    """A multi-AZ Auto Scaling group under target tracking, whose minimum size a forecasting job raises ahead of the load.
+
+    Instances come from a launch template with IMDSv2, an encrypted root volume and an instance profile for Systems Manager; an application load
+    balancer may stand in front. Minimum and desired size are set at creation and left alone by updates; `fleet` is what the job reads.
+    """
+
+    group_name: pulumi.Output[str]
+    """Name of the Auto Scaling group."""
+    group_arn: pulumi.Output[str]
+    """ARN of the Auto Scaling group."""
+    launch_template_id: pulumi.Output[str]
+    """Id of the launch template."""
+    launch_template_version: pulumi.Output[int]
+    """Version of the launch template that the group launches."""
+    ami_id: pulumi.Output[str]
+    """The image that instances are launched from."""
+    instance_role_arn: pulumi.Output[str]
+    """ARN of the role that the instances take."""
+    instance_role_name: pulumi.Output[str]
+    """Name of that role, to attach further policies."""
+    security_group_id: pulumi.Output[str]
+    """The instances' security group."""
+    load_balancer_url: pulumi.Output[str | None]
+    """Where the load balancer answers, without a path; absent without a load balancer."""
+    load_balancer_arn: pulumi.Output[str | None]
+    """ARN of the load balancer; absent without one."""
+    load_balancer_zone_id: pulumi.Output[str | None]
+    """Hosted zone of the load balancer, for an alias record; absent without a load balancer."""
+    load_balancer_dns_name: pulumi.Output[str | None]
+    """DNS name of the load balancer; absent without one."""
+    target_group_arn: pulumi.Output[str | None]
+    """ARN of the target group; absent without a load balancer."""
+    fleet: pulumi.Output[str]
+    """The group and its forecast settings as JSON, for a forecast job's `fleets`."""
+
+    def __init__(self, name: str, args: AwsAutoscalingGroupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Declare the group and all that it needs.
+
+        Args:
+            name: 1 to 40 lower-case letters, digits and inner hyphens; also the fleet's name.
+            args: What to declare; `docs/components.md` has every field.
+            opts: The usual options; a provider reaches all children.
+
+        Raises:
+            SettingsError: a literal argument is wrong; nothing has been registered then.
+        """
+        settled = _settle(name, args)
+        super().__init__("elastic-iac:index:AwsAutoscalingGroup", name, {}, opts)
+        self._prefix = name
+        self._child = pulumi.ResourceOptions(parent=self)
+        self._invoke = pulumi.InvokeOptions(parent=self)
+
+        profile, role = self._instance_profile(settled)
+        instances = self._security_group("instances", settled, f"Instances of {name}")
+        outbound = [
+            aws.vpc.SecurityGroupEgressRule(f"{name}-instances-out-{rule}", rule_args, self._child)
+            for rule, rule_args in security_groups.outbound_rules(instances.id).items()
+        ]
+        front = self._front(settled, instances) if settled.load_balancer is not None else None
+        template = self._launch_template(settled, profile, instances)
+        group = self._group(settled, template, front, outbound)
+        self._target_tracking(settled, group, front)
+
+        self.group_name, self.group_arn = group.name, group.arn
+        self.launch_template_id, self.launch_template_version = template.id, template.latest_version
+        self.ami_id = template.image_id.apply(lambda image: image or "")
+        self.instance_role_arn, self.instance_role_name = role.arn, role.name
+        self.security_group_id = instances.id
+        self._describe_front(settled, front)
+        settings = fleet_settings(
+            name,
+            args,
+            region=aws.get_region_output(opts=self._invoke).region,
+            group_name=group.name,
+            load_balancer=front.load_balancer.arn_suffix if front else "",
+        )
+        self.fleet = pulumi.Output.from_input(settings).apply(fleet_json)
+        self.register_outputs({field: getattr(self, field) for field in _OUTPUTS})
+
+    def _instance_profile(self, settled: _Settled) -> tuple[aws.iam.InstanceProfile, aws.iam.Role]:
+        role = aws.iam.Role(f"{self._prefix}-instance-role", role_args(self._prefix), self._child)
+        policies = {"systems-manager": systems_manager_policy_arn(self._invoke), **settled.policy_arns}
+        attachments = [
+            aws.iam.RolePolicyAttachment(
+                f"{self._prefix}-instance-policy-{key}",
+                aws.iam.RolePolicyAttachmentArgs(role=role.name, policy_arn=arn),
+                self._child,
+            )
+            for key, arn in policies.items()
+        ]
+        profile = aws.iam.InstanceProfile(
+            f"{self._prefix}-instance-profile",
+            aws.iam.InstanceProfileArgs(role=role.name),
+            # An instance that boots before its policies are attached does not register with Systems Manager for half an hour.
+            pulumi.ResourceOptions(parent=self, depends_on=attachments),
+        )
+        return profile, role
+
+    def _security_group(self, role: str, settled: _Settled, description: str) -> aws.ec2.SecurityGroup:
+        return aws.ec2.SecurityGroup(
+            f"{self._prefix}-{role}",
+            aws.ec2.SecurityGroupArgs(vpc_id=settled.vpc_id, description=description, tags=settled.tags),
+            self._child,
+        )
+
+    def _front(self, settled: _Settled, instances: aws.ec2.SecurityGroup) -> _Front:
+        name, balancer = self._prefix, settled.load_balancer
+        assert balancer is not None  # noqa: S101 - the caller's condition, for the type checker
+        public = self._security_group("load-balancer", settled, f"Load balancer of {name}")
+        for rule, rule_args in security_groups.public_rules(balancer, public.id).items():
+            aws.vpc.SecurityGroupIngressRule(f"{name}-load-balancer-in-{rule}", rule_args, self._child)
+        ends = {"source_id": public.id, "instances_id": instances.id}
+        to_instances = security_groups.to_instances_rule(balancer, **ends)
+        aws.vpc.SecurityGroupEgressRule(f"{name}-load-balancer-out", to_instances, self._child)
+        from_balancer = security_groups.from_load_balancer_rule(balancer, **ends)
+        aws.vpc.SecurityGroupIngressRule(f"{name}-instances-in", from_balancer, self._child)
+        load_balancer = aws.lb.LoadBalancer(
+            f"{name}-load-balancer",
+            load_balancers.load_balancer_args(
+                name,
+                balancer,
+                security_group_id=public.id,
+                subnet_ids=settled.group.subnet_ids,
+                tags=settled.tags,
+            ),
+            self._child,
+        )
+        target_group = aws.lb.TargetGroup(
+            f"{name}-target-group",
+            load_balancers.target_group_args(name, balancer, vpc_id=settled.vpc_id, tags=settled.tags),
+            self._child,
+        )
+        listeners = load_balancers.listener_args(
+            balancer, load_balancer_arn=load_balancer.arn, target_group_arn=target_group.arn
+        )
+        return _Front(
+            load_balancer=load_balancer,
+            target_group=target_group,
+            listeners=[aws.lb.Listener(f"{name}-{scheme}", args, self._child) for scheme, args in listeners.items()],
+            security_group=public,
+        )
+
+    def _launch_template(
+        self, settled: _Settled, profile: aws.iam.InstanceProfile, instances: aws.ec2.SecurityGroup
+    ) -> aws.ec2.LaunchTemplate:
+        newest = images.resolve_image(settled.image, self._invoke)
+        template = aws.ec2.LaunchTemplate(
+            f"{self._prefix}-launch-template",
+            launch_templates.launch_template_args(
+                settled.launch,
+                image_id=newest,
+                instance_profile_arn=profile.arn,
+                security_group_ids=[instances.id, *settled.security_group_ids],
+                tags=settled.tags,
+            ),
+            pulumi.ResourceOptions(parent=self, ignore_changes=settled.image.ignored_changes),
+        )
+        if settled.image.parameter is not None:
+            images.report_held_image(template, newest, settled.image.parameter)
+        return template
+
+    def _group(
+        self,
+        settled: _Settled,
+        template: aws.ec2.LaunchTemplate,
+        front: _Front | None,
+        outbound: Sequence[pulumi.Resource],
+    ) -> aws.autoscaling.Group:
+        return aws.autoscaling.Group(
+            f"{self._prefix}-group",
+            groups.group_args(
+                settled.group,
+                launch_template_id=template.id,
+                launch_template_version=template.latest_version,
+                target_group_arns=[front.target_group.arn] if front else [],
+                tags=settled.tags,
+            ),
+            # Its own option, since one on the component would not reach the group; and no boot before the instances can reach anything.
+            pulumi.ResourceOptions(parent=self, ignore_changes=groups.SIZES_OF_THE_JOB, depends_on=outbound),
+        )
+
+    def _target_tracking(self, settled: _Settled, group: aws.autoscaling.Group, front: _Front | None) -> None:
+        label = (
+            pulumi.Output.concat(front.load_balancer.arn_suffix, "/", front.target_group.arn_suffix) if front else None
+        )
+        for index, policy in enumerate(settled.target_tracking):
+            aws.autoscaling.Policy(
+                f"{self._prefix}-scale-on-{policy.suffix}",
+                aws.autoscaling.PolicyArgs(
+                    autoscaling_group_name=group.name,
+                    policy_type="TargetTrackingScaling",
+                    target_tracking_configuration=scaling_policies.target_tracking_configuration(
+                        f"target_tracking[{index}]", policy.given, group_name=group.name, resource_label=label
+                    ),
+                ),
+                # Requests per target are refused until a listener ties the target group to its load balancer.
+                pulumi.ResourceOptions(parent=self, depends_on=front.listeners if front else None),
+            )
+
+    def _describe_front(self, settled: _Settled, front: _Front | None) -> None:
+        if front is None or settled.load_balancer is None:
+            nothing: pulumi.Output[str | None] = pulumi.Output.from_input(None)
+            self.load_balancer_url = self.load_balancer_arn = self.target_group_arn = nothing
+            self.load_balancer_dns_name = self.load_balancer_zone_id = nothing
+            return
+        scheme, load_balancer = settled.load_balancer.scheme, front.load_balancer
+        self.load_balancer_url = load_balancer.dns_name.apply(lambda host: f"{scheme}://{host}")
+        self.load_balancer_dns_name = load_balancer.dns_name.apply(_optional)
+        self.load_balancer_arn = load_balancer.arn.apply(_optional)
+        self.load_balancer_zone_id = load_balancer.zone_id.apply(_optional)
+        self.target_group_arn = front.target_group.arn.apply(_optional)
+
+
+def _optional(value: str) -> str | None:
+    """An output that is there, in the type of one that may be absent."""
+    return value
+
+
+_OUTPUTS = tuple(AwsAutoscalingGroup.__annotations__)

@@ -1,0 +1,59 @@
+"""Who may talk to whom: the world to the load balancer, the load balancer to the instances, the instances to anyone."""
+
+import pulumi
+import pulumi_aws as aws
+
+from elastic_iac.aws.load_balancer import LoadBalancer
+
+
+def outbound_rules(security_group_id: pulumi.Input[str]) -> dict[str, aws.vpc.SecurityGroupEgressRuleArgs]:
+    """The instances fetch packages, models and messages from wherever the VPC's routes lead, by name of the rule."""
+    return {
+        "all-ipv4": aws.vpc.SecurityGroupEgressRuleArgs(
+            security_group_id=security_group_id, ip_protocol="-1", cidr_ipv4="0.0.0.0/0"
+        ),
+        "all-ipv6": aws.vpc.SecurityGroupEgressRuleArgs(
+            security_group_id=security_group_id, ip_protocol="-1", cidr_ipv6="::/0"
+        ),
+    }
+
+
+def public_rules(
+    load_balancer: LoadBalancer, security_group_id: pulumi.Input[str]
+) -> dict[str, aws.vpc.SecurityGroupIngressRuleArgs]:
+    """What may reach the load balancer, by name of the rule."""
+    return {
+        f"{scheme}-{index}": aws.vpc.SecurityGroupIngressRuleArgs(
+            security_group_id=security_group_id, ip_protocol="tcp", from_port=port, to_port=port, cidr_ipv4=cidr
+        )
+        for scheme, port in load_balancer.public_ports.items()
+        for index, cidr in enumerate(load_balancer.ingress_cidrs)
+    }
+
+
+def to_instances_rule(
+    load_balancer: LoadBalancer, *, source_id: pulumi.Input[str], instances_id: pulumi.Input[str]
+) -> aws.vpc.SecurityGroupEgressRuleArgs:
+    """The load balancer talks to the instances' port and to nothing else."""
+    port = load_balancer.instance_port
+    return aws.vpc.SecurityGroupEgressRuleArgs(
+        security_group_id=source_id,
+        ip_protocol="tcp",
+        from_port=port,
+        to_port=port,
+        referenced_security_group_id=instances_id,
+    )
+
+
+def from_load_balancer_rule(
+    load_balancer: LoadBalancer, *, source_id: pulumi.Input[str], instances_id: pulumi.Input[str]
+) -> aws.vpc.SecurityGroupIngressRuleArgs:
+    """The instances take requests from the load balancer and from nobody else."""
+    port = load_balancer.instance_port
+    return aws.vpc.SecurityGroupIngressRuleArgs(
+        security_group_id=instances_id,
+        ip_protocol="tcp",
+        from_port=port,
+        to_port=port,
+        referenced_security_group_id=source_id,
+    )

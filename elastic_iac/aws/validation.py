@@ -1,0 +1,153 @@
+"""Checks of a component's arguments: literals at once, before anything is registered; outputs when their value is known.
+
+A check is a function of the field's name and its value that returns the value in the type the cloud wants or raises `SettingsError`.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar, cast
+
+import pulumi
+
+from forecasting.errors import SettingsError
+
+T = TypeVar("T")
+Check = Callable[[str, object], T]
+
+
+def is_literal(value: object) -> bool:
+    """Whether the value is at hand, neither an output nor something to await."""
+    return not isinstance(value, pulumi.Output) and not inspect.isawaitable(value)
+
+
+def checked(field: str, value: object, check: Check[T]) -> pulumi.Output[T]:
+    """`value`, checked: now if it is a literal, else when it is known.
+
+    Raises:
+        SettingsError: a literal is wrong; a wrong output raises the same inside the deployment.
+    """
+    if is_literal(value):
+        return pulumi.Output.from_input(check(field, value))
+    return pulumi.Output.from_input(value).apply(lambda known: check(field, known))
+
+
+def whole(at_least: int, at_most: int) -> Check[int]:
+    """A whole number; floats are taken because other languages send nothing else."""
+    expected = f"a whole number from {at_least} to {at_most}"
+
+    def check(field: str, value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
+            raise SettingsError(field, value, expected)
+        if not at_least <= value <= at_most:
+            raise SettingsError(field, value, expected)
+        return int(value)
+
+    return check
+
+
+def number(above: float, at_most: float) -> Check[float]:
+    """A number greater than `above` and no more than `at_most`."""
+    expected = f"a number above {above:g} and at most {at_most:g}"
+
+    def check(field: str, value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not above < value <= at_most:
+            raise SettingsError(field, value, expected)
+        return float(value)
+
+    return check
+
+
+def boolean(field: str, value: object) -> bool:
+    """True or false, not a word for it."""
+    if not isinstance(value, bool):
+        raise SettingsError(field, value, "true or false")
+    return value
+
+
+def matching(pattern: str, expected: str) -> Check[str]:
+    """A text of which the whole matches `pattern`."""
+    compiled = re.compile(pattern)
+
+    def check(field: str, value: object) -> str:
+        if not isinstance(value, str) or not compiled.fullmatch(value):
+            raise SettingsError(field, value, expected)
+        return value
+
+    return check
+
+
+def one_of(*choices: str) -> Check[str]:
+    """One of a few words."""
+    expected = f"one of {', '.join(map(repr, choices))}"
+
+    def check(field: str, value: object) -> str:
+        if not isinstance(value, str) or value not in choices:
+            raise SettingsError(field, value, expected)
+        return value
+
+    return check
+
+
+def _items(value: object) -> list[object]:
+    """The items of a list; none of anything else, above all not the letters of a text."""
+    return list(cast("Sequence[object]", value)) if isinstance(value, list | tuple) else []
+
+
+def list_of(check_item: Check[T], *, at_least: int, expected: str) -> Check[list[pulumi.Output[T]]]:
+    """A list of `at_least` different items, each of which may itself be an output."""
+
+    def check(field: str, value: object) -> list[pulumi.Output[T]]:
+        items = _items(value)
+        literals = [item for item in items if is_literal(item)]
+        repeated = any(literals.count(item) > 1 for item in literals)
+        if len(items) < at_least or repeated:
+            raise SettingsError(field, value, expected)
+        return [checked(f"{field}[{index}]", item, check_item) for index, item in enumerate(items)]
+
+    return check
+
+
+def text_map(field: str, value: object) -> Mapping[str, str]:
+    """A mapping of texts to texts; values that are outputs are left to the cloud."""
+    if not isinstance(value, Mapping):
+        raise SettingsError(field, value, "a mapping of texts to texts")
+    items = cast("Mapping[object, object]", value)
+    for key, item in items.items():
+        if not isinstance(key, str) or (is_literal(item) and not isinstance(item, str)):
+            raise SettingsError(f"{field}.{key}", item, "a text")
+    return cast("Mapping[str, str]", items)
+
+
+def refuse_unknown(field: str, given: object, declared: type) -> None:
+    """Refuse fields that the TypedDict `declared` does not have, and miss those it requires.
+
+    Raises:
+        SettingsError: the first such field, by its full path.
+    """
+    if not isinstance(given, Mapping):
+        raise SettingsError(field or "args", given, f"an object of type {declared.__name__}")
+    values = cast("Mapping[str, object]", given)
+    prefix = f"{field}." if field else ""
+    for key in values:
+        if key not in declared.__annotations__:
+            known = ", ".join(sorted(declared.__annotations__))
+            raise SettingsError(f"{prefix}{key}", values[key], f"no such field; {declared.__name__} has {known}")
+    required: frozenset[str] = getattr(declared, "__required_keys__", frozenset())
+    for key in sorted(required):
+        if values.get(key) is None:
+            raise SettingsError(f"{prefix}{key}", None, "a value: the field is required")
+
+
+PORT = whole(1, 65535)
+SIZE = whole(0, 100_000)
+PERCENT = whole(0, 100)
+TEXT = matching(r"(?s).*\S.*", "a text that is not blank")
+ARN = matching(r"arn:aws[a-z-]*:\S+", "an ARN, 'arn:aws:...'")
+VPC_ID = matching(r"vpc-[0-9a-z]+", "a VPC's id, 'vpc-...'")
+SUBNET_ID = matching(r"subnet-[0-9a-z]+", "a subnet's id, 'subnet-...'")
+SECURITY_GROUP_ID = matching(r"sg-[0-9a-z]+", "a security group's id, 'sg-...'")
+IMAGE_ID = matching(r"ami-[0-9a-z]+", "an image's id, 'ami-...'")
+INSTANCE_TYPE = matching(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", "an instance type such as 'm7i.large'")
+IPV4_RANGE = matching(r"(\d{1,3}\.){3}\d{1,3}/(\d|[12]\d|3[0-2])", "an IPv4 range such as '10.0.0.0/16'")
+CERTIFICATE_ARN = matching(r"arn:aws[a-z-]*:(acm|iam):\S+", "a certificate's ARN, 'arn:aws:acm:...'")
