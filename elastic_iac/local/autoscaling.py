@@ -7,6 +7,7 @@ processes, attachments, ...) is kept here and merged into its descriptions.
 from __future__ import annotations
 
 import heapq
+import random
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -31,6 +32,19 @@ Result = dict[str, Any]
 def no_jitter(_action: str, _start: datetime) -> timedelta:
     """Every action runs on time."""
     return timedelta(0)
+
+
+def seeded_jitter(seed: int, most: timedelta = timedelta(minutes=2)) -> Jitter:
+    """Every action runs late by its own, repeatable share of `most` (GUIDE: "up to two minutes")."""
+
+    def late(action: str, start: datetime) -> timedelta:
+        return most * random.Random(f"{seed}/{action}/{start.isoformat()}").random()  # noqa: S311 - a test's chance
+
+    return late
+
+
+_LAUNCH_SOURCES = ("LaunchTemplate", "LaunchConfigurationName", "InstanceId", "MixedInstancesPolicy")
+_PLACES = ("AvailabilityZones", "AvailabilityZoneIds", "VPCZoneIdentifier")
 
 
 class _Refused(Exception):  # noqa: N818 - carries the emulator's own refusal, unchanged
@@ -115,7 +129,6 @@ class AutoScaling:
 
     def _due(self, group: Group, name: str) -> tuple[datetime, str, str, str]:
         start = group.actions[name].start
-        # A recurring action that was put off by a reset of the clock never runs before now.
         return start + self.jitter(f"{group.name}/{name}", start), group.region, group.name, name
 
     def _write_through(self, group: Group) -> None:
@@ -166,13 +179,13 @@ class AutoScaling:
     def _batch_put(self, request: Request, arguments: Arguments) -> Result:
         group = self.group(arguments["AutoScalingGroupName"], request.region)
         asked: list[Arguments] = _batch(arguments["ScheduledUpdateGroupActions"])
-        failed = _each(asked, lambda item: item["ScheduledActionName"], lambda item: group.put(item, self._clock.now()))
+        failed = _each(request, asked, _action_name, lambda item: group.put(item, self._clock.now()))
         return {"FailedScheduledUpdateGroupActions": failed}
 
     def _batch_delete(self, request: Request, arguments: Arguments) -> Result:
         group = self.group(arguments["AutoScalingGroupName"], request.region)
         names: list[str] = _batch(arguments["ScheduledActionNames"])
-        return {"FailedScheduledActions": _each(names, lambda name: name, group.delete)}
+        return {"FailedScheduledActions": _each(request, names, str, group.delete)}
 
     def _describe_actions(self, request: Request, arguments: Arguments) -> Result:
         name = arguments.get("AutoScalingGroupName")
@@ -220,6 +233,10 @@ class AutoScaling:
                 "AlreadyExists",
                 f"AutoScalingGroup by this name already exists - A group with the name {name} already exists",
             )
+        if not any(arguments.get(key) for key in _LAUNCH_SOURCES):  # API, CreateAutoScalingGroup
+            raise invalid(f"Valid requests must contain either {', '.join(_LAUNCH_SOURCES)} parameter.")
+        if not any(arguments.get(key) for key in _PLACES):  # API, CreateAutoScalingGroup
+            raise invalid("At least one Availability Zone or VPC Subnet is required.")
         # API, DesiredCapacity: the minimum size where it is not given.
         sizes = Sizes(minimum, arguments["MaxSize"], arguments.get("DesiredCapacity", minimum))
         sizes.check()
@@ -294,11 +311,18 @@ def _batch(items: list[Any]) -> list[Any]:
     return items
 
 
-def _each(items: list[Any], name: Callable[[Any], str], apply: Callable[[Any], None]) -> list[Result]:
-    """Apply one by one; the failures, as a batch answers them inside a 200."""
+def _action_name(item: Arguments) -> str:
+    return item["ScheduledActionName"]
+
+
+def _each(request: Request, items: list[Any], name: Callable[[Any], str], apply: Callable[[Any], None]) -> list[Result]:
+    """Apply one by one; the failures, as a batch answers them inside a 200. An injected one strikes the first item."""
+    injected = [AwsError(fault.item_code, fault.message) for fault in request.faults if fault.item_code]
     failed: list[Result] = []
     for item in items:
         try:
+            if injected:
+                raise injected.pop()
             apply(item)
         except AwsError as error:
             failed.append({"ScheduledActionName": name(item), "ErrorCode": error.code, "ErrorMessage": error.message})

@@ -9,6 +9,7 @@ with local_aws(now=datetime(2026, 3, 1, tzinfo=UTC)) as aws:
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 from collections import Counter
@@ -28,8 +29,10 @@ from elastic_iac.local.faults import Faults
 from elastic_iac.local.metrics import Metrics
 from elastic_iac.local.ministack import HOST, Ministack
 from elastic_iac.local.proxy import Server, Upstream
-from elastic_iac.local.rules import Change
+from elastic_iac.local.rules import Change, Group
 from elastic_iac.local.wire import AwsError, ConnectionDropped, Request, Response
+
+_ACTION_WRITES = frozenset({"PutScheduledUpdateGroupAction", "BatchPutScheduledUpdateGroupAction"})
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class LocalAws:
         self._autoscaling = AutoScaling(self.clock, self._upstream.send)
         self._metrics = Metrics(self.clock, self._upstream.send)
         self.clock.bind(self._autoscaling.run_due)
-        self._in_flight: Counter[tuple[str, str]] = Counter()
+        self._flights: Counter[tuple[str, str | None]] = Counter()
         self._flight_lock = threading.Lock()
         self._server = Server(self.answer)
         self.endpoint_url = self._server.url
@@ -85,6 +88,14 @@ class LocalAws:
     @cached_property
     def _session(self) -> Any:
         return self.session()
+
+    @cached_property
+    def _fast_session(self) -> Any:
+        from elastic_iac.local.transport import read_times_fast  # noqa: PLC0415 - imports botocore
+
+        session = self.session()
+        read_times_fast(session._session)
+        return session
 
     def session(self) -> Any:
         """A new boto3 session with the double's region and keys; its clients need `endpoint_url`, which `client` gives."""
@@ -131,29 +142,28 @@ class LocalAws:
         """Let each action run late by what `late` says; see `seeded_jitter`."""
         self._autoscaling.jitter = late
 
+    def group(self, name: str, *, region: str | None = None) -> Group:
+        """A copy of the double's own state of a group: sizes, actions, suspended processes, history.
+
+        Raises:
+            AwsError: there is no such group.
+        """
+        with self._autoscaling.lock:
+            return copy.deepcopy(self._autoscaling.group(name, region or self.region))
+
     def history(self, group: str, *, region: str | None = None) -> list[Change]:
         """The group's sizes since it was made: each change, when and by what."""
-        return list(self._autoscaling.group(group, region or self.region).history)
+        return self.group(group, region=region).history
 
     def min_size_by_minute(self, group: str, start: datetime, end: datetime, *, region: str | None = None) -> list[int]:
-        """MinSize in force at each minute, start <= minute < end (aware). Actions due at a minute are in force at it.
+        """MinSize in force at each minute, start <= minute < end (aware); what changes at a minute is in force at it.
 
         Raises:
             ValueError: the group did not exist yet at `start`, or `end` is ahead of the clock.
         """
-        history = self.history(group, region=region)
-        if start < history[0].at:
-            raise ValueError(f"start: got {start.isoformat()}; {group} exists since {history[0].at.isoformat()}")
         if end > self.clock.now() + timedelta(minutes=1):
             raise ValueError(f"end: got {end.isoformat()}; the clock stands at {self.clock.now().isoformat()}")
-        floors: list[int] = []
-        position, minute = 0, start
-        while minute < end:
-            while position + 1 < len(history) and history[position + 1].at <= minute:
-                position += 1
-            floors.append(history[position].sizes.minimum)
-            minute += timedelta(minutes=1)
-        return floors
+        return self.group(group, region=region).min_size_by_minute(start, end)
 
     def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Response:
         """Answer one HTTP request.
@@ -162,22 +172,38 @@ class LocalAws:
             ConnectionDropped: a fault resets the connection.
         """
         request = wire.request(method, path, headers, body, self.region)
-        struck = self.faults.strike(request)
-        request = replace(request, faults=struck)
-        if struck:
-            time.sleep(sum(fault.delay_seconds for fault in struck))
+        request = replace(request, faults=self.faults.strike(request))
         response: Response | None = None
         applied = False
+        with self._in_flight(request) as alone:
+            try:
+                if request.faults:
+                    time.sleep(sum(fault.delay_seconds for fault in request.faults))
+                response = _struck(request, alone=alone) or self._apply(request)
+                applied = response.status < 400
+                response = _struck(request, after=True) or response
+                return response
+            except ConnectionDropped:
+                response = None
+                raise
+            finally:
+                self._record(request, response, applied)
+
+    @contextmanager
+    def _in_flight(self, request: Request) -> Generator[bool, None, None]:
+        """Whether no other write of scheduled actions to the group is under way meanwhile."""
+        key = (request.region, request.group) if request.action in _ACTION_WRITES else None
+        if key is None:
+            yield True
+            return
+        with self._flight_lock:
+            self._flights[key] += 1
+            alone = self._flights[key] == 1
         try:
-            response = _struck(request, after=False) or self._apply(request)
-            applied = response.status < 400
-            response = _struck(request, after=True) or response
-            return response
-        except ConnectionDropped:
-            response = None
-            raise
+            yield alone
         finally:
-            self._record(request, response, applied)
+            with self._flight_lock:
+                self._flights[key] -= 1
 
     def _apply(self, request: Request) -> Response:
         try:
@@ -205,9 +231,11 @@ class LocalAws:
         )
 
 
-def _struck(request: Request, *, after: bool) -> Response | None:
+def _struck(request: Request, *, after: bool = False, alone: bool = True) -> Response | None:
     """What the faults that strike at this point answer instead."""
     for fault in request.faults:
+        if fault.concurrent_puts and not alone:
+            return wire.error_response(request, AwsError("AlreadyExists", "Another scheduled action is being written"))
         if fault.after == after:
             if fault.drop:
                 raise ConnectionDropped

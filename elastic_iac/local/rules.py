@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -133,6 +133,25 @@ class Group:
         if not self.history or sizes != self.sizes:
             self.history.append(Change(at, sizes, cause))
         self.sizes = sizes
+
+    def min_size_by_minute(self, start: datetime, end: datetime) -> list[int]:
+        """MinSize in force at each minute, start <= minute < end (aware); what changes at a minute is in force at it.
+
+        Raises:
+            ValueError: the group did not exist yet at `start`.
+        """
+        if start < self.history[0].at:
+            raise ValueError(
+                f"start: got {start.isoformat()}; {self.name} exists since {self.history[0].at.isoformat()}"
+            )
+        floors: list[int] = []
+        position, minute = 0, start
+        while minute < end:
+            while position + 1 < len(self.history) and self.history[position + 1].at <= minute:
+                position += 1
+            floors.append(self.history[position].sizes.minimum)
+            minute += timedelta(minutes=1)
+        return floors
 
     def put(self, asked: Mapping[str, Any], now: datetime) -> None:
         """Create the action, or replace the one of that name (INFERRED: wholly, what is not given is not kept).

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, cast
 
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError
+from botocore.utils import parse_timestamp
+from dateutil.tz import tzutc
 
 from elastic_iac.local.proxy import Answer
 from elastic_iac.local.wire import ConnectionDropped
@@ -33,16 +36,29 @@ def answer_in_process(client: Any, answer: Answer) -> None:
             name: value.decode() if isinstance(value, bytes) else str(value) for name, value in request.headers.items()
         }
         path = "/" + request.url.split("://", 1)[1].partition("/")[2]
-        body = request.body or b""
         try:
-            response = answer(
-                request.method,
-                path,
-                headers,
-                body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else body.read(),
-            )
+            response = answer(request.method, path, headers, _bytes(request.body))
         except ConnectionDropped as dropped:
             raise ConnectionClosedError(endpoint_url=request.url) from dropped
         return AWSResponse(request.url, response.status, cast("Any", response.headers), _Body(response.body))
 
     client.meta.events.register("before-send", before_send)
+
+
+def _bytes(body: Any) -> bytes:
+    if body is None:
+        return b""
+    if isinstance(body, str):
+        return body.encode()
+    return bytes(body) if isinstance(body, bytes | bytearray) else body.read()
+
+
+def read_times_fast(session: Any) -> None:
+    """Let the session's clients parse ISO times with the standard library: dateutil takes most of a long description's time."""
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_time)
+
+
+def _time(value: Any) -> datetime:
+    if isinstance(value, str) and value.endswith("Z"):
+        return datetime.fromisoformat(value[:-1]).replace(tzinfo=tzutc())  # the zone that botocore's own parser gives
+    return parse_timestamp(value)
