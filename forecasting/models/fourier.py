@@ -6,6 +6,7 @@ Normal equations are summed per origin from running totals, so that 56 rolling o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -16,15 +17,21 @@ _DAILY_HARMONICS = 8
 _WEEKLY_HARMONICS = 3
 _RIDGE = 1e-3
 """Relative to the weight of the data: keeps short histories solvable, moves long ones by a thousandth."""
+_FIRST_WEEKS_RIDGE = 1.0
+"""For weekly terms before two weeks are known: what one week did is no weekly pattern yet."""
+
+
+def cycles_per_day(steps_per_day: int) -> FloatArray:
+    """Frequencies of the terms, none above what the steps can carry; whole numbers are daily harmonics, the rest weekly ones."""
+    # The neighbours of the first two daily harmonics let the shape of a day differ between weekdays and weekend.
+    weekly = [cycles / 7 for cycles in (*range(1, _WEEKLY_HARMONICS + 1), 6, 8, 13, 15)]
+    frequencies = np.array([*range(1, _DAILY_HARMONICS + 1), *weekly], float)
+    return frequencies[frequencies <= steps_per_day / 2]
 
 
 def fourier_terms(steps: int, steps_per_day: int) -> FloatArray:
-    """Constant, daily and weekly terms for the positions 0 .. steps - 1; shape (steps, terms)."""
-    days = np.arange(steps) / steps_per_day
-    daily = range(1, min(_DAILY_HARMONICS, steps_per_day // 2) + 1)
-    # The neighbours of the first two daily harmonics let the shape of a day differ between weekdays and weekend.
-    weekly = [k / 7 for k in (*range(1, _WEEKLY_HARMONICS + 1), 6, 8, 13, 15) if k / 7 <= steps_per_day / 2]
-    angles = 2 * np.pi * np.outer(days, [*daily, *weekly])
+    """Constant, then sines and cosines of each frequency, for the positions 0 .. steps - 1; shape (steps, terms)."""
+    angles = 2 * np.pi * np.outer(np.arange(steps) / steps_per_day, cycles_per_day(steps_per_day))
     return np.hstack([np.ones((steps, 1)), np.sin(angles), np.cos(angles)])
 
 
@@ -49,15 +56,18 @@ def fit_fourier(
     terms = fourier_terms(steps + horizon, steps_per_day)
     past = terms[:steps]
     weights = np.exp2((np.arange(steps) - steps) / (half_life_days * steps_per_day))
+    fraction = np.tile(cycles_per_day(steps_per_day) % 1, 2)
+    weekly = np.concatenate([[False], fraction > 0])
     edges = np.concatenate([[0], origins])
     gram, moment = np.zeros((terms.shape[1],) * 2), np.zeros(terms.shape[1])
     coefficients = np.empty((len(origins), terms.shape[1]))
-    for row, (first, last) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for row, (first, last) in enumerate(pairwise(edges.tolist())):
         weighted = past[first:last].T * weights[first:last]
         gram, moment = gram + weighted @ past[first:last], moment + weighted @ series[first:last]
-        # The constant, term 0, bears no penalty: its diagonal is the total weight.
-        ridge = _RIDGE * gram[0, 0] * np.diag(np.arange(len(gram)) > 0)
-        coefficients[row] = np.linalg.solve(gram + ridge, moment)
+        # gram[0, 0], of the constant, is the total weight of the data.
+        penalty = np.where(weekly, _RIDGE if last >= 14 * steps_per_day else _FIRST_WEEKS_RIDGE, _RIDGE)
+        penalty[0] = 0.0
+        coefficients[row] = np.linalg.solve(gram + gram[0, 0] * np.diag(penalty), moment)
     before = np.arange(steps)[None, :] < origins[:, None]
     residuals = np.where(before, series[None, :] - coefficients @ past.T, 0.0)
     future = np.einsum("ohk,ok->oh", terms[origins[:, None] + np.arange(horizon)], coefficients)

@@ -30,7 +30,7 @@ class Arma:
 
 
 def estimate_arma(series: FloatArray, ar_order: int, ma_order: int) -> Arma:
-    """Maximum likelihood by the innovations algorithm (Brockwell and Davis 2016, section 5.2), as statsmodels implements it.
+    """Hannan and Rissanen's (1982) regressions; maximum likelihood, twenty times slower, where they leave the stationary and invertible region.
 
     Raises:
         DidNotConvergeError: the optimiser failed.
@@ -38,10 +38,15 @@ def estimate_arma(series: FloatArray, ar_order: int, ma_order: int) -> Arma:
     scale = float(np.sqrt(np.mean(series**2)))
     if scale < 1e-9:
         return Arma(np.zeros(ar_order), np.zeros(ma_order))
-    estimators: Any = import_module("statsmodels.tsa.arima.estimators.innovations")
-    found, details = estimators.innovations_mle(series / scale, order=(ar_order, 0, ma_order), demean=False)
-    if not details.minimize_results.success:
-        raise DidNotConvergeError(f"maximum likelihood: {details.minimize_results.message}")
+    regressions: Any = import_module("statsmodels.tsa.arima.estimators.hannan_rissanen")
+    innovations: Any = import_module("statsmodels.tsa.arima.estimators.innovations")
+    found, _ = regressions.hannan_rissanen(series / scale, ar_order=ar_order, ma_order=ma_order, demean=False)
+    if not (found.is_stationary and found.is_invertible):
+        found, details = innovations.innovations_mle(
+            series / scale, order=(ar_order, 0, ma_order), demean=False, minimize_kwargs={"method": "L-BFGS-B"}
+        )
+        if not details.minimize_results.success:
+            raise DidNotConvergeError(f"maximum likelihood: {details.minimize_results.message}")
     return Arma(np.asarray(found.ar_params, float), np.asarray(found.ma_params, float))
 
 
@@ -77,11 +82,11 @@ def _first_then_last(origins: IntArray, paths: Callable[[int, IntArray], FloatAr
 
 @dataclass(frozen=True)
 class Arima:
-    """ARIMA(2, 1, 2): no season; follows the present level."""
+    """ARIMA(1, 1, 1): no season; follows the present level."""
 
     name: str = "arima"
-    ar_order: ClassVar[int] = 2
-    ma_order: ClassVar[int] = 2
+    ar_order: ClassVar[int] = 1
+    ma_order: ClassVar[int] = 1
 
     def minimum_steps(self, steps_per_day: int) -> int:
         """One day."""
@@ -150,7 +155,7 @@ class Ets:
 
         def paths(fitted_before: int, some: IntArray) -> FloatArray:
             fitted = model(load[:fitted_before]).fit(disp=False)
-            if not fitted.mle_retvals["success"]:
+            if not fitted.mle_retvals["converged"]:
                 raise DidNotConvergeError("maximum likelihood of the smoothing parameters")
             states = np.asarray(model(load[: some[-1]]).smooth(fitted.params).states, float)
             level = states[some - 1, 0]

@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast, get_args
+from typing import Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -22,7 +22,6 @@ from forecasting.models.naive import SeasonalNaive
 from forecasting.models.profile import MedianDay, WeeklyProfile, WeekMean
 from forecasting.models.statistical import Arima, Ets, Sarima
 from forecasting.models.wallclock import WallClock
-from forecasting.settings import Model
 
 DAY = pd.Timedelta(days=1)
 HISTORY_DAYS = 28
@@ -120,8 +119,9 @@ class _Task:
         levels = tuple(sorted({float(level) for level in quantiles}))
         if not levels or not all(0 < level < 1 for level in levels):
             raise SettingsError("quantiles", levels, "one or more numbers within (0, 1), e.g. (0.5, 0.9, 0.95)")
-        if model not in get_args(Model):
-            raise SettingsError("model", model, f"one of {', '.join(get_args(Model))}")
+        names = ("auto", *(candidate.name for candidate in MODELS))
+        if model not in names:
+            raise SettingsError("model", model, f"one of {', '.join(names)}")
         if not (isinstance(budget_seconds, (int, float)) and budget_seconds > 0):
             raise SettingsError("budget_seconds", budget_seconds, "a number of seconds above 0")
         try:
