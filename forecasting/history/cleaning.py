@@ -131,28 +131,32 @@ class SameTime:
 
     def maximum(self, first: int, last: int) -> float:
         """The highest load at this time on any other day."""
-        return max((_maximum(window) for _, window in self._others(first, last)), default=0.0)
+        return max((_maximum(self._values[low:high]) for _, low, high in self._others(first, last)), default=0.0)
 
     def recurs_low(self, first: int, last: int, threshold: float) -> bool:
-        """Whether it is low for half as long or longer at this time a week before or after, or on at least two other days."""
-        half = (last - first) / 2
-        low = [day for day, window in self._others(first, last) if np.sum(window < threshold) >= half]
-        return len(low) >= 2 or any(abs(day) == 7 for day in low)
+        """Whether it falls as low, for half as long or longer, at this time a week before or after, or on at least two other days."""
+        days = [
+            day for day, low, high in self._others(first, last) if self._falls(low, high, (last - first) / 2, threshold)
+        ]
+        return len(days) >= 2 or any(abs(day) == 7 for day in days)
 
-    def _others(self, first: int, last: int) -> list[tuple[int, FloatArray]]:
-        """Distance in days, and the samples there."""
-        if not len(self._values):
-            return []
+    def _falls(self, low: int, high: int, at_least: float, threshold: float) -> bool:
+        # Against that day's own level: last month's whole load may be below a tenth of today's.
+        before = _present(self._values[max(low - 2 * self._reach, 0) : low])
+        level = float(np.median(before)) if len(before) else np.inf
+        return int(np.sum(self._values[low:high] < min(threshold, TROUGH_SHARE * level))) >= at_least
+
+    def _others(self, first: int, last: int) -> list[tuple[int, int, int]]:
+        """Distance in days, first and last (exclusive) sample of the same time, give or take, on each other day."""
         back = first * self._seconds // DAY + 1
         ahead = (len(self._values) - last) * self._seconds // DAY + 1
-        windows: list[tuple[int, FloatArray]] = []
+        windows: list[tuple[int, int, int]] = []
         for day in range(-back, ahead + 1):
             at = first + round(day * DAY / self._seconds)
             if day == 0 or not 0 <= at < len(self._values):
                 continue
             at += int(self._offsets[first] - self._offsets[at]) // self._seconds
-            low, high = at - self._reach, at + (last - first) + self._reach
-            windows.append((day, self._values[max(low, 0) : max(high, 0)]))
+            windows.append((day, max(at - self._reach, 0), max(at + (last - first) + self._reach, 0)))
         return windows
 
 

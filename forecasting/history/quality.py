@@ -104,7 +104,7 @@ def completeness(start: int, load: FloatArray, step_seconds: int) -> Iterable[Fi
     if seconds < SHORT_HISTORY_SECONDS:
         text = f"{duration(seconds)} of history; a forecast needs at least a day: the floor stays"
         yield Finding("short-history", Verdict.HOLD, text)
-    gaps = _gaps(missing)
+    gaps = [(first, last) for first, last in _gaps(missing) if first > 0 and last < len(load)]  # an edge is not a gap
     if not gaps:
         return
     first, last = max(gaps, key=lambda gap: gap[1] - gap[0])

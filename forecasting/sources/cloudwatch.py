@@ -35,6 +35,8 @@ MAX_POINTS_PER_CALL = 100_800
 MAX_ATTEMPTS = 4
 """Reads of the whole range before an incomplete answer is given up; boto3 retries failed calls by itself, this is for a 200 that holds a failure."""
 
+_WAIT = tenacity.wait_random_exponential(multiplier=0.5, max=5)
+
 # The message of these is not shown: it may hold the request's headers. They are never retried.
 _CREDENTIAL_CODES = frozenset(
     {
@@ -84,12 +86,12 @@ class CloudWatchSource:
     def read(self, start: datetime, end: datetime) -> Reading:
         """Samples with start <= stamp < end; see `forecasting.sources.base.Source`.
 
-        A start before what CloudWatch keeps of the period is moved, and a warning says so.
+        A start earlier than CloudWatch keeps samples of this length, counted back from `end`, is moved, and a warning says so.
         """
         if start.tzinfo is None or end.tzinfo is None:
             raise InputError(f"start {start} and end {end} must have a UTC offset")
         period = self._settings.period_seconds
-        start, warnings = _within_retention(start, period, now=datetime.now(UTC))
+        start, warnings = _within_retention(start, end, period)
         if start >= end:
             return _reading({}, self._settings, warnings)
         with _errors_of(self._target.region):
@@ -114,18 +116,18 @@ class CloudWatchSource:
         return queries
 
 
-def _within_retention(start: datetime, period: int, *, now: datetime) -> tuple[datetime, tuple[str, ...]]:
+def _within_retention(start: datetime, end: datetime, period: int) -> tuple[datetime, tuple[str, ...]]:
     """The start, on the period's grid, moved to what CloudWatch still keeps."""
     kept = next(kept for seconds, kept in RETENTION if period % seconds == 0)
-    earliest = now - kept
     warnings: tuple[str, ...] = ()
-    if start < earliest - timedelta(hours=1):  # less is the time that the run itself has taken
-        asked = round((now - start) / timedelta(days=1))
-        text = f"CloudWatch keeps samples of {period} s for {kept.days} days: {asked} days were asked for, {kept.days} are read"
-        warnings = (text,)
-    # CloudWatch answers fastest, and with whole samples, on multiples of the period. Rounding up stays within what was asked for.
-    aligned = math.ceil(max(start, earliest).timestamp() / period) * period
-    return datetime.fromtimestamp(aligned, UTC), warnings
+    if start < end - kept:
+        days = round((end - start) / timedelta(days=1))
+        warnings = (
+            f"CloudWatch keeps samples of {period} s for {kept.days} days: {days} were asked for, {kept.days} are read",
+        )
+        start = end - kept
+    # CloudWatch answers with whole samples on multiples of the period. Rounding up stays within what was asked for.
+    return datetime.fromtimestamp(math.ceil(start.timestamp() / period) * period, UTC), warnings
 
 
 def _query(name: str, metric: _settings.CloudWatchMetric, period: int) -> MetricDataQueryTypeDef:
@@ -203,7 +205,7 @@ def _retrying(
 ) -> _Answer:
     attempts = tenacity.Retrying(
         stop=tenacity.stop_after_attempt(MAX_ATTEMPTS),
-        wait=tenacity.wait_random_exponential(multiplier=0.5, max=5),
+        wait=_WAIT,
         retry=tenacity.retry_if_exception_type(_IncompleteError),
         reraise=True,
     )
