@@ -20,8 +20,9 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from http.client import HTTPConnection
 from typing import Any
+from uuid import uuid4
 
-from elastic_iac.local import wire
+from elastic_iac.local import control, wire
 from elastic_iac.local.autoscaling import AutoScaling, Jitter, no_jitter
 from elastic_iac.local.clock import Clock
 from elastic_iac.local.environment import LocalCloudError
@@ -53,11 +54,13 @@ class LocalAws:
     """A running double. Make one with `local_aws`."""
 
     def __init__(self, ministack: Ministack, now: datetime, region: str) -> None:
+        self.id = uuid4().hex
         self.region = region
         self.upstream_url = ministack.url
         self.clock = Clock(now)
         self.faults = Faults()
         self.calls: list[Call] = []
+        self.stop_requested = threading.Event()
         self._start = now
         self._port = ministack.port
         self._upstream = Upstream(ministack.port)
@@ -76,14 +79,7 @@ class LocalAws:
 
     def environment(self) -> dict[str, str]:
         """The environment variables that point any AWS client at the double."""
-        return {
-            "AWS_ENDPOINT_URL": self.endpoint_url,
-            "AWS_REGION": self.region,
-            "AWS_DEFAULT_REGION": self.region,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",  # ministack checks no signature
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }
+        return environment(self.endpoint_url, self.region)
 
     @cached_property
     def _session(self) -> Any:
@@ -114,9 +110,8 @@ class LocalAws:
         """
         from elastic_iac.local.transport import answer_in_process  # noqa: PLC0415 - imports botocore
 
-        made = self._session.client(
-            service, endpoint_url=self.endpoint_url, region_name=region or self.region, config=config
-        )
+        session = self._fast_session if in_process else self._session
+        made = session.client(service, endpoint_url=self.endpoint_url, region_name=region or self.region, config=config)
         if in_process:
             answer_in_process(made, self.answer)
         return made
@@ -171,6 +166,8 @@ class LocalAws:
         Raises:
             ConnectionDropped: a fault resets the connection.
         """
+        if path.startswith(control.PREFIX):
+            return control.answer(self, method, path, body)
         request = wire.request(method, path, headers, body, self.region)
         request = replace(request, faults=self.faults.strike(request))
         response: Response | None = None
@@ -242,6 +239,18 @@ def _struck(request: Request, *, after: bool = False, alone: bool = True) -> Res
             if fault.error:
                 return wire.error_response(request, fault.error)
     return None
+
+
+def environment(endpoint_url: str, region: str) -> dict[str, str]:
+    """The environment variables that point any AWS client at a double."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint_url,
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",  # no signature is checked
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
 
 
 @contextmanager

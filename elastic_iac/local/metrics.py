@@ -7,6 +7,7 @@ machine's clock. Sources: API = the CloudWatch API reference (also in botocore's
 from __future__ import annotations
 
 import gzip
+import json
 import math
 import re
 from bisect import bisect_left, insort
@@ -62,16 +63,11 @@ class Metrics:
         """
         if request.action not in {"GetMetricData", "PutMetricData"}:
             return self._send(request)
-        if "cbor" not in request.headers.get("smithy-protocol", ""):
-            raise AwsError(
-                "InvalidAction", "the double reads metric data in the protocol of botocore >= 1.42 only: rpc-v2-cbor"
-            )
-        zipped = request.headers.get("content-encoding") == "gzip"
-        asked: dict[str, Any] = cbor.decode(gzip.decompress(request.body) if zipped else request.body)
+        asked = _asked(request)
         if request.action == "PutMetricData":
             self._put(request.region, asked)
             return self._send(request)
-        return _answer(self._get(request, asked))
+        return _answer(request, self._get(request, asked))
 
     def reset(self) -> None:
         """Forget all samples."""
@@ -263,8 +259,35 @@ def _faulty(result: dict[str, Any], request: Request) -> dict[str, Any]:
     return result
 
 
-def _answer(result: dict[str, Any]) -> Response:
-    return Response(200, {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor"}, cbor.encode(result))
+def _asked(request: Request) -> dict[str, Any]:
+    """What was asked, in either of the protocols that botocore speaks to CloudWatch: JSON (preferred) or CBOR."""
+    body = gzip.decompress(request.body) if request.headers.get("content-encoding") == "gzip" else request.body
+    if _speaks_cbor(request):
+        return cbor.decode(body)
+    if "json" not in request.headers.get("content-type", ""):
+        raise AwsError("InvalidAction", "the double reads metric data as JSON or CBOR; use botocore >= 1.42")
+    asked: dict[str, Any] = json.loads(body)
+    for holder, name in [
+        (asked, "StartTime"),
+        (asked, "EndTime"),
+        *((datum, "Timestamp") for datum in asked.get("MetricData", [])),
+    ]:
+        if name in holder:
+            holder[name] = datetime.fromtimestamp(holder[name], UTC)
+    return asked
+
+
+def _answer(request: Request, result: dict[str, Any]) -> Response:
+    if _speaks_cbor(request):
+        return Response(
+            200, {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor"}, cbor.encode(result)
+        )
+    body = json.dumps(result, default=lambda moment: moment.timestamp())
+    return Response(200, {"Content-Type": "application/x-amz-json-1.0"}, body.encode())
+
+
+def _speaks_cbor(request: Request) -> bool:
+    return "cbor" in request.headers.get("smithy-protocol", "")
 
 
 def _invalid(message: str) -> AwsError:
