@@ -28,9 +28,10 @@ class Bands:
     fewest_origins: ClassVar[int] = 4
 
     @classmethod
-    def of(cls, actual: FloatArray, forecast: FloatArray, level: float, hours: FloatArray) -> Bands:
-        """The bands after errors at rolling origins; `actual` and `forecast` of shape (origins, horizon)."""
-        return cls(level, (actual - forecast) / _scale(forecast, level), hours)
+    def of(cls, actual: FloatArray, forecast: FloatArray, level: float, hours: FloatArray) -> Bands | None:
+        """The bands after errors at rolling origins (`actual` and `forecast` of shape (origins, horizon)); None where they are too few."""
+        scaled = (actual - forecast) / _scale(forecast, level)
+        return cls(level, scaled, hours) if cls._enough(scaled) else None
 
     def quantiles(self, forecast: FloatArray, levels: tuple[float, ...]) -> FloatArray:
         """Quantiles of the load around `forecast`, shape (horizon,) -> (horizon, levels), ascending."""
@@ -43,11 +44,14 @@ class Bands:
         return np.sort(forecast[:, None] + offsets * _scale(forecast, self.level)[:, None], axis=1)
 
     def _offsets(self, scaled: FloatArray, levels: tuple[float, ...]) -> FloatArray:
-        enough = np.isfinite(scaled).any(axis=1).sum() >= self.fewest_origins
-        sample = scaled if enough else self.scaled
+        sample = scaled if self._enough(scaled) else self.scaled
         sample = sample[np.isfinite(sample)]
         median = float(np.median(sample))
         return median + (np.quantile(sample, levels) - median) * self.widening
+
+    @classmethod
+    def _enough(cls, scaled: FloatArray) -> bool:
+        return int(np.isfinite(scaled).any(axis=1).sum()) >= cls.fewest_origins
 
 
 def _scale(forecast: FloatArray, level: float) -> FloatArray:

@@ -63,7 +63,7 @@ class Forecast:
     def step(self) -> pd.Timedelta:
         """Length of a step."""
         index = cast("pd.DatetimeIndex", self.quantiles.index)
-        return pd.Timedelta(index.freq) if index.freq is not None else index[1] - index[0]
+        return index[1] - index[0] if len(index) > 1 else pd.Timedelta(cast("pd.offsets.Tick", index.freq))
 
 
 class PointModel(Protocol):

@@ -116,4 +116,4 @@ def _yule_walker(residuals: FloatArray, order: int) -> FloatArray:
     covariance = np.stack(products, axis=1)
     toeplitz = covariance[:, np.abs(np.arange(order)[:, None] - np.arange(order)[None, :])]
     ridge = (1e-6 * covariance[:, :1, None] + 1e-300) * np.eye(order)
-    return np.linalg.solve(toeplitz + ridge, covariance[:, 1:, None])[:, :, 0]
+    return np.asarray(np.linalg.solve(toeplitz + ridge, covariance[:, 1:, None])[:, :, 0], np.float64)

@@ -1,0 +1,66 @@
+"""Rolling origins inside a history: where the models compete."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from forecasting.models.base import FloatArray, IntArray
+from forecasting.models.gaps import fill_gaps, lift_censored
+from forecasting.models.naive import SeasonalNaive
+from forecasting.models.task import Task
+
+ORIGIN_DAYS = 14
+ORIGIN_HOURS = 6
+
+_NEGLIGIBLE = 1e-9
+"""An error below this, relative to loads near 1, is none."""
+
+
+@dataclass(frozen=True)
+class Origins:
+    """The origins of one task: every six hours of the last 14 days, as far as a day of history comes before.
+
+    Attributes:
+        load: The history, no gaps: gaps and lower bounds are filled in.
+        positions: Ascending; the last is the end of the history, from which the forecast itself is made.
+        actual: What came after each origin but the last, shape (origins - 1, horizon), NaN where nobody knows.
+        naive_error: Absolute error of the daily naive forecast, same shape.
+    """
+
+    load: FloatArray
+    positions: IntArray
+    actual: FloatArray
+    naive_error: FloatArray
+
+    @classmethod
+    def of(cls, task: Task) -> Origins:
+        """The origins inside a task's history."""
+        lifted = lift_censored(task.load, task.bound, task.steps_per_day)
+        load, horizon = fill_gaps(lifted, task.steps_per_day), task.clock.horizon
+        steps = len(load)
+        spacing = max(task.steps_per_day * ORIGIN_HOURS // 24, 1)
+        earliest = max(steps - ORIGIN_DAYS * task.steps_per_day, task.steps_per_day)
+        positions = np.arange(steps, earliest - 1, -spacing, dtype=np.int64)[::-1]
+        ahead = positions[:-1, None] + np.arange(horizon)
+        actual = np.where(ahead < steps, lifted[np.minimum(ahead, steps - 1)], np.nan)
+        naive = SeasonalNaive("", 1).predict(load, positions[:-1], horizon, task.steps_per_day)
+        return cls(load, positions, actual, np.abs(naive - actual))
+
+    @property
+    def judged(self) -> int:
+        """Number of origins with a known future."""
+        return int(np.isfinite(self.actual).any(axis=1).sum())
+
+    def error(self, predictions: FloatArray) -> float:
+        """Mean absolute error of predictions from all positions, zero where nothing is known."""
+        errors = np.abs(predictions[:-1] - self.actual)
+        known = np.isfinite(errors)
+        return float(errors[known].mean()) if known.any() else 0.0
+
+    def relative_error(self, predictions: FloatArray) -> float:
+        """The error over the daily naive forecast's on the same steps: models differ in where they can predict."""
+        known = np.isfinite(predictions[:-1]) & np.isfinite(self.actual)
+        naive = float(self.naive_error[known].mean()) if known.any() else 0.0
+        return (self.error(predictions) + _NEGLIGIBLE) / (naive + _NEGLIGIBLE)
