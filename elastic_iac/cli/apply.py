@@ -1,0 +1,87 @@
+"""`elastic-iac apply`: show the plan, ask, write it, read it back."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from elastic_iac.cli import options
+from elastic_iac.cli.output import Output
+
+if TYPE_CHECKING:
+    from forecasting.run import FleetResult, Run
+    from forecasting.settings import Job
+
+
+def apply(
+    config: options.Config, fleet: options.Fleets = None, *, yes: options.Yes = False, as_json: options.Json = False
+) -> None:
+    """Show what the job would write, ask, write it and read it back.
+
+    What is written is exactly what was shown: where the group or its load changes meanwhile, nothing is written.
+
+    Example: elastic-iac apply --config job.yaml --fleet web
+    """
+    from elastic_iac.cli import result as results  # noqa: PLC0415 - `--help` needs no pandas
+    from forecasting.settings import load_job  # noqa: PLC0415
+
+    refuse_silence(yes=yes, as_json=as_json)
+    output = Output(as_json)
+    job = load_job(config)
+    applied = _apply_unasked(job, fleet, output) if yes else _apply_asking(job, fleet, output)
+    output.document({"command": "apply", "fleets": [results.document(each) for each in applied]})
+    raise typer.Exit(results.exit_code(applied))
+
+
+def refuse_silence(*, yes: bool, as_json: bool) -> None:
+    """A command that asks needs somebody to answer.
+
+    Raises:
+        UsageError: there is nobody, and `--yes` is not given.
+    """
+    from forecasting.errors import UsageError  # noqa: PLC0415
+
+    if yes:
+        return
+    if as_json:
+        raise UsageError("--json asks nothing: give --yes with it")
+    if not sys.stdin.isatty():
+        raise UsageError("there is no terminal to ask at: give --yes, or look first with `elastic-iac plan`")
+
+
+def _apply_unasked(job: Job, names: list[str] | None, output: Output) -> list[FleetResult]:
+    from elastic_iac.cli import result as results  # noqa: PLC0415
+    from forecasting.job import run_job  # noqa: PLC0415
+    from forecasting.run import Run, utc_now  # noqa: PLC0415
+
+    run = Run(job, utc_now())
+    return run_job(run, names, lambda each: output.show(results.page(each, run.owners, job.schedule), ""))
+
+
+def _apply_asking(job: Job, names: list[str] | None, output: Output) -> list[FleetResult]:
+    from elastic_iac.cli import result as results  # noqa: PLC0415
+    from forecasting.job import run_job  # noqa: PLC0415
+    from forecasting.run import Run, utc_now  # noqa: PLC0415
+
+    run = Run(job, utc_now(), write=False)
+    planned = run_job(run, names, lambda each: output.show(results.page(each, run.owners, job.schedule), ""))
+    writes = sum(each.diff.writes for each in planned if each.ok and each.diff)
+    if writes:
+        fleets = sum(bool(each.ok and each.diff and each.diff.writes) for each in planned)
+        typer.confirm(f"Make these {writes} calls, for {fleets} fleet{'s' * (fleets > 1)}?", abort=True)
+    return [_write(run, each, output) for each in planned]
+
+
+def _write(shown: Run, planned: FleetResult, output: Output) -> FleetResult:
+    """Write what was shown of a fleet. The same `now`: the plan that was agreed to, not another one."""
+    from elastic_iac.cli import result as results  # noqa: PLC0415
+    from forecasting.job import run_fleet  # noqa: PLC0415
+    from forecasting.run import Run  # noqa: PLC0415
+
+    if not planned.ok:
+        return planned
+    written = run_fleet(Run(shown.job, shown.now), planned.fleet, agreed=planned.diff)
+    output.show(results.headline(written), results.closing(written, shown.job.schedule), "")
+    return written

@@ -1,0 +1,46 @@
+"""`elastic-iac demo`: the whole street on this machine, without an account."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from elastic_iac.cli import options
+from elastic_iac.cli.output import Output
+
+
+def demo(
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            "--csv", help="A load file with `timestamp,value`; a generated load without it.", show_default=False
+        ),
+    ] = None,
+    cloud: Annotated[str, typer.Option("--cloud", help="Which cloud to stand in for: aws.")] = "aws",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Keep settings and records in this folder.", show_default=False)
+    ] = None,
+    *,
+    as_json: options.Json = False,
+) -> None:
+    """Run everything on this machine: a local cloud, a group, a forecast, its schedule, and 48 hours of it.
+
+    The job sees 12 days of load; the 48 hours after them it has to forecast. No account is needed, and none is touched.
+
+    Example: elastic-iac demo --csv load.csv
+    """
+    from forecasting.errors import SettingsError  # noqa: PLC0415 - `--help` needs neither pandas nor a cloud
+
+    if cloud in {"gcp", "both"}:
+        raise SettingsError("--cloud", cloud, "aws: Google Cloud is not in this release")
+    if cloud != "aws":
+        raise SettingsError("--cloud", cloud, "aws")
+
+    from elastic_iac.cli.demo import story  # noqa: PLC0415
+
+    output = Output(as_json)
+    told: dict[str, Any] = story.run(csv, out, output)
+    output.document(told)
+    raise typer.Exit(0 if told["ok"] else 1)

@@ -1,0 +1,128 @@
+"""The load of the demo: the last days of a file, or a synthetic one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from forecasting.errors import InputError
+from forecasting.sources.files import read_csv
+
+HISTORY_DAYS = 12
+MIN_HISTORY_DAYS = 2
+UNSEEN_HOURS = 48
+SYNTHETIC_SECONDS = 300
+SYNTHETIC_SEED = 20260301
+
+_UNSEEN = timedelta(hours=UNSEEN_HOURS)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A load around a moment that is taken for now.
+
+    Attributes:
+        label: What it is, for people; says so where it is synthetic.
+        load: Samples on a regular UTC grid, NaN where missing; stamps are starts of samples, moved by `moved_by`.
+        sample_seconds: Length of a sample.
+        now: Samples before it are history; `UNSEEN_HOURS` follow, which the job does not see.
+        moved_by: What was added to the file's own stamps.
+        synthetic: Whether it was generated.
+    """
+
+    label: str
+    load: pd.Series[float]
+    sample_seconds: int
+    now: datetime
+    moved_by: timedelta
+    synthetic: bool
+
+    @property
+    def history(self) -> pd.Series[float]:
+        """What the job may read."""
+        return self.load[self.load.index < pd.Timestamp(self.now)]
+
+    @property
+    def unseen(self) -> pd.Series[float]:
+        """What comes afterwards."""
+        return self.load[self.load.index >= pd.Timestamp(self.now)]
+
+
+def floor_time(moment: datetime, seconds: int) -> datetime:
+    """The last whole multiple of `seconds` at or before an aware moment."""
+    return datetime.fromtimestamp(moment.timestamp() // seconds * seconds, moment.tzinfo)
+
+
+def file_trace(path: Path, present: datetime) -> Trace:
+    """The last 14 days of a load file, moved so that its last 48 hours begin now.
+
+    Args:
+        path: CSV (`timestamp,value`) or Parquet.
+        present: The present time (aware).
+
+    Raises:
+        InputError: the file is not a load series, its samples are longer than an hour, or it is shorter than four days.
+    """
+    reading = read_csv(path)
+    load = reading.load[~reading.load.index.duplicated(keep="last")].sort_index()
+    seconds = max(60, math.ceil(reading.sample_seconds / 60) * 60)  # CloudWatch's periods are whole minutes
+    if seconds > 3600:
+        raise InputError(f"{path}: samples of {reading.sample_seconds} s; expected one an hour or more often")
+    sample = pd.Timedelta(seconds=seconds)
+    load = load.resample(sample).mean()
+    steps, unseen = len(load), int(_UNSEEN / sample)
+    shortest = unseen + int(timedelta(days=MIN_HISTORY_DAYS) / sample)
+    if steps < shortest:
+        days = steps * sample / timedelta(days=1)
+        raise InputError(
+            f"{path}: {days:.1f} days of load; expected at least {MIN_HISTORY_DAYS} days of history and the {UNSEEN_HOURS} h after them"
+        )
+    load = load.iloc[-(unseen + int(timedelta(days=HISTORY_DAYS) / sample)) :]
+    if not (load.iloc[:-unseen] > 0).any():
+        raise InputError(f"{path}: the load before the last {UNSEEN_HOURS} h is never above zero")
+    now = floor_time(present, seconds)
+    moved_by = now - load.index[-unseen].to_pydatetime()
+    moved = load.set_axis(pd.DatetimeIndex(load.index) + moved_by)
+    return Trace(path.name, moved.rename("load"), seconds, now, moved_by, synthetic=False)
+
+
+def synthetic_trace(present: datetime) -> Trace:
+    """Fourteen days with daily and weekly seasons, noise that lasts, and bursts; the same for the same minute.
+
+    Args:
+        present: The present time (aware); the shape follows its wall clock in UTC.
+    """
+    now = floor_time(present, SYNTHETIC_SECONDS)
+    start = now - timedelta(days=HISTORY_DAYS)
+    sample = pd.Timedelta(seconds=SYNTHETIC_SECONDS)
+    index = pd.date_range(start, now + _UNSEEN, freq=sample, inclusive="left")
+    random = np.random.default_rng(SYNTHETIC_SEED)
+    hour = index.hour.to_numpy() + index.minute.to_numpy() / 60
+    # A working day: a steep morning, a lunch dip, a long evening; weekends at two thirds.
+    day = 0.25 + 0.75 * np.exp(-(((hour - 11) / 3.2) ** 2)) + 0.55 * np.exp(-(((hour - 17.5) / 3.0) ** 2))
+    week = np.where(index.dayofweek.to_numpy() >= 5, 0.66, 1.0)
+    wander = np.zeros(len(index))
+    for step, shock in enumerate(random.normal(0, 0.018, len(index) - 1), start=1):
+        wander[step] = 0.97 * wander[step - 1] + shock
+    noise = np.exp(wander + random.normal(0, 0.03, len(index)))
+    load = 1200 * day * week * noise * _bursts(len(index), random)
+    label = "synthetic load (generated: daily and weekly seasons, noise, bursts)"
+    return Trace(
+        label, pd.Series(load.round(2), index=index, name="load"), SYNTHETIC_SECONDS, now, timedelta(0), synthetic=True
+    )
+
+
+def _bursts(steps: int, random: np.random.Generator) -> np.ndarray:
+    """Factors: about one burst in two days, of half an hour to an hour and a half, up to 1.7 times the load."""
+    factor = np.ones(steps)
+    for start in np.flatnonzero(random.random(steps) < 1 / (2 * 288)):
+        length = int(random.integers(6, 18))
+        height = random.uniform(0.3, 0.7)
+        shape = np.sin(np.linspace(0.3, np.pi - 0.3, length))
+        factor[start : start + length] += height * shape[: steps - start]
+    return factor

@@ -1,0 +1,95 @@
+"""The `elastic-iac` command.
+
+Each command lives in its own module and imports what it works with when it runs, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from elastic_iac.cli import apply, plan
+from elastic_iac.cli.demo import command as demo
+from forecasting.errors import ElasticIacError
+
+DEBUG_VARIABLE = "ELASTIC_IAC_DEBUG"
+INTERRUPTED = 130
+"""What shells report of a program that Ctrl-C ended: 128 + SIGINT."""
+
+app = typer.Typer(
+    name="elastic-iac",
+    help="Predictive autoscaling: forecast each group's load and raise its floor before the load comes.",
+    epilog="Exit codes: 0 done, 1 failed or held, 2 wrong usage or input. Start with: elastic-iac demo",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(demo.demo)
+app.command("plan")(plan.plan)
+app.command("apply")(apply.apply)
+
+
+@app.callback()
+def common(
+    debug: Annotated[
+        bool, typer.Option("--debug", help=f"Show tracebacks and debug logs (or {DEBUG_VARIABLE}=1).")
+    ] = False,
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)
+    ] = False,
+) -> None:
+    if show_version:
+        typer.echo(version("elastic-iac"))
+        raise typer.Exit
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", force=True
+    )
+    if debug or _debug():
+        os.environ[DEBUG_VARIABLE] = "1"
+        # The job's own logs only: botocore's debug log holds the headers of requests, which are secret.
+        for package in ("elastic_iac", "forecasting"):
+            logging.getLogger(package).setLevel(logging.DEBUG)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0 done, 1 failed or held, 2 wrong usage or input, 130 interrupted."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # pyright: ignore[reportAttributeAccessIssue] - a character that a terminal lacks is no failure
+    as_json = "--json" in given
+    try:
+        return app(given or ["--help"], prog_name="elastic-iac", standalone_mode=False) or 0
+    except ElasticIacError as error:
+        return _fail(str(error), type(error).__name__, error.exit_code, as_json=as_json)
+    except typer.TyperException as error:
+        hint = "" if as_json else " (elastic-iac COMMAND --help shows the options)"
+        return _fail(f"{error}{hint}", "UsageError", 2, as_json=as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted", "Interrupted", INTERRUPTED, as_json=as_json)
+    except Exception as error:  # noqa: BLE001 - a defect of ours: one line for the user, the traceback for who asks for it
+        if _debug():
+            traceback.print_exc()
+        text = f"unexpected {type(error).__name__}: {error}; this is a defect: run again with --debug before the command for the traceback"
+        return _fail(text, type(error).__name__, 1, as_json=as_json)
+
+
+def _debug() -> bool:
+    return os.environ.get(DEBUG_VARIABLE, "") not in {"", "0"}
+
+
+def _fail(text: str, kind: str, code: int, *, as_json: bool) -> int:
+    """One line on stderr; for programs the same as a document on stdout."""
+    sys.stderr.write(f"error: {' '.join(text.split())}\n")
+    if as_json:
+        sys.stdout.write(json.dumps({"error": {"type": kind, "message": text, "exit_code": code}}) + "\n")
+    return code

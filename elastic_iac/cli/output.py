@@ -1,0 +1,63 @@
+"""What a command prints: tables for people, or one JSON document for programs. Never both on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a command's words go.
+
+    Attributes:
+        as_json: One JSON document on stdout and nothing else there.
+    """
+
+    as_json: bool = False
+
+    def show(self, *parts: RenderableType) -> None:
+        """The result for a person, part below part: on stdout, not at all where JSON is asked for."""
+        if not self.as_json:
+            for part in parts:
+                self._stdout.print(part)
+
+    def progress(self, text: str) -> None:
+        """What is under way: on stderr, so that it is never part of a result."""
+        self._stderr.print(text, style="dim", markup=False)
+
+    def document(self, content: Mapping[str, Any]) -> None:
+        """The result for a program."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal."""
+        return self._stdout.width
+
+    @property
+    def plain(self) -> bool:
+        """Whether the terminal's encoding has no block characters."""
+        return self._stdout.options.ascii_only
+
+    @cached_property
+    def _stdout(self) -> Console:
+        return _console(stderr=False)
+
+    @cached_property
+    def _stderr(self) -> Console:
+        return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    from rich.console import Console  # noqa: PLC0415 - `--help` and JSON need no tables
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=False)

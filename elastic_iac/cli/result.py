@@ -1,0 +1,279 @@
+"""A fleet's result, as a document and as a page that a person reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from elastic_iac.cli.chart import sparkline
+from forecasting import errors
+from forecasting.run import FleetResult
+from forecasting.schedule.actions import GroupState, split_actions
+from forecasting.targets.base import Diff
+
+STYLES = {"written": "green", "unchanged": "green", "planned": "cyan", "held": "bold yellow", "failed": "bold red"}
+
+
+def exit_code(results: Sequence[FleetResult]) -> int:
+    """0 where every fleet's plan stands or would, 2 where only the user's input is wrong, else 1."""
+    codes = {_exit_code(result) for result in results if not result.ok}
+    if not codes:
+        return 0
+    return 2 if codes == {2} else 1
+
+
+def _exit_code(result: FleetResult) -> int:
+    # A fleet is held under the name of the error that stopped it.
+    kind: object = getattr(errors, result.code, None)
+    return kind.exit_code if isinstance(kind, type) and issubclass(kind, errors.ElasticIacError) else 1
+
+
+# Documents
+
+
+def document(result: FleetResult) -> dict[str, Any]:
+    """The result as JSON."""
+    return {
+        "name": result.fleet.name,
+        "cloud": result.fleet.cloud,
+        "target": result.fleet.target_key,
+        "status": result.status,
+        "code": result.code,
+        "reason": result.reason,
+        "model": str(result.forecast.model) if result.forecast else None,
+        "history_points": int(result.history.load.notna().sum()) if result.history else 0,
+        "people_floor": result.observation.people_floor if result.observation else None,
+        "group": group_document(result.group) if result.group else None,
+        "actions": [
+            {"name": slot.name, "start": stamp(slot.start), "min_size": slot.floor}
+            for slot in (result.schedule.slots if result.schedule else ())
+        ],
+        "diff": diff_document(result.diff) if result.diff else None,
+        "written": result.written,
+        "read_back": result.read_back,
+        "notes": list(result.notes),
+    }
+
+
+def group_document(group: GroupState) -> dict[str, int]:
+    """The sizes of a group as JSON."""
+    return {"min_size": group.min_size, "max_size": group.max_size, "desired_capacity": group.desired_capacity}
+
+
+def diff_document(diff: Diff) -> dict[str, Any]:
+    """A diff as JSON, in the order in which it is written."""
+    return {
+        "put": [
+            {"name": put.slot.name, "start": stamp(put.slot.start), "before": put.before, "after": put.slot.floor}
+            for put in diff.puts
+        ],
+        "delete": [
+            {"name": slot.name, "start": stamp(slot.start), "before": slot.floor, "after": None}
+            for slot in diff.deletes
+        ],
+        "unchanged": len(diff.kept),
+    }
+
+
+def stamp(moment: datetime) -> str:
+    """UTC, as every document writes it."""
+    return pd.Timestamp(moment).tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+# Pages
+
+
+def page(result: FleetResult, owners: frozenset[str], schedule: str) -> RenderableType:
+    """Everything a person should know of a fleet's result, the most urgent first.
+
+    Args:
+        result: The result.
+        owners: Ids whose actions are ours.
+        schedule: When the job runs, in cron.
+    """
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column(ratio=1)
+    for label, text in _facts(result, owners):
+        facts.add_row(label, text)
+    parts: list[RenderableType] = [headline(result), facts]
+    if result.diff and result.diff.writes:
+        parts += [Text(""), diff_table(result.diff, result.fleet.time_zone)]
+    parts += [Text(""), Text(closing(result, schedule))]
+    return Group(*parts)
+
+
+def headline(result: FleetResult) -> Text:
+    """Fleet, status and, where it is held, why."""
+    text = Text(f"{result.fleet.name}: ", style="bold")
+    text.append(result.status.upper() if not result.ok else result.status, style=STYLES[result.status])
+    if result.code:
+        text.append(f" ({result.code})", style=STYLES[result.status])
+    return text
+
+
+def _facts(result: FleetResult, owners: frozenset[str]) -> Iterator[tuple[str, RenderableType]]:
+    fleet = result.fleet
+    if result.reason:
+        yield "why", Text(result.reason, style=STYLES[result.status])
+    yield "group", f"{fleet.target.group_name} in {fleet.target.region}{_live(result.group, owners)}"
+    if result.observation:
+        floor = result.observation.people_floor
+        yield (
+            "people",
+            f"want at least {floor} (set by hand or by their own actions)" if floor else "ask for no minimum",
+        )
+    if result.history and len(result.history.load):
+        yield "load", _load_line(result)
+    if result.forecast:
+        yield "model", str(result.forecast.model)
+    if result.plan:
+        floors = [int(value) for value in result.plan.floor]
+        yield (
+            "plan",
+            f"MinSize {min(floors)} to {max(floors)} in the next {fleet.horizon_hours} h, for the {fleet.plan_quantile:g} quantile of the load",
+        )
+        yield "", Text(sparkline(floors, 48), style="green")
+    notes = list(result.notes)
+    for number, note in enumerate(notes):
+        yield ("notes" if number == 0 else ""), f"- {note}"
+
+
+def _live(group: GroupState | None, owners: frozenset[str]) -> str:
+    if group is None:
+        return ""
+    owned, foreign = split_actions(group.actions, owners)
+    others = f", {len(foreign)} of other people's" if foreign else ""
+    return f": MinSize {group.min_size}, desired {group.desired_capacity}, MaxSize {group.max_size}; {len(owned)} scheduled actions of ours{others}"
+
+
+def _load_line(result: FleetResult) -> str:
+    assert result.history is not None
+    load = result.history.load
+    index = pd.DatetimeIndex(load.index)
+    step = index[1] - index[0] if len(index) > 1 else pd.Timedelta(minutes=result.fleet.step_minutes)
+    days = len(load) * step / pd.Timedelta(days=1)
+    missing = int(load.isna().sum())
+    gaps = f", {missing} steps missing" if missing else ""
+    return f"{days:.1f} days in steps of {result.fleet.step_minutes} min to {index[-1] + step:%Y-%m-%d %H:%M} UTC{gaps}; quality: {result.history.verdict.value}"
+
+
+def closing(result: FleetResult, schedule: str) -> str:
+    """What was or would be written, and what comes next."""
+    lines: list[str] = []
+    if result.diff:
+        lines.append(_summary(result))
+    if result.schedule and result.schedule.slots:
+        first, last = result.schedule.slots[0], result.schedule.slots[-1]
+        zone = result.fleet.time_zone
+        lines.append(f"Next: MinSize {first.floor} at {moment(first.start, zone)}.")
+        lines.append(
+            f"Should the job die, this plan runs on, and MinSize {last.floor} comes back at {moment(last.start, zone)}."
+        )
+    if not result.ok:
+        lines.append("Nothing more is written; the scheduled actions that stand run on.")
+    if result.status != "planned":
+        lines.append(f"The job plans again on its schedule ({schedule} UTC).")
+    return "\n".join(lines)
+
+
+def _summary(result: FleetResult) -> str:
+    diff = result.diff
+    assert diff is not None
+    if result.status == "written":
+        return (
+            f"{result.written} calls made; read back: {'equal to the plan' if result.read_back else 'NOT confirmed'}."
+        )
+    if not diff.writes:
+        return f"Nothing to write: all {len(diff.kept)} scheduled actions stand as they should."
+    new = sum(put.before is None for put in diff.puts)
+    text = f"{new} to add, {len(diff.puts) - new} to change, {len(diff.deletes)} to delete, {len(diff.kept)} unchanged"
+    return f"{text}; nothing is written yet." if result.status == "planned" else f"{text}."
+
+
+def moment(when: datetime, zone: str) -> str:
+    """A time in UTC and, where it differs, in the fleet's zone."""
+    text = f"{pd.Timestamp(when).tz_convert('UTC'):%a %d %b %H:%M} UTC"
+    return text if zone == "UTC" else f"{text} ({when.astimezone(ZoneInfo(zone)):%a %H:%M} {zone})"
+
+
+@dataclass(frozen=True)
+class _Row:
+    """Neighbouring actions that change in the same way."""
+
+    sign: str
+    first: datetime
+    last: datetime
+    before: int | None
+    after: int | None
+    count: int = 1
+
+
+_SIGN_STYLES = {"+": "green", "~": "yellow", "-": "red"}
+
+
+def diff_table(diff: Diff, zone: str) -> Table:
+    """The diff, ascending in time; neighbours that change in the same way share a row."""
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column("")
+    table.add_column("starts (UTC)", no_wrap=True)
+    if zone != "UTC":
+        table.add_column(zone, no_wrap=True)
+    table.add_column("MinSize", justify="right", no_wrap=True)
+    table.add_column("actions", justify="right")
+    for row in _rows(diff):
+        cells = [
+            row.sign,
+            _span(row, "UTC"),
+            *([_span(row, zone)] if zone != "UTC" else []),
+            _sizes(row),
+            str(row.count),
+        ]
+        table.add_row(*cells, style=_SIGN_STYLES[row.sign])
+    return table
+
+
+def _rows(diff: Diff) -> list[_Row]:
+    changes = [
+        *(
+            _Row("+" if put.before is None else "~", put.slot.start, put.slot.start, put.before, put.slot.floor)
+            for put in diff.puts
+        ),
+        *(_Row("-", slot.start, slot.start, slot.floor, None) for slot in diff.deletes),
+    ]
+    kept = {slot.start for slot in diff.kept}
+    rows: list[_Row] = []
+    for change in sorted(changes, key=lambda row: row.first):
+        last = rows[-1] if rows else None
+        alike = last and (last.sign, last.before, last.after) == (change.sign, change.before, change.after)
+        if last and alike and not any(last.last < start < change.first for start in kept):
+            rows[-1] = replace(last, last=change.last, count=last.count + 1)
+        else:
+            rows.append(change)
+    return rows
+
+
+def _span(row: _Row, zone: str) -> str:
+    place = ZoneInfo(zone)
+    first, last = row.first.astimezone(place), row.last.astimezone(place)
+    if row.count == 1:
+        return f"{first:%a %d %b %H:%M}"
+    return (
+        f"{first:%a %d %b %H:%M} - {last:%H:%M}"
+        if last - first < timedelta(days=1)
+        else f"{first:%a %d %b %H:%M} - {last:%a %H:%M}"
+    )
+
+
+def _sizes(row: _Row) -> str:
+    before = "" if row.before is None else str(row.before)
+    after = "none" if row.after is None else str(row.after)
+    return f"{before:>4} -> {after:>4}" if before else f"{after:>4}"
