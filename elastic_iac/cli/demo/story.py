@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import yaml
 from rich.table import Table
 from rich.text import Text
 
 from elastic_iac.cli import result as results
-from elastic_iac.cli.chart import ASCII, BLOCKS, floor_chart
+from elastic_iac.cli.chart import ASCII, BLOCKS, Glyphs, floor_chart
 from elastic_iac.cli.demo import cloud
 from elastic_iac.cli.demo.trace import UNSEEN_HOURS, Trace, file_trace, synthetic_trace
 from elastic_iac.cli.output import Output
@@ -25,11 +24,32 @@ from elastic_iac.local.aws import LocalAws, local_aws
 from forecasting.errors import SettingsError
 from forecasting.job import run_job
 from forecasting.run import FleetResult, Run
+from forecasting.schedule.base import Slot
 from forecasting.schedule.people import value_at
 from forecasting.settings import Job, parse_job
 
 _UNSEEN = timedelta(hours=UNSEEN_HOURS)
-_TABLE_ROWS = 12
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The demo after the job has run.
+
+    Attributes:
+        trace: The load.
+        deployment: What serves it.
+        published: Samples that were published as metric data.
+        job: The settings.
+        result: What the job did.
+        slots: The schedule it wrote; empty where it held.
+    """
+
+    trace: Trace
+    deployment: cloud.Deployment
+    published: int
+    job: Job
+    result: FleetResult
+    slots: tuple[Slot, ...]
 
 
 @dataclass(frozen=True)
@@ -44,7 +64,7 @@ class Ending:
 
     floors: list[int]
     planned: list[int]
-    needs: np.ndarray
+    needs: np.ndarray[tuple[int], np.dtype[np.float64]]
 
     @property
     def differing_minutes(self) -> int:
@@ -58,7 +78,7 @@ class Ending:
 
     @property
     def covered_percent(self) -> float | None:
-        """Share of the needed instance-minutes that MinSize alone gave."""
+        """Share of the needed instance-minutes that MinSize alone gave; None where nothing was needed."""
         known = np.isfinite(self.needs)
         needed = float(self.needs[known].sum())
         return 100 * float(np.minimum(self.needs, self.floors)[known].sum()) / needed if needed else None
@@ -71,21 +91,28 @@ def run(csv: Path | None, out: Path | None, output: Output) -> dict[str, Any]:
     with _folder(out) as folder:
         output.progress("starting the local cloud ...")
         with local_aws(now=trace.now) as aws, cloud.only_local(aws):
-            output.progress("making the group ...")
-            deployment = cloud.provision(aws)
-            output.progress("publishing the load as metric data ...")
-            published = cloud.publish(aws, trace, deployment.group_name)
-            store = str(folder / f"records-{present:%Y%m%dT%H%M%S}")
-            job = _settings(cloud.settings(aws, trace, deployment.group_name, store), folder)
-            output.progress("forecasting, planning and writing the schedule ...")
-            result = run_job(Run(job, aws.clock.now(), clock=aws.clock.now))[0]
-            if not result.ok:
-                output.show(results.page(result, frozenset({job.owner}), job.schedule))
-                return _document(trace, deployment, published, result, None)
+            scene = _set_up(aws, trace, folder, output)
+            if not scene.result.ok:
+                output.show(results.page(scene.result, frozenset({scene.job.owner}), scene.job.schedule))
+                return _document(scene, None)
             output.progress("letting 48 hours pass ...")
-            ending = _pass_time(aws, deployment.group_name, trace, job, result)
-            _tell(output, trace, deployment, published, job, result, ending)
-            return _document(trace, deployment, published, result, ending)
+            ending = _pass_time(aws, scene)
+    _tell(output, scene, ending)
+    return _document(scene, ending)
+
+
+def _set_up(aws: LocalAws, trace: Trace, folder: Path, output: Output) -> Scene:
+    """A group, its load as metric data, and one run of the job."""
+    output.progress("making the group ...")
+    deployment = cloud.provision(aws)
+    output.progress("publishing the load as metric data ...")
+    published = cloud.publish(aws, trace, deployment.group_name)
+    # Records of an earlier demo belong to a group that is gone: each demo keeps its own.
+    store = str(folder / f"records-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
+    job = _settings(cloud.settings(aws, trace, deployment.group_name, store), folder)
+    output.progress("forecasting, planning and writing the schedule ...")
+    result = run_job(Run(job, aws.clock.now(), clock=aws.clock.now))[0]
+    return Scene(trace, deployment, published, job, result, result.schedule.slots if result.schedule else ())
 
 
 @contextmanager
@@ -108,70 +135,60 @@ def _settings(data: dict[str, Any], folder: Path) -> Job:
     return parse_job(data)
 
 
-def _pass_time(aws: LocalAws, group_name: str, trace: Trace, job: Job, result: FleetResult) -> Ending:
+def _pass_time(aws: LocalAws, scene: Scene) -> Ending:
     """Let the local cloud's clock run for 48 hours; each action runs when it is due."""
-    assert result.schedule is not None
-    start, end = trace.now, trace.now + _UNSEEN
+    start, end = scene.trace.now, scene.trace.now + _UNSEEN
     aws.clock.advance_to(end)
     minutes = [start + timedelta(minutes=minute) for minute in range(UNSEEN_HOURS * 60)]
-    slots = [(slot.start, slot.floor) for slot in result.schedule.slots]
-    needs = np.ceil(trace.unseen.to_numpy(dtype=float) / job.fleets[0].load_per_instance - 1e-9)
+    timeline = [(slot.start, slot.floor) for slot in scene.slots]
+    needs = np.ceil(scene.trace.unseen.to_numpy(dtype=float) / scene.job.fleets[0].load_per_instance - 1e-9)
     return Ending(
-        floors=aws.min_size_by_minute(group_name, start, end),
-        planned=[value_at(slots, minute, cloud.FLOOR) for minute in minutes],
-        needs=np.repeat(needs, trace.sample_seconds // 60),
+        floors=aws.min_size_by_minute(scene.deployment.group_name, start, end),
+        planned=[value_at(timeline, minute, cloud.FLOOR) for minute in minutes],
+        needs=np.repeat(needs, scene.trace.sample_seconds // 60),
     )
 
 
 # The telling
 
 
-def _tell(
-    output: Output,
-    trace: Trace,
-    deployment: cloud.Deployment,
-    published: int,
-    job: Job,
-    result: FleetResult,
-    ending: Ending,
-) -> None:
-    width = min(output.width, 102)
+def _tell(output: Output, scene: Scene, ending: Ending) -> None:
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim", no_wrap=True)
-    facts.add_column(max_width=width - 12)
-    for label, text in _facts(trace, deployment, published, job, result):
+    facts.add_column(max_width=output.width - 10)
+    for label, text in _facts(scene):
         facts.add_row(label, text)
-    title = f"The 48 hours that the job had not seen: instances, from {results.moment(trace.now, 'UTC')}"
+    start = scene.trace.now
     glyphs = ASCII if output.plain else BLOCKS
-    output.show(Text(trace.label, style="bold"), "", facts, "", Text(title, style="bold"))
-    output.show(floor_chart(ending.floors, list(ending.needs), trace.now, UNSEEN_HOURS, columns=width, glyphs=glyphs))
-    output.show(_legend(glyphs), "", *_conclusions(job, result, ending))
+    output.show(Text(scene.trace.label, style="bold"), "", facts, "")
+    output.show(
+        Text(f"The 48 h that the job had not seen, in instances, from {results.moment(start, 'UTC')}", style="bold")
+    )
+    needs = list(ending.needs)
+    output.show(
+        floor_chart(ending.floors, needs, start, UNSEEN_HOURS, columns=output.width, glyphs=glyphs), *_legend(glyphs)
+    )
+    output.show("", *_conclusions(scene, ending))
 
 
-def _facts(
-    trace: Trace, deployment: cloud.Deployment, published: int, job: Job, result: FleetResult
-) -> Iterator[tuple[str, str]]:
-    assert result.forecast is not None and result.schedule is not None
-    fleet = job.fleets[0]
+def _facts(scene: Scene) -> Iterator[tuple[str, str]]:
+    trace, fleet, result = scene.trace, scene.job.fleets[0], scene.result
     days = len(trace.history) * trace.sample_seconds / 86_400
-    moved = "" if trace.synthetic else f", its stamps moved by {_duration(trace.moved_by)} to end now"
+    moved = "" if trace.synthetic else f"; its stamps are moved by {_duration(trace.moved_by)}, to end now"
     yield (
         "group",
-        f"{deployment.group_name}: an Auto Scaling group with a target tracking policy, in a local cloud that keeps AWS's rules",
+        f"{scene.deployment.group_name}: an Auto Scaling group with target tracking, in a local cloud that keeps AWS's rules",
     )
     yield (
         "load",
-        f"{published} samples of {trace.sample_seconds // 60} min ({days:.1f} days) published as metric data{moved}",
+        f"{scene.published:,} samples of {trace.sample_seconds // 60} min ({days:.1f} days) published as metric data{moved}",
     )
     yield (
         "",
-        f"one instance serves {fleet.load_per_instance:g}, so chosen that the largest sample needs {cloud.PEAK_INSTANCES}",
+        f"an instance serves {fleet.load_per_instance:g}: chosen so that the largest sample needs {cloud.PEAK_INSTANCES}",
     )
-    yield "model", str(result.forecast.model)
-    yield (
-        "plan",
-        f"{len(result.schedule.slots)} scheduled actions that set MinSize, written in {result.written} calls and read back",
-    )
+    yield "model", str(result.forecast.model if result.forecast else "")
+    yield "plan", f"{len(scene.slots)} scheduled actions that set MinSize: {result.written} calls, read back, equal"
     for number, note in enumerate(result.notes):
         yield ("notes" if number == 0 else ""), f"- {note}"
 
@@ -180,42 +197,34 @@ def _duration(moved: timedelta) -> str:
     return f"{moved.days} days {moved.seconds // 3600} h"
 
 
-def _legend(glyphs: Any) -> Text:
-    text = Text("     ")
-    text.append(glyphs.floor, style="bold green")
-    text.append(" MinSize, set ahead of time   ", style="dim")
-    text.append(glyphs.covered, style="blue")
-    text.append(" needed, and there   ", style="dim")
-    text.append(glyphs.beyond, style="bold yellow")
-    text.append(" needed beyond it: reactive scaling adds", style="dim")
-    return text
+def _legend(glyphs: Glyphs) -> Iterator[Text]:
+    for glyph, style, meaning in (
+        (glyphs.floor, "bold green", "MinSize: raised by the schedule before the load came"),
+        (glyphs.covered, "blue", "instances that the load needed, and MinSize gave"),
+        (glyphs.beyond, "bold yellow", "instances that it needed beyond MinSize: left to target tracking"),
+    ):
+        yield Text.assemble("      ", (glyph, style), " ", (meaning, "dim"))
 
 
-def _conclusions(job: Job, result: FleetResult, ending: Ending) -> Iterator[str]:
-    assert result.schedule is not None
-    minutes, last = len(ending.floors), result.schedule.slots[-1]
+def _conclusions(scene: Scene, ending: Ending) -> Iterator[str]:
+    minutes, last = len(ending.floors), scene.slots[-1]
     if ending.differing_minutes:
-        yield f"[bold red]MinSize was NOT the plan's at {ending.differing_minutes} of {minutes} minutes.[/]"
+        yield f"[bold red]The group's MinSize was NOT the plan's at {ending.differing_minutes} of {minutes} minutes.[/]"
     else:
-        yield f"[green]MinSize was the plan's at each of the {minutes} minutes.[/]"
+        yield f"[green]The group's MinSize was the plan's at each of the {minutes} minutes.[/]"
     if ending.covered_percent is not None:
         yield (
-            f"The floor alone gave {ending.covered_percent:.1f} % of the instances that the load needed; at {ending.beyond_minutes} of {minutes} minutes "
-            "it needed more, which the target tracking policy adds (not simulated here)."
+            f"MinSize alone gave {ending.covered_percent:.1f} % of the instances that the load needed. "
+            f"It was too low at {ending.beyond_minutes} minutes; target tracking, which is not simulated here, would add the rest."
         )
     yield (
-        f"Had the job never run again, MinSize {last.floor} would have come back at {results.moment(last.start, 'UTC')}; "
-        f"normally it plans anew on its schedule ({job.schedule})."
+        f"The job plans anew on its schedule ({scene.job.schedule}); here it ran once. Were it to die, "
+        f"MinSize {last.floor} comes back at {results.moment(last.start, 'UTC')}."
     )
 
 
-def _document(
-    trace: Trace,
-    deployment: cloud.Deployment,
-    published: int,
-    result: FleetResult,
-    ending: Ending | None,
-) -> dict[str, Any]:
+def _document(scene: Scene, ending: Ending | None) -> dict[str, Any]:
+    trace, deployment, result = scene.trace, scene.deployment, scene.result
     fleet = results.document(result) | {"replay": {}}
     if ending:
         fleet["minutes"] = {
@@ -225,14 +234,14 @@ def _document(
         }
         fleet["covered_by_floor_percent"] = ending.covered_percent
     return {
-        "ok": result.ok and ending is not None and not ending.differing_minutes and result.read_back,
+        "ok": result.ok and result.read_back and ending is not None and not ending.differing_minutes,
         "engine": deployment.engine,
         "resources": list(deployment.resources),
         "unproven": list(deployment.unproven),
         "load": {
             "label": trace.label,
             "synthetic": trace.synthetic,
-            "points_published": published,
+            "points_published": scene.published,
             "sample_seconds": trace.sample_seconds,
             "moved_by_seconds": int(trace.moved_by.total_seconds()),
             "now": results.stamp(trace.now),
