@@ -114,7 +114,6 @@ class Ledger:
         Raises:
             Hold: `superseded`: a newer run has claimed; `busy`: an older run still writes.
         """
-        deadline = self._clock() + timedelta(seconds=wait_seconds)
 
         def change(state: TargetState) -> TargetState:
             _refuse_superseded(state, claim)
@@ -124,18 +123,20 @@ class Ledger:
             until = now + timedelta(seconds=lease_seconds)
             return state.model_copy(update={"lease": Lease(generation=claim.generation, until=until)})
 
+        waited = 0.0
         while True:
             state = self._change(change)
             lease = state.lease
             if lease is None or lease.generation == claim.generation:
                 return state
-            remaining = (deadline - self._clock()).total_seconds()
-            if remaining <= 0:
+            if waited >= wait_seconds:
                 raise Hold(
                     "busy",
                     f"generation {lease.generation} may write until {lease.until.isoformat()}; the next run goes on",
                 )
-            self._sleep(min(_POLL_SECONDS, remaining))
+            pause = min(_POLL_SECONDS, wait_seconds - waited)
+            self._sleep(pause)
+            waited += pause
 
     def fence(self, claim: Claim) -> None:
         """Call before every write to the target: may this run still write?

@@ -1,0 +1,55 @@
+"""The contract between the components, which write it, and the job, which reads it.
+
+A `Job` names its fleets, the store and the schedule; a `Fleet` names one group, its load and its limits. Both come from YAML or JSON (`load_job`) or
+from a component's `fleet` output (`parse_fleet`). Unknown and blank fields are errors: a policy with a blank field is refused whole.
+
+Units are in the names; load is whatever unit `load_per_instance` is given in, summed over the fleet. Numbers are strict: `"3"` and `true` are none.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from forecasting.settings.base import READABLE_VERSIONS, SETTINGS_VERSION, Settings, validated
+from forecasting.settings.files import load_job, parse_fleet, parse_job
+from forecasting.settings.fleet import (
+    AwsTarget,
+    CloudWatchMetric,
+    CloudWatchSource,
+    Event,
+    FileSource,
+    Fleet,
+    Model,
+    Prices,
+    Source,
+)
+from forecasting.settings.job import Job, LocalStore, S3Store, StoreSettings
+
+__all__ = [
+    "READABLE_VERSIONS",
+    "SETTINGS_VERSION",
+    "AwsTarget",
+    "CloudWatchMetric",
+    "CloudWatchSource",
+    "Event",
+    "FileSource",
+    "Fleet",
+    "Job",
+    "LocalStore",
+    "Model",
+    "Prices",
+    "S3Store",
+    "Settings",
+    "Source",
+    "StoreSettings",
+    "job_schema",
+    "load_job",
+    "parse_fleet",
+    "parse_job",
+    "validated",
+]
+
+
+def job_schema() -> dict[str, Any]:
+    """The JSON schema of a job's settings, which holds the fleet's."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Job.model_json_schema()}

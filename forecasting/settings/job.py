@@ -1,0 +1,85 @@
+"""One scheduled job: its owner, its store and its fleets."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from forecasting.settings.base import (
+    BUCKET,
+    PREFIX,
+    SETTINGS_VERSION,
+    VERSION_DESCRIPTION,
+    Bool,
+    Cron,
+    Float,
+    Region,
+    Settings,
+    Slug,
+    Text,
+    Version,
+    refused,
+)
+from forecasting.settings.fleet import Fleet
+
+
+class LocalStore(Settings):
+    """Records in a folder of this machine."""
+
+    kind: Literal["local"] = Field(description="A folder.")
+    path: Text = Field(default=".elastic-iac/store", description="The folder; made if it is absent.")
+
+
+class S3Store(Settings):
+    """Records in an S3 bucket, written with `If-Match` / `If-None-Match`."""
+
+    kind: Literal["s3"] = Field(description="An S3 bucket.")
+    bucket: str = Field(pattern=BUCKET, description="Name of the bucket.")
+    prefix: str = Field(
+        default="elastic-iac", pattern=PREFIX, description="What keys start with; no slash at either end."
+    )
+    region: Region | None = Field(
+        default=None, description="Region of the bucket; the environment's where it is not given."
+    )
+
+
+StoreSettings = Annotated[LocalStore | S3Store, Field(discriminator="kind")]
+
+
+class Job(Settings):
+    """One scheduled job: who owns the actions it writes, where it keeps its records and which fleets it serves."""
+
+    version: Version = Field(default=SETTINGS_VERSION, description=VERSION_DESCRIPTION)
+    name: Slug = Field(description="Name of the job.")
+    owner: Slug = Field(
+        description="Id of the stack that owns the scheduled actions: part of their names, so two stacks never touch each other's."
+    )
+    former_owners: tuple[Slug, ...] = Field(
+        default=(), description="Ids this stack had before: their actions are taken over, not orphaned."
+    )
+    schedule: Cron = Field(default="*/15 * * * *", description="When the job runs: five-field cron, UTC.")
+    store: StoreSettings = Field(
+        default_factory=lambda: LocalStore(kind="local"),
+        description="Where the job keeps its records; a folder where it is not given.",
+    )
+    fleets: tuple[Fleet, ...] = Field(min_length=1, max_length=150, description="What the job serves.")
+    time_budget_seconds: Float = Field(
+        default=600, gt=0, le=900, description="The job holds what it has not finished by then."
+    )
+    dry_run: Bool = Field(default=False, description="Write nothing to any cloud.")
+    enabled: Bool = Field(default=True, description="The kill switch of all fleets.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _refuse_repeats("fleets", "names", [fleet.name for fleet in self.fleets])
+        _refuse_repeats("fleets", "targets", [fleet.target_key for fleet in self.fleets])
+        if self.owner in self.former_owners:
+            raise refused("former_owners", self.owner, "only earlier ids, not the present owner")
+        return self
+
+
+def _refuse_repeats(field: str, what: str, values: list[str]) -> None:
+    repeated = sorted({value for value in values if values.count(value) > 1})
+    if repeated:
+        raise refused(field, ", ".join(repeated), f"{what} that are unique")
