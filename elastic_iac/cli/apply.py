@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import typer
@@ -25,6 +24,7 @@ def apply(
     Example: elastic-iac apply --config job.yaml --fleet web
     """
     from elastic_iac.cli import result as results  # noqa: PLC0415 - `--help` needs no pandas
+    from elastic_iac.cli.asking import refuse_silence  # noqa: PLC0415
     from forecasting.settings import load_job  # noqa: PLC0415
 
     refuse_silence(yes=yes, as_json=as_json)
@@ -33,22 +33,6 @@ def apply(
     applied = _apply_unasked(job, fleet, output) if yes else _apply_asking(job, fleet, output)
     output.document({"command": "apply", "fleets": [results.document(each) for each in applied]})
     raise typer.Exit(results.exit_code(applied))
-
-
-def refuse_silence(*, yes: bool, as_json: bool) -> None:
-    """A command that asks needs somebody to answer.
-
-    Raises:
-        UsageError: there is nobody, and `--yes` is not given.
-    """
-    from forecasting.errors import UsageError  # noqa: PLC0415
-
-    if yes:
-        return
-    if as_json:
-        raise UsageError("--json asks nothing: give --yes with it")
-    if not sys.stdin.isatty():
-        raise UsageError("there is no terminal to ask at: give --yes, or look first with `elastic-iac plan`")
 
 
 def _apply_unasked(job: Job, names: list[str] | None, output: Output) -> list[FleetResult]:
@@ -70,7 +54,9 @@ def _apply_asking(job: Job, names: list[str] | None, output: Output) -> list[Fle
     writes = sum(each.diff.writes for each in planned if each.ok and each.diff)
     if writes:
         fleets = sum(bool(each.ok and each.diff and each.diff.writes) for each in planned)
-        typer.confirm(f"Make these {writes} calls, for {fleets} fleet{'s' * (fleets > 1)}?", abort=True)
+        if not typer.confirm(f"Make these {writes} calls, for {fleets} fleet{'s' * (fleets > 1)}?"):
+            output.show("Nothing was written.")
+            raise typer.Exit(1)
     return [_write(run, each, output) for each in planned]
 
 

@@ -5,6 +5,7 @@ Each command lives in its own module and imports what it works with when it runs
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -12,11 +13,11 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from elastic_iac.cli import apply, plan
+from elastic_iac.cli import apply, doctor, local, plan, release, status
 from elastic_iac.cli.demo import command as demo
 from forecasting.errors import ElasticIacError
 
@@ -36,6 +37,10 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("plan")(plan.plan)
 app.command("apply")(apply.apply)
+app.command("status")(status.status)
+app.command("release")(release.release)
+app.command("doctor")(doctor.doctor)
+app.add_typer(local.app, name="local")
 
 
 @app.callback()
@@ -47,25 +52,34 @@ def common(
         bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)
     ] = False,
 ) -> None:
+    """Options before the command."""
     if show_version:
         typer.echo(version("elastic-iac"))
         raise typer.Exit
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", force=True
-    )
-    if debug or _debug():
+    if debug:
         os.environ[DEBUG_VARIABLE] = "1"
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter((logging.Formatter if _debug() else _Brief)("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    if _debug():
         # The job's own logs only: botocore's debug log holds the headers of requests, which are secret.
         for package in ("elastic_iac", "forecasting"):
             logging.getLogger(package).setLevel(logging.DEBUG)
+
+
+class _Brief(logging.Formatter):
+    """Without tracebacks: they are for who asks for them."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        return ""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 done, 1 failed or held, 2 wrong usage or input, 130 interrupted."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # pyright: ignore[reportAttributeAccessIssue] - a character that a terminal lacks is no failure
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a character that a terminal lacks is no failure
     as_json = "--json" in given
     try:
         return app(given or ["--help"], prog_name="elastic-iac", standalone_mode=False) or 0

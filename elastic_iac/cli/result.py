@@ -15,6 +15,7 @@ from rich.text import Text
 
 from elastic_iac.cli.chart import sparkline
 from forecasting import errors
+from forecasting.history import History
 from forecasting.run import FleetResult
 from forecasting.schedule.actions import GroupState, split_actions
 from forecasting.targets.base import Diff
@@ -132,7 +133,7 @@ def _facts(result: FleetResult, owners: frozenset[str]) -> Iterator[tuple[str, R
             f"want at least {floor} (set by hand or by their own actions)" if floor else "ask for no minimum",
         )
     if result.history and len(result.history.load):
-        yield "load", _load_line(result)
+        yield "load", _load_line(result.history, fleet.step_minutes)
     if result.forecast:
         yield "model", str(result.forecast.model)
     if result.plan:
@@ -155,22 +156,20 @@ def _live(group: GroupState | None, owners: frozenset[str]) -> str:
     return f": MinSize {group.min_size}, desired {group.desired_capacity}, MaxSize {group.max_size}; {len(owned)} scheduled actions of ours{others}"
 
 
-def _load_line(result: FleetResult) -> str:
-    assert result.history is not None
-    load = result.history.load
-    index = pd.DatetimeIndex(load.index)
-    step = index[1] - index[0] if len(index) > 1 else pd.Timedelta(minutes=result.fleet.step_minutes)
-    days = len(load) * step / pd.Timedelta(days=1)
-    missing = int(load.isna().sum())
-    gaps = f", {missing} steps missing" if missing else ""
-    return f"{days:.1f} days in steps of {result.fleet.step_minutes} min to {index[-1] + step:%Y-%m-%d %H:%M} UTC{gaps}; quality: {result.history.verdict.value}"
+def _load_line(history: History, step_minutes: int) -> str:
+    step = pd.Timedelta(minutes=step_minutes)
+    end = pd.DatetimeIndex(history.load.index)[-1] + step
+    days = len(history.load) * step / pd.Timedelta(days=1)
+    missing = int(history.load.isna().sum())
+    gaps = f", {missing} of them missing" if missing else ""
+    return f"{days:.1f} days in steps of {step_minutes} min{gaps}, to {end:%Y-%m-%d %H:%M} UTC; quality: {history.verdict.value}"
 
 
 def closing(result: FleetResult, schedule: str) -> str:
     """What was or would be written, and what comes next."""
     lines: list[str] = []
     if result.diff:
-        lines.append(_summary(result))
+        lines.append(_summary(result, result.diff))
     if result.schedule and result.schedule.slots:
         first, last = result.schedule.slots[0], result.schedule.slots[-1]
         zone = result.fleet.time_zone
@@ -185,9 +184,7 @@ def closing(result: FleetResult, schedule: str) -> str:
     return "\n".join(lines)
 
 
-def _summary(result: FleetResult) -> str:
-    diff = result.diff
-    assert diff is not None
+def _summary(result: FleetResult, diff: Diff) -> str:
     if result.status == "written":
         return (
             f"{result.written} calls made; read back: {'equal to the plan' if result.read_back else 'NOT confirmed'}."

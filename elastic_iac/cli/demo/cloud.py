@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +39,7 @@ class Deployment:
 
 
 @contextmanager
-def only_local(aws: LocalAws) -> Iterator[None]:
+def only_local(aws: LocalAws) -> Generator[None]:
     """Every AWS client made inside reaches the local cloud: nobody's profile, keys, region or proxy has a say."""
     before = dict(os.environ)
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -116,7 +116,7 @@ def _set_up(aws: LocalAws, trace: Trace, folder: Path, output: Output) -> Scene:
 
 
 @contextmanager
-def _folder(out: Path | None) -> Iterator[Path]:
+def _folder(out: Path | None) -> Generator[Path]:
     """The user's folder, or one that is gone afterwards."""
     if out is None:
         with tempfile.TemporaryDirectory(prefix="elastic-iac-demo-") as folder:
@@ -225,7 +225,7 @@ def _conclusions(scene: Scene, ending: Ending) -> Iterator[str]:
 
 def _document(scene: Scene, ending: Ending | None) -> dict[str, Any]:
     trace, deployment, result = scene.trace, scene.deployment, scene.result
-    fleet = results.document(result) | {"replay": {}}
+    fleet: dict[str, Any] = {**results.document(result), "replay": {}}
     if ending:
         fleet["minutes"] = {
             "total": len(ending.floors),

@@ -78,7 +78,7 @@ def file_trace(path: Path, present: datetime) -> Trace:
     steps, unseen = len(load), int(_UNSEEN / sample)
     shortest = unseen + int(timedelta(days=MIN_HISTORY_DAYS) / sample)
     if steps < shortest:
-        days = steps * sample / timedelta(days=1)
+        days = steps * seconds / 86_400
         raise InputError(
             f"{path}: {days:.1f} days of load; expected at least {MIN_HISTORY_DAYS} days of history and the {UNSEEN_HOURS} h after them"
         )

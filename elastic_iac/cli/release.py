@@ -1,0 +1,64 @@
+"""`elastic-iac release`: give a group back as it was found."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from elastic_iac.cli import options
+from elastic_iac.cli.output import Output
+
+
+def release(
+    fleet: Annotated[str, typer.Argument(help="The fleet whose group is given back.", show_default=False)],
+    config: options.Config,
+    *,
+    yes: options.Yes = False,
+    as_json: options.Json = False,
+) -> None:
+    """Remove our scheduled actions from a fleet's group and restore its MinSize.
+
+    Other people's actions stay as they are. The next run of the job starts anew: set `enabled: false` first, if it shall not.
+
+    Example: elastic-iac release web --config job.yaml
+    """
+    from elastic_iac.cli.asking import refuse_silence  # noqa: PLC0415 - `--help` needs none of these
+    from forecasting.job import select_fleets  # noqa: PLC0415
+    from forecasting.release import release_fleet  # noqa: PLC0415
+    from forecasting.run import Run, utc_now  # noqa: PLC0415
+    from forecasting.schedule.actions import split_actions  # noqa: PLC0415
+    from forecasting.settings import load_job  # noqa: PLC0415
+    from forecasting.targets.aws import AutoScalingTarget  # noqa: PLC0415
+
+    refuse_silence(yes=yes, as_json=as_json)
+    output = Output(as_json)
+    job = load_job(config)
+    (chosen,) = select_fleets(job, [fleet])
+    if not yes:
+        run = Run(job, utc_now(), write=False)
+        target = AutoScalingTarget(chosen)
+        group = target.inspect()
+        owned, foreign = split_actions(group.actions, run.owners)
+        output.show(
+            f"{target.subject}: MinSize {group.min_size}; {len(owned)} scheduled actions of ours are removed, "
+            f"{len(foreign)} of other people's stay."
+        )
+        if not typer.confirm("Release it?"):
+            output.show("Nothing was written.")
+            raise typer.Exit(1)
+    released = release_fleet(Run(job, utc_now()), chosen)
+    output.show(
+        f"{fleet}: released. {len(released.deleted)} scheduled actions removed; "
+        f"MinSize {released.min_size_before} -> {released.min_size_after}, read back.",
+        f"The job plans for it again when it runs next ({job.schedule} UTC), unless the fleet's `enabled` is false.",
+    )
+    output.document(
+        {
+            "command": "release",
+            "fleet": fleet,
+            "deleted": list(released.deleted),
+            "min_size_before": released.min_size_before,
+            "min_size_after": released.min_size_after,
+        }
+    )

@@ -1,0 +1,254 @@
+"""What stands of a fleet: its group, its actions, its records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from elastic_iac.cli import result as results
+from elastic_iac.cli.chart import sparkline
+from forecasting.errors import ElasticIacError
+from forecasting.history import build_history
+from forecasting.job import SCORE_DAYS
+from forecasting.run import Run
+from forecasting.schedule.actions import GroupState, ScheduledAction, split_actions
+from forecasting.schedule.memory import Memory, Observation, observe
+from forecasting.settings import Fleet
+from forecasting.sources import open_source
+from forecasting.store import open_store
+from forecasting.store.ledger import Ledger
+from forecasting.store.records import RunRecord
+from forecasting.store.scores import Scores, score_forecasts
+from forecasting.targets.aws import AutoScalingTarget
+
+SHOWN_RUNS = 5
+_RUN_STYLES = {"written": "green", "unchanged": "green", "dry-run": "cyan", "held": "bold yellow", "failed": "bold red"}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What stands of a fleet now. What could not be read is None, and `error` or `remarks` say why.
+
+    Attributes:
+        fleet: Its settings.
+        now: When it was looked at (aware).
+        group: The live group.
+        owned: Our actions, ascending by start.
+        foreign: Other people's.
+        people: What people want of the group.
+        runs: The last runs, newest first.
+        scores: Forecasts of the last days against the load that came.
+        error: Why the group could not be read.
+        remarks: What else could not be read.
+    """
+
+    fleet: Fleet
+    now: datetime
+    group: GroupState | None = None
+    owned: tuple[ScheduledAction, ...] = ()
+    foreign: tuple[ScheduledAction, ...] = ()
+    people: Observation | None = None
+    runs: tuple[RunRecord, ...] = ()
+    scores: Scores | None = None
+    error: str = ""
+    remarks: tuple[str, ...] = field(default=())
+
+    @property
+    def coming(self) -> tuple[ScheduledAction, ...]:
+        """Everybody's actions that have a start, ascending."""
+        known = [action for action in (*self.owned, *self.foreign) if action.start is not None]
+        return tuple(sorted(known, key=lambda action: action.start or self.now))
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "name": self.fleet.name,
+            "cloud": self.fleet.cloud,
+            "target": self.fleet.target_key,
+            "group": results.group_document(self.group) if self.group else None,
+            "pinned_at": self.people.people_floor if self.people and self.people.people_floor else None,
+            "note": self.people.note if self.people else None,
+            "actions": [_action_document(action) for action in self.owned],
+            "foreign_actions": [_action_document(action) for action in self.foreign],
+            "next": _action_document(self.coming[0]) if self.coming else None,
+            "runs": [_run_document(run) for run in self.runs],
+            "scores": _scores_document(self.scores) if self.scores else None,
+            "error": self.error or None,
+            "remarks": list(self.remarks),
+        }
+
+    def page(self) -> RenderableType:
+        """For a person."""
+        facts = Table.grid(padding=(0, 2))
+        facts.add_column(style="dim", no_wrap=True)
+        facts.add_column(ratio=1)
+        for label, text in self._facts():
+            facts.add_row(label, text)
+        return Group(Text(self.fleet.name, style="bold"), facts)
+
+    def _facts(self) -> Iterator[tuple[str, RenderableType]]:
+        where = f"{self.fleet.target.group_name} in {self.fleet.target.region}"
+        if self.group is None:
+            yield "group", Text(f"{where}: {self.error}", style="bold red")
+        else:
+            group = self.group
+            yield (
+                "group",
+                f"{where}: MinSize {group.min_size}, desired {group.desired_capacity}, MaxSize {group.max_size}",
+            )
+            yield from self._coming(group.min_size)
+        if self.people and self.people.note:
+            yield "people", Text(self.people.note, style="yellow")
+        elif self.people and self.people.people_floor:
+            yield "people", f"want at least {self.people.people_floor}"
+        for number, run in enumerate(self.runs):
+            yield "runs" if number == 0 else "", _run_line(run)
+        if not self.runs:
+            yield "runs", "none recorded"
+        if self.scores:
+            yield "scores", _scores_line(self.scores)
+        for remark in self.remarks:
+            yield "note", Text(remark, style="yellow")
+
+    def _coming(self, min_size: int) -> Iterator[tuple[str, RenderableType]]:
+        zone = self.fleet.time_zone
+        if not self.coming:
+            yield "next", Text("no scheduled action stands: the group keeps its MinSize", style="yellow")
+            return
+        first = self.coming[0]
+        yield "next", f"{_sizes(first)} at {results.moment(first.start or self.now, zone)}, by {self._whose(first)}"
+        if self.owned:
+            last = self.owned[-1]
+            yield (
+                "plan",
+                f"{len(self.owned)} actions of ours, to {results.moment(last.start or self.now, zone)}, when MinSize {last.min_size} comes back",
+            )
+            yield "", Text(sparkline(self._half_hourly(min_size), 48), style="green")
+        for number, action in enumerate(self.foreign):
+            yield "others" if number == 0 else "", f"{action.name}: {_sizes(action)} {_when(action, zone)}"
+
+    def _whose(self, action: ScheduledAction) -> str:
+        return "us" if action in self.owned else f"other people's action {action.name!r}"
+
+    def _half_hourly(self, min_size: int) -> list[int]:
+        """Our MinSize every half hour from now to the last action, the live one before the first."""
+        timeline = [(action.start, action.min_size or 0) for action in self.owned if action.start]
+        values: list[int] = []
+        value, moment = min_size, self.now
+        while moment <= timeline[-1][0]:
+            value = next((size for start, size in reversed(timeline) if start <= moment), value)
+            values.append(value)
+            moment += timedelta(minutes=30)
+        return values
+
+
+def look(run: Run, fleet: Fleet) -> Standing:
+    """Read what stands of a fleet. Nothing is raised for what the cloud or the store refuses: the standing says it."""
+    ledger = Ledger(open_store(run.job.store, run.session), fleet.target_key, clock=run.clock)
+    runs, memory, remarks = _records(ledger)
+    try:
+        group = AutoScalingTarget(fleet, run.session).inspect()
+    except ElasticIacError as error:
+        return Standing(fleet, run.now, runs=runs, error=str(error), remarks=remarks)
+    owned, foreign = split_actions(group.actions, run.owners)
+    people: Observation | None = None
+    scores: Scores | None = None
+    try:
+        people = observe(memory, group, fleet.floor, run.owners, run.now)
+        scores = _scores(run, fleet, ledger) if runs else None
+    except ElasticIacError as error:
+        remarks = (*remarks, f"earlier forecasts could not be scored: {error}")
+    return Standing(
+        fleet,
+        run.now,
+        group,
+        tuple(action for _start, action in sorted(owned.items())),
+        tuple(foreign),
+        people,
+        runs,
+        scores,
+        remarks=remarks,
+    )
+
+
+def _records(ledger: Ledger) -> tuple[tuple[RunRecord, ...], Memory | None, tuple[str, ...]]:
+    try:
+        return tuple(ledger.runs(SHOWN_RUNS)), Memory.from_json(ledger.state().memory), ()
+    except ElasticIacError as error:
+        return (), None, (f"the records could not be read: {error}",)
+
+
+def _scores(run: Run, fleet: Fleet, ledger: Ledger) -> Scores | None:
+    since = run.now - timedelta(days=SCORE_DAYS)
+    reading = open_source(fleet.source, target=fleet.target, session=run.session).read(since, run.now)
+    history = build_history(
+        reading, now=run.now, step_minutes=fleet.step_minutes, max_load=fleet.max_load, time_zone=fleet.time_zone
+    )
+    return score_forecasts(ledger, history.load.mask(history.censored), since=since)
+
+
+def _action_document(action: ScheduledAction) -> dict[str, Any]:
+    return {
+        "name": action.name,
+        "start": results.stamp(action.start) if action.start else None,
+        "min_size": action.min_size,
+        "max_size": action.max_size,
+        "desired_capacity": action.desired_capacity,
+        "recurrence": action.recurrence,
+        "time_zone": action.time_zone if action.recurrence else None,
+    }
+
+
+def _run_document(run: RunRecord) -> dict[str, Any]:
+    return {
+        "run_id": run.run_id,
+        "time": results.stamp(run.time),
+        "outcome": run.outcome,
+        "reason": run.reason,
+        "model": run.model,
+        "diff": run.diff,
+    }
+
+
+def _scores_document(scores: Scores) -> dict[str, Any]:
+    return {
+        "forecasts": scores.forecasts,
+        "points": scores.points,
+        "weighted_quantile_loss": scores.weighted_quantile_loss,
+        "coverage": {f"{level:g}": share for level, share in scores.coverage.items()},
+        "mean_absolute_error": scores.mean_absolute_error,
+    }
+
+
+def _run_line(run: RunRecord) -> Text:
+    text = Text(f"{pd.Timestamp(run.time).tz_convert('UTC'):%a %d %b %H:%M} UTC  ")
+    text.append(run.outcome, style=_RUN_STYLES[run.outcome])
+    wrote = ", ".join(f"{count} {kind}" for kind, count in run.diff.items() if count)
+    text.append(f"  {run.reason or wrote}")
+    return text
+
+
+def _scores_line(scores: Scores) -> str:
+    loss = (
+        "" if scores.weighted_quantile_loss is None else f"; weighted quantile loss {scores.weighted_quantile_loss:.3f}"
+    )
+    coverage = ", ".join(f"{share:.0%} at or below the {level:g} quantile" for level, share in scores.coverage.items())
+    return f"{scores.forecasts} forecasts of the last {SCORE_DAYS} days, {scores.points} steps: {coverage}{loss}"
+
+
+def _sizes(action: ScheduledAction) -> str:
+    sizes = {"MinSize": action.min_size, "MaxSize": action.max_size, "desired": action.desired_capacity}
+    return ", ".join(f"{name} {size}" for name, size in sizes.items() if size is not None)
+
+
+def _when(action: ScheduledAction, zone: str) -> str:
+    if action.recurrence:
+        return f"on '{action.recurrence}' {action.time_zone}"
+    return f"at {results.moment(action.start, zone)}" if action.start else ""

@@ -1,0 +1,37 @@
+"""`elastic-iac status`: what stands, what comes next, and how earlier runs went."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from elastic_iac.cli import options
+from elastic_iac.cli.output import Output
+
+if TYPE_CHECKING:
+    from elastic_iac.cli.standing import Standing
+
+
+def status(config: options.Config, fleet: options.Fleets = None, *, as_json: options.Json = False) -> None:
+    """Show each group's sizes, its scheduled actions, the last runs and how good their forecasts were. Reads only.
+
+    Example: elastic-iac status --config job.yaml
+    """
+    from elastic_iac.cli.standing import look  # noqa: PLC0415 - `--help` needs no pandas
+    from forecasting.job import select_fleets  # noqa: PLC0415
+    from forecasting.run import Run, utc_now  # noqa: PLC0415
+    from forecasting.settings import load_job  # noqa: PLC0415
+
+    output = Output(as_json)
+    run = Run(load_job(config), utc_now(), write=False)
+    documents: list[dict[str, Any]] = []
+    failed: list[Standing] = []
+    for each in select_fleets(run.job, fleet):
+        standing = look(run, each)
+        output.show(standing.page(), "")
+        documents.append(standing.document())
+        if standing.error:
+            failed.append(standing)
+    output.document({"command": "status", "fleets": documents})
+    raise typer.Exit(1 if failed else 0)
