@@ -117,19 +117,9 @@ class DayTotals:
     late_minutes: FloatArray
     changes: FloatArray
 
-    def case(self, index: int) -> DayTotals:
-        """The same with one case only."""
-        one = slice(index, index + 1)
-        return DayTotals(
-            self.minutes,
-            self.load,
-            self.instance_minutes[:, one],
-            self.capacity[:, one],
-            self.uncovered[:, one],
-            self.uncovered_minutes[:, one],
-            self.late_minutes[:, one],
-            self.changes[:, one],
-        )
+    def since(self, day: int) -> DayTotals:
+        """The days from `day` on."""
+        return DayTotals(*(getattr(self, name)[day:] for name in DayTotals.__dataclass_fields__))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,143 @@
+"""Choosing a setting by its past, and comparing policies that differ in two things at once: cost and uncovered load."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from forecasting.replay import DayTotals
+from forecasting.replay.base import FloatArray
+
+CHOICE_DAYS = 28
+"""Older days say little about the next ones."""
+
+RESAMPLES = 200
+BLOCK_DAYS = 3
+"""Days next to each other are alike: resampling takes them in blocks."""
+
+
+@dataclass(frozen=True, eq=False)
+class Days:
+    """Cost and uncovered load per day, of some settings side by side.
+
+    Attributes:
+        paid: Instance-minutes, shape (days, settings).
+        uncovered: Load above capacity, in load x minutes (days, settings).
+        load: Load, in load x minutes (days,).
+        clairvoyant: Instance-minutes of the clairvoyant policy (days,).
+    """
+
+    paid: FloatArray
+    uncovered: FloatArray
+    load: FloatArray
+    clairvoyant: FloatArray
+
+    @classmethod
+    def of(cls, totals: DayTotals, columns: Sequence[int], clairvoyant: FloatArray) -> Days:
+        """Of the settings in `columns`."""
+        chosen = list(columns)
+        return cls(totals.instance_minutes[:, chosen], totals.uncovered[:, chosen], totals.load, clairvoyant)
+
+    def __len__(self) -> int:
+        """Number of days."""
+        return len(self.load)
+
+    def between(self, first: int, last: int) -> Days:
+        """Days first <= day < last."""
+        part = slice(first, last)
+        return Days(self.paid[part], self.uncovered[part], self.load[part], self.clairvoyant[part])
+
+    def only(self, setting: int) -> Days:
+        """One setting."""
+        one = slice(setting, setting + 1)
+        return Days(self.paid[:, one], self.uncovered[:, one], self.load, self.clairvoyant)
+
+    def frontier(self, weights: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
+        """Cost ratio and share of the load uncovered, each (samples, settings); a row of `weights` (samples, days) says how often each day counts."""
+        weight = np.ones((1, len(self))) if weights is None else weights
+        cost = (weight @ self.paid) / np.maximum(weight @ self.clairvoyant, 1e-12)[:, None]
+        return cost, (weight @ self.uncovered) / np.maximum(weight @ self.load, 1e-12)[:, None]
+
+
+def objective(cost: FloatArray, uncovered: FloatArray, goal: float) -> FloatArray:
+    """What a choice minimises: log cost, and a penalty for uncovered load beyond the goal.
+
+    A hard limit is dangerous: where no setting meets it, it buys any cost. Here twice the goal is worth 1.5 times the cost.
+
+    Args:
+        cost: Cost ratios.
+        uncovered: Shares of the load.
+        goal: Share of the load that may stay uncovered.
+    """
+    return np.log(np.maximum(cost, 1e-12)) + np.log1p(0.5 * np.maximum(uncovered - goal, 0.0) / goal)
+
+
+def choose(days: Days, goal: float, seed: int = 0) -> int:
+    """The setting with the least mean objective over resampled pasts: what is best by luck in one past is not in most."""
+    recent = days.between(max(len(days) - CHOICE_DAYS, 0), len(days))
+    weights = resampled(len(recent), len(recent), RESAMPLES, np.random.default_rng(seed))
+    return int(np.argmin(objective(*recent.frontier(weights), goal).mean(axis=0)))
+
+
+def resampled(days: int, length: int, count: int, rng: np.random.Generator) -> FloatArray:
+    """Block bootstrap (Kuensch 1989, circular as in Politis and Romano 1992): how often each of `days` is in each of `count` samples of `length`."""
+    positions = _block_positions(days, length, count, rng)
+    return _counts(positions, days)
+
+
+def resampled_twice(days: int, ahead: int, count: int, rng: np.random.Generator) -> FloatArray:
+    """Samples of `ahead` days to come: each is drawn from a past that is itself resampled, since the past seen is one of many."""
+    past = _block_positions(days, days, count, rng)
+    future = _block_positions(days, ahead, count, rng)
+    return _counts(np.take_along_axis(past, future, axis=1), days)
+
+
+def _block_positions(days: int, length: int, count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    block = min(BLOCK_DAYS, max(days // 4, 1))
+    starts = rng.integers(0, days, size=(count, math.ceil(length / block), 1))
+    return ((starts + np.arange(block)) % days).reshape(count, -1)[:, :length]
+
+
+def _counts(positions: npt.NDArray[np.int64], days: int) -> FloatArray:
+    counts = np.zeros((len(positions), days))
+    np.add.at(counts, (np.arange(len(positions))[:, None], positions), 1.0)
+    return counts
+
+
+def cost_at(uncovered: float, frontier: tuple[FloatArray, FloatArray], tolerance: float) -> float:
+    """Cost at which a frontier leaves `uncovered` of the load.
+
+    Log cost is interpolated over log(uncovered + tolerance): shares far below the tolerance are all as good as none. Beyond its ends the frontier is
+    held, so a policy that leaves less uncovered than the frontier ever does is compared with the frontier's dearest point.
+    """
+    cost, left = _ascending(frontier)
+    return float(np.exp(np.interp(-np.log(uncovered + tolerance), -np.log(left + tolerance), np.log(cost))))
+
+
+def uncovered_at(cost: float, frontier: tuple[FloatArray, FloatArray]) -> float:
+    """Share of the load that a frontier leaves uncovered at `cost`, linear between its points, held beyond its ends."""
+    costs, left = _ascending(frontier)
+    return float(np.interp(cost, costs, left))
+
+
+def _ascending(frontier: tuple[FloatArray, FloatArray]) -> tuple[FloatArray, FloatArray]:
+    """By cost, without points that cost more and cover less."""
+    cost, left = frontier
+    order = np.argsort(cost, kind="stable")
+    return cost[order], np.minimum.accumulate(left[order])
+
+
+def savings(ours: Days, reference: Days, weights: FloatArray | None, goal: float) -> FloatArray:
+    """Share of the reference's cost that ours (one setting) saves where both leave the same load uncovered, one per row of `weights`."""
+    cost, left = ours.frontier(weights)
+    reference_cost, reference_left = reference.frontier(weights)
+    return np.array(
+        [
+            1.0 - cost[row, 0] / cost_at(left[row, 0], (reference_cost[row], reference_left[row]), goal / 10)
+            for row in range(len(cost))
+        ]
+    )

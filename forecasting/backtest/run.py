@@ -1,0 +1,268 @@
+"""The backtest: walk, sweep, choose, judge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from forecasting.backtest.accuracy import Accuracy, accuracy
+from forecasting.backtest.choice import Days, choose, uncovered_at
+from forecasting.backtest.floors import per_minute
+from forecasting.backtest.result import AtEqualHours, Backtest, BootResult, Point, Row
+from forecasting.backtest.sweep import Setting, Sweep, sweep
+from forecasting.backtest.verdict import Traits, judge
+from forecasting.backtest.walk import Origin, Progress, WalkSettings, rolling_origins, walk
+from forecasting.errors import InputError, SettingsError
+from forecasting.replay import Capacity, Case, Measures, Provider, clairvoyant_minutes, measures, replay
+from forecasting.replay.base import MINUTES_PER_DAY, FloatArray
+from forecasting.settings import Fleet
+from forecasting.sources.base import Reading
+
+LABELS = {
+    "static": "static peak (known in hindsight)",
+    "constant": "constant floor + reactive",
+    "reactive": "reactive alone",
+    "seasonal-naive": "last week's load + reactive",
+    "peer": "AWS-like predictive + reactive",
+    "predictive": "elastic-iac + reactive",
+    "clairvoyant": "clairvoyant",
+}
+CHOSEN = ("reactive", "constant", "seasonal-naive", "peer", "predictive")
+COMMON_TARGETS = (0.5, 0.7, 0.9)
+"""Targets that people set; printed beside the chosen one."""
+
+
+@dataclass(frozen=True)
+class BacktestSettings:
+    """How a backtest is run.
+
+    Attributes:
+        boot_minutes: Boot times to replay; empty for the fleet's lead time.
+        goal_percent: Share of the load that may stay uncovered.
+        days: At most so many of the newest days are replayed.
+        first_days: History before the first origin.
+        walk: How the past is walked; its quantiles are the ones that are swept.
+        provider: Everything about the group but its boot time.
+        processes: Worker processes for the forecasts.
+        seed: Of jitter, resampling and spot losses.
+    """
+
+    boot_minutes: tuple[float, ...] = ()
+    goal_percent: float = 0.5
+    days: int = 28
+    first_days: float = 2.0
+    walk: WalkSettings = field(default_factory=WalkSettings)
+    provider: Provider = field(default_factory=lambda: Provider(boot_seconds=0))
+    processes: int = 1
+    seed: int = 0
+
+
+def backtest(
+    reading: Reading, fleet: Fleet, settings: BacktestSettings | None = None, *, progress: Progress | None = None
+) -> Backtest:
+    """Replay what each policy would have done with a load.
+
+    Args:
+        reading: The load's samples.
+        fleet: Load per instance, floor, ceiling, limits of change, model, time zone; `lead_time_seconds` is the boot time unless `settings` has some.
+        settings: How it is run.
+        progress: Called after each origin with the number done and the number of all.
+
+    Returns:
+        The same for the same input, whatever the number of processes.
+
+    Raises:
+        InputError: there are less than three days of samples.
+        SettingsError: a setting is out of range.
+    """
+    chosen = settings or BacktestSettings()
+    if not chosen.goal_percent > 0:
+        raise SettingsError("goal_percent", chosen.goal_percent, "a number above 0")
+    samples = _samples(reading)
+    begin, end = samples.index[0], samples.index[-1] + pd.Timedelta(seconds=reading.sample_seconds)
+    first = max(end - pd.Timedelta(days=chosen.days), begin + pd.Timedelta(days=chosen.first_days))
+    how = replace(chosen.walk, model=fleet.model, time_zone=fleet.time_zone, step_minutes=fleet.step_minutes)
+    times = rolling_origins(first, end, how.refresh_hours)
+    if len(times) < 24 // how.refresh_hours:
+        days = (end - begin) / pd.Timedelta(days=1)
+        raise InputError(f"{days:.1f} days of load are too few to replay: expected at least {chosen.first_days + 1:g}")
+    origins = walk(reading, times, how, processes=chosen.processes, progress=progress)
+    start = times[0]
+    load = per_minute(samples, reading.sample_seconds, start, int((end - start) // pd.Timedelta(minutes=1)))
+    boots = chosen.boot_minutes or (fleet.lead_time_seconds / 60,)
+    found = sweep(load, start, origins, fleet, boots, how, provider=chosen.provider, seed=chosen.seed)
+    whole = per_minute(
+        samples, reading.sample_seconds, begin.floor("1D"), int((end - begin.floor("1D")) // pd.Timedelta(minutes=1))
+    )
+    scores = accuracy(origins, _step_means(load, how.step_minutes), start, how.step_minutes, how.quantiles)
+    return Backtest(
+        start=start,
+        measured_from=start + pd.Timedelta(days=_days_to_choose_on(found)),
+        load=load,
+        history=_series(whole, begin.floor("1D"), how.step_minutes),
+        load_per_instance=fleet.load_per_instance,
+        goal_percent=chosen.goal_percent,
+        band=_band(origins, how),
+        accuracy=scores,
+        boots=tuple(_boot(found, boot, fleet, chosen, scores) for boot in boots),
+        history_days=(end - begin) / pd.Timedelta(days=1),
+        forecasts=(sum(bool(len(origin.quantiles)) for origin in origins), len(origins)),
+    )
+
+
+def _samples(reading: Reading) -> pd.Series[float]:
+    """Ascending and unique: the replay needs no more cleaning, since what happened happened."""
+    load = reading.load[reading.load >= 0].sort_index()
+    if load.empty:
+        raise InputError("the load has no sample of 0 or more")
+    return load[~load.index.duplicated(keep="last")]
+
+
+def _step_means(load: FloatArray, step_minutes: int) -> FloatArray:
+    steps = load[: len(load) // step_minutes * step_minutes].reshape(-1, step_minutes)
+    known = np.isfinite(steps)
+    total = np.where(known, steps, 0.0).sum(axis=1)
+    return np.where(known.any(axis=1), total / np.maximum(known.sum(axis=1), 1), np.nan)
+
+
+def _series(load: FloatArray, start: pd.Timestamp, step_minutes: int) -> pd.Series[float]:
+    means = _step_means(load, step_minutes)
+    return pd.Series(means, index=pd.date_range(start, periods=len(means), freq=pd.Timedelta(minutes=step_minutes)))
+
+
+def _band(origins: Sequence[Origin], how: WalkSettings) -> pd.DataFrame:
+    """The newest forecast of each step."""
+    made = [
+        pd.DataFrame(
+            origin.quantiles,
+            index=pd.date_range(
+                origin.start, periods=len(origin.quantiles), freq=pd.Timedelta(minutes=how.step_minutes)
+            ),
+            columns=list(how.quantiles),
+        )
+        for origin in origins
+        if len(origin.quantiles)
+    ]
+    if not made:
+        return pd.DataFrame(columns=list(how.quantiles), index=pd.DatetimeIndex([], tz="UTC"))
+    joined = pd.concat(made)
+    return joined[~joined.index.duplicated(keep="last")].sort_index()
+
+
+def _days_to_choose_on(found: Sweep) -> int:
+    return max(len(found.days.load) // 2, 1)
+
+
+def _boot(found: Sweep, boot: float, fleet: Fleet, chosen: BacktestSettings, scores: Accuracy | None) -> BootResult:
+    goal, best = chosen.goal_percent / 100, found.clairvoyant[boot]
+    days = {policy: Days.of(found.days, found.columns(policy, boot), best) for policy in CHOSEN}
+    split, last = _days_to_choose_on(found), len(best)
+    picked = {policy: choose(part.between(0, split), goal, chosen.seed) for policy, part in days.items()}
+    now = {policy: choose(part, goal, chosen.seed) for policy, part in days.items()}
+    recommended = found.columns("predictive", boot)[now["predictive"]]
+    reactive = found.columns("reactive", boot)[now["reactive"]]
+    verdict = judge(
+        days["predictive"].only(now["predictive"]),
+        days["reactive"],
+        Traits(boot, len(best), _busy_to_quiet(found.load), scores.overall.mase if scores else None),
+        goal,
+        seed=chosen.seed,
+    )
+    later = {policy: part.between(split, last) for policy, part in days.items()}
+    return BootResult(
+        boot_minutes=boot,
+        rows=_rows(found, boot, picked, split),
+        equal_hours=_equal_hours(later, picked["predictive"]),
+        frontier={policy: _points(found, policy, boot, days[policy]) for policy in CHOSEN},
+        recommended=_row(found, recommended, boot, 0),
+        verdict=verdict,
+        capacity=_capacity(found, boot, fleet, chosen, found.settings[recommended], found.settings[reactive]),
+        clairvoyant=_clairvoyant(found, boot).astype(np.int32),
+    )
+
+
+def _rows(found: Sweep, boot: float, picked: dict[str, int], split: int) -> tuple[Row, ...]:
+    """The table: settings chosen on the days before `split`, measured on those from it on."""
+    rows = [_row(found, found.columns("static", boot)[0], boot, split)]
+    reactive = found.columns("reactive", boot)
+    common = [
+        min(reactive, key=lambda column: abs((found.settings[column].target or 0) - target))
+        for target in COMMON_TARGETS
+    ]
+    for column in common:
+        row = _row(found, column, boot, split)
+        rows.append(replace(row, label=f"reactive alone, target {100 * (row.target or 0):.0f} %"))
+    for policy in CHOSEN:
+        row = _row(found, found.columns(policy, boot)[picked[policy]], boot, split)
+        rows.append(replace(row, label=f"{row.label}, chosen by its past") if policy == "reactive" else row)
+    return (*rows, _clairvoyant_row(found, boot, split))
+
+
+def _row(found: Sweep, column: int, boot: float, first_day: int) -> Row:
+    setting = found.settings[column]
+    days = found.days.since(first_day)
+    return Row(
+        policy=setting.policy,
+        label=LABELS[setting.policy],
+        target=setting.target,
+        quantile=setting.quantile,
+        floor=setting.floor,
+        measures=measures(days, column, float(found.clairvoyant[boot][first_day:].sum())),
+    )
+
+
+def _clairvoyant(found: Sweep, boot: float) -> FloatArray:
+    return clairvoyant_minutes(found.load, found.load_per_instance, round(boot))
+
+
+def _clairvoyant_row(found: Sweep, boot: float, first_day: int) -> Row:
+    load = found.load[first_day * MINUTES_PER_DAY :]
+    paid = _clairvoyant(found, boot)[first_day * MINUTES_PER_DAY :]
+    need = np.ceil(np.nan_to_num(load) / found.load_per_instance - 1e-9).sum()
+    carried = float(np.nansum(load)) / max(float(need) * found.load_per_instance, 1e-12)
+    changes = float((np.diff(paid) != 0).sum()) * MINUTES_PER_DAY / len(load)
+    known = Measures(float(paid.sum()) / 60, 1.0, 0.0, 0.0, 100 * carried, changes, 0.0)
+    return Row("clairvoyant", LABELS["clairvoyant"], None, None, None, known)
+
+
+def _equal_hours(later: dict[str, Days], ours: int) -> AtEqualHours:
+    cost, left = later["predictive"].only(ours).frontier()
+
+    def at(policy: str) -> float:
+        others, uncovered = later[policy].frontier()
+        return 100 * uncovered_at(float(cost[0, 0]), (others[0], uncovered[0]))
+
+    return AtEqualHours(100 * float(left[0, 0]), at("reactive"), at("constant"))
+
+
+def _points(found: Sweep, policy: str, boot: float, days: Days) -> tuple[Point, ...]:
+    cost, left = days.frontier()
+    settings = [found.settings[column] for column in found.columns(policy, boot)]
+    points = [
+        Point(float(cost[0, number]), 100 * float(left[0, number]), setting.target, setting.quantile, setting.floor)
+        for number, setting in enumerate(settings)
+    ]
+    return tuple(sorted(points, key=lambda point: (point.cost_ratio, point.under_provisioned_percent)))
+
+
+def _capacity(
+    found: Sweep, boot: float, fleet: Fleet, chosen: BacktestSettings, ours: Setting, reactive: Setting
+) -> dict[str, Capacity]:
+    group = replace(chosen.provider, boot_seconds=boot * 60)
+    floor = found.floors[boot, ours.quantile or 0.0]
+    cases = [
+        Case("predictive", group, floor, ours.target, fleet.ceiling),
+        Case("reactive", group, fleet.floor, reactive.target, fleet.ceiling),
+    ]
+    return replay(
+        found.load, found.load_per_instance, cases, keep=["predictive", "reactive"], seed=chosen.seed
+    ).capacity
+
+
+def _busy_to_quiet(load: FloatArray) -> float:
+    hours = _step_means(load, 60)
+    quiet, busy = np.nanquantile(hours, [0.05, 0.95])
+    return float(busy / max(quiet, 1e-12))

@@ -1,0 +1,132 @@
+"""Does prediction pay here? One sentence, with an interval for the days to come."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from forecasting.backtest.choice import CHOICE_DAYS, Days, resampled_twice, savings
+
+SAMPLES = 1000
+AHEAD_DAYS = 14
+"""The interval is for the mean saving of so many days to come."""
+MIN_DAYS = 4
+"""A shorter replay gives no verdict."""
+SURE = 2 / 3
+"""Below this probability of either sign there is no verdict. See `designs/verdict.md` for what was measured."""
+WIDENING = 1.25
+"""Days to come differ from the past by more than resampling shows; measured on later data."""
+
+SHORT_BOOT_MINUTES = 10.0
+FLAT_RATIO = 1.5
+FEW_DAYS = 10
+
+
+class Outcome(StrEnum):
+    """What the replay says."""
+
+    PAYS = "pays"
+    DOES_NOT_PAY = "does-not-pay"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What explains a verdict.
+
+    Attributes:
+        boot_minutes: Boot time of the group.
+        days: Days that were replayed.
+        busy_to_quiet: Load of busy hours (95th percentile) over that of quiet ones (5th).
+        mase: Error of the forecast's median over that of the seasonal naive forecast; None where it is not known.
+    """
+
+    boot_minutes: float
+    days: int
+    busy_to_quiet: float
+    mase: float | None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether prediction pays.
+
+    Attributes:
+        outcome: What the replay says.
+        saving_percent: Instance-hours saved against reactive scaling alone, at equal uncovered load (median; None where there is no replay to tell).
+        low_percent: Lower end of the 90 % interval for the days to come; `high_percent` is the upper end.
+        probability: Share of resampled futures in which prediction saves.
+        reason: Why it does not pay, or why that cannot be told; empty where it pays.
+        sentence: All of it, for a person.
+    """
+
+    outcome: Outcome
+    saving_percent: float | None
+    low_percent: float | None
+    high_percent: float | None
+    probability: float | None
+    reason: str
+    sentence: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values by name."""
+        return {**asdict(self), "outcome": self.outcome.value}
+
+
+def judge(
+    ours: Days, reactive: Days, traits: Traits, goal: float, *, ahead_days: int = AHEAD_DAYS, seed: int = 0
+) -> Verdict:
+    """The verdict on one setting of ours against reactive scaling at any target.
+
+    Args:
+        ours: The recommended setting's days.
+        reactive: Days of reactive scaling alone, all targets.
+        traits: What explains it.
+        goal: Share of the load that may stay uncovered.
+        ahead_days: Length of the time to come that the interval is for.
+        seed: Of the resampling.
+    """
+    if len(ours) < MIN_DAYS:
+        reason = f"only {len(ours)} days could be replayed, and {MIN_DAYS} are the least"
+        return Verdict(
+            Outcome.UNDECIDED, None, None, None, None, reason, f"Whether prediction pays cannot be told: {reason}."
+        )
+    first = max(len(ours) - CHOICE_DAYS, 0)
+    ours, reactive = ours.between(first, len(ours)), reactive.between(first, len(reactive))
+    weights = resampled_twice(len(ours), ahead_days, SAMPLES, np.random.default_rng(seed))
+    found = 100 * savings(ours, reactive, weights, goal)
+    median = float(np.median(found))
+    low, high = (float(value) for value in np.quantile(median + WIDENING * (found - median), [0.05, 0.95]))
+    chance = float((found > 0).mean())
+    outcome = Outcome.UNDECIDED
+    if chance >= SURE and median > 0:
+        outcome = Outcome.PAYS
+    elif chance <= 1 - SURE and median < 0:
+        outcome = Outcome.DOES_NOT_PAY
+    reason = "" if outcome is Outcome.PAYS else _reason(traits)
+    return Verdict(outcome, median, low, high, chance, reason, _sentence(outcome, median, low, high, reason, traits))
+
+
+def _reason(traits: Traits) -> str:
+    if traits.days < FEW_DAYS:
+        return f"the history is short: {traits.days} days could be replayed"
+    if traits.busy_to_quiet < FLAT_RATIO:
+        return f"the load is flat: busy hours carry {traits.busy_to_quiet:.2f} times that of quiet ones"
+    if traits.boot_minutes < SHORT_BOOT_MINUTES:
+        return f"a boot of {traits.boot_minutes:g} min is short: reactive scaling catches up by itself"
+    if traits.mase is not None and traits.mase >= 1:
+        return f"the load is noisy: the forecast errs {traits.mase:.2f} times as much as repeating the last season"
+    return "reactive scaling alone does about as well on this load"
+
+
+def _sentence(outcome: Outcome, median: float, low: float, high: float, reason: str, traits: Traits) -> str:
+    interval = f"90 % interval {low:.1f} to {high:.1f} %"
+    boot = f"With a boot of {traits.boot_minutes:g} min"
+    if outcome is Outcome.PAYS:
+        return f"{boot}, prediction saves {median:.1f} % of instance-hours at equal uncovered load ({interval})."
+    if outcome is Outcome.DOES_NOT_PAY:
+        return f"{boot}, prediction does not pay: {median:.1f} % saved at equal uncovered load ({interval}); {reason}."
+    return f"{boot}, it is not clear whether prediction pays: {median:.1f} % saved at equal uncovered load ({interval}); {reason}."
