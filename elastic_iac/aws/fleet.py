@@ -138,7 +138,8 @@ def check_fleet(name: str, args: AwsAutoscalingGroupArgs) -> None:
         raise SettingsError(
             "forecast.load", None, "a metric of the fleet's load, or a load_balancer that counts requests"
         )
-    fleet_json(_literals(fleet_settings(name, args, region="unknown", group_name="unknown", load_balancer="unknown")))
+    settings = fleet_settings(name, args, region="us-east-1", group_name="unknown", load_balancer="unknown")
+    fleet_json(_literals(settings))
 
 
 def _check_nested(forecast: AwsForecast) -> None:

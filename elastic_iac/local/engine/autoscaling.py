@@ -94,8 +94,8 @@ def _create_policy(cloud: Cloud, name: str, inputs: Inputs) -> Made:
 
 def _read_policy(cloud: Cloud, made: Made) -> Inputs:
     group = made.outputs["autoscalingGroupName"]
-    described = cloud.client("autoscaling").describe_policies(AutoScalingGroupName=group, PolicyNames=[made.id])
-    found = described["ScalingPolicies"][0]
+    described = cloud.client("autoscaling").describe_policies(AutoScalingGroupName=group)["ScalingPolicies"]
+    found = next(policy for policy in described if policy["PolicyName"] == made.id)  # emulators ignore PolicyNames
     tracking = camel(found["TargetTrackingConfiguration"])
     custom = tracking.get("customizedMetricSpecification")
     if custom:

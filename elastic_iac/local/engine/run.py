@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, cast
 
 import pulumi
@@ -105,8 +106,28 @@ def _resource(urn: str, resource_id: str | None) -> Resource:
     return Resource(type=kinds.split("$")[-1], name=name, urn=urn, id=resource_id or None)
 
 
+@contextmanager
+def _event_loop() -> Generator[None, None, None]:
+    """An event loop for a worker thread in which the monitor answers: it makes one if there is none, and leaves it unclosed."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        yield
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
 class _Monitor(mocks.MockMonitor):
-    """Pulumi's testing monitor, whose threads give their event loops back."""
+    """Pulumi's testing monitor, whose worker threads close the event loops they need."""
+
+    def Invoke(self, request: Any) -> Any:  # noqa: N802 - the monitor's protocol
+        with _event_loop():
+            return super().Invoke(request)  # pyright: ignore[reportUnknownMemberType] - the SDK leaves the request untyped
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the monitor's protocol
+        with _event_loop():
+            return super().RegisterResource(request)  # pyright: ignore[reportUnknownMemberType] - as above
 
 
 class _Creator(mocks.Mocks):

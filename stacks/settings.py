@@ -1,0 +1,226 @@
+"""What an environment may set, from `Pulumi.yaml` and `stacks/Pulumi.ENVIRONMENT.yaml`.
+
+Field by field a group is `AwsAutoscalingGroupArgs` in camelCase without the network; here the types are checked, in the component the values.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal, Self, cast
+
+import pulumi
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+from elastic_iac.aws.args import AwsAutoscalingGroupArgs
+from forecasting.errors import SettingsError
+
+
+class _Settings(BaseModel):
+    model_config: ClassVar[ConfigDict] = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True)
+
+
+class RootVolume(_Settings):
+    """See `AwsRootVolume`."""
+
+    size_gib: int
+    device_name: str | None = None
+    iops: int | None = None
+    throughput_mib: int | None = None
+    kms_key_arn: str | None = None
+
+
+class InstanceType(_Settings):
+    """See `AwsInstanceType`."""
+
+    instance_type: str
+    weight: int | None = None
+
+
+class MixedInstances(_Settings):
+    """See `AwsMixedInstances`."""
+
+    instance_types: list[InstanceType]
+    on_demand_base_capacity: int | None = None
+    on_demand_percent_above_base: int | None = None
+    on_demand_allocation_strategy: str | None = None
+    spot_allocation_strategy: str | None = None
+
+
+class WarmPool(_Settings):
+    """See `AwsWarmPool`."""
+
+    max_group_prepared_capacity: int
+    min_size: int | None = None
+    pool_state: str | None = None
+    reuse_on_scale_in: bool | None = None
+
+
+class InstanceRefresh(_Settings):
+    """See `AwsInstanceRefresh`."""
+
+    enabled: bool
+    min_healthy_percent: int | None = None
+    max_healthy_percent: int | None = None
+    auto_rollback: bool | None = None
+
+
+class Metric(_Settings):
+    """See `AwsMetric`."""
+
+    namespace: str
+    metric_name: str
+    dimensions: dict[str, str] | None = None
+    statistic: str | None = None
+    unit: str | None = None
+
+
+class Load(Metric):
+    """See `AwsLoad`."""
+
+    per_instance: bool | None = None
+
+
+class TargetTracking(_Settings):
+    """See `AwsTargetTracking`."""
+
+    metric: Literal["cpu", "alb-requests", "custom"]
+    target_value: float
+    disable_scale_in: bool | None = None
+    custom_metric: Metric | None = None
+
+
+class LoadBalancer(_Settings):
+    """See `AwsLoadBalancer`."""
+
+    instance_port: int
+    certificate_arn: str | None = None
+    subnet_ids: list[str] | None = None
+    internal: bool | None = None
+    ingress_cidrs: list[str] | None = None
+    health_check_path: str | None = None
+    health_check_interval_seconds: int | None = None
+    deregistration_delay_seconds: int | None = None
+    idle_timeout_seconds: int | None = None
+    deletion_protection: bool | None = None
+
+
+class Prices(_Settings):
+    """See `LoadPrices`."""
+
+    instance_hour: float
+    unmet_instance_hour: float
+
+
+class Event(_Settings):
+    """See `LoadEvent`."""
+
+    name: str
+    start: AwareDatetime = Field(strict=False)
+    end: AwareDatetime = Field(strict=False)
+    load_factor: float | None = None
+
+
+class Forecast(_Settings):
+    """See `AwsForecast`."""
+
+    load_per_instance: float
+    load: Load | None = None
+    period_seconds: int | None = None
+    saturated_cpu_percent: float | None = None
+    lead_time_seconds: float | None = None
+    quantile: float | None = None
+    prices: Prices | None = None
+    step_minutes: int | None = None
+    horizon_hours: int | None = None
+    max_increase_per_slot: int | None = None
+    max_decrease_per_slot: int | None = None
+    time_zone: str | None = None
+    model: str | None = None
+    max_load: float | None = None
+    events: list[Event] | None = None
+    dry_run: bool | None = None
+    enabled: bool | None = None
+
+
+class Group(_Settings):
+    """See `AwsAutoscalingGroupArgs`; the component is called STACK-NAME."""
+
+    name: str
+    instance_type: str
+    min_size: int
+    max_size: int
+    forecast: Forecast
+    desired_capacity: int | None = None
+    ami_id: str | None = None
+    ami_ssm_parameter: str | None = None
+    refresh_ami: bool | None = None
+    user_data: str | None = None
+    root_volume: RootVolume | None = None
+    ebs_optimized: bool | None = None
+    detailed_monitoring: bool | None = None
+    instance_policy_arns: dict[str, str] | None = None
+    security_group_ids: list[str] | None = None
+    mixed_instances: MixedInstances | None = None
+    capacity_rebalance: bool | None = None
+    health_check_grace_seconds: int | None = None
+    instance_warmup_seconds: int | None = None
+    warm_pool: WarmPool | None = None
+    instance_refresh: InstanceRefresh | None = None
+    termination_policies: list[str] | None = None
+    target_tracking: list[TargetTracking] | None = None
+    load_balancer: LoadBalancer | None = None
+
+    def args(
+        self, *, vpc_id: pulumi.Input[str], subnet_ids: pulumi.Input[list[pulumi.Input[str]]], tags: dict[str, str]
+    ) -> AwsAutoscalingGroupArgs:
+        """The component's arguments, in the given network."""
+        own = self.model_dump(mode="json", exclude={"name"}, exclude_none=True)
+        return cast("AwsAutoscalingGroupArgs", {**own, "vpc_id": vpc_id, "subnet_ids": subnet_ids, "tags": tags})
+
+
+class DefaultTags(_Settings):
+    """The provider's default tags, `aws:defaultTags`."""
+
+    tags: dict[str, str] = Field(default_factory=dict)
+
+
+class Stack(_Settings):
+    """One environment."""
+
+    groups: list[Group] = Field(min_length=1)
+    vpc_id: str = ""
+    subnet_ids: list[str] = Field(default_factory=list)
+    default_tags: DefaultTags = Field(default_factory=DefaultTags)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if bool(self.vpc_id) != bool(self.subnet_ids):
+            raise ValueError("vpcId and subnetIds belong together: give both, or neither for the default VPC")
+        names = [group.name for group in self.groups]
+        if len(set(names)) != len(names):
+            raise ValueError(f"groups must have different names; got {', '.join(names)}")
+        return self
+
+
+def read_stack(config: pulumi.Config, provider: pulumi.Config) -> Stack:
+    """Read the stack's configuration.
+
+    Args:
+        config: The project's.
+        provider: The AWS provider's, for its default tags.
+
+    Raises:
+        SettingsError: the first thing wrong, by its key, its value and what would be right.
+    """
+    given: dict[str, Any] = {
+        "groups": config.get_object("groups"),
+        "vpcId": config.get("vpcId"),
+        "subnetIds": config.get_object("subnetIds"),
+        "defaultTags": provider.get_object("defaultTags"),
+    }
+    try:
+        return Stack.model_validate({key: value for key, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"])) or "groups"
+        raise SettingsError(f"config {key}", first["input"], str(first["msg"]).removeprefix("Value error, ")) from error
