@@ -118,22 +118,24 @@ class _Builder:
     # Times
 
     def _choose_times(self) -> tuple[list[datetime], bool]:
-        """The finest grid that fits beside what stands; where none does, an intermediate schedule on standing names alone, which makes room."""
-        limit = MAX_ACTIONS - RESERVED_ACTIONS
-        standing = len(self.foreign) + len(self.owned)
-        for grid in GRIDS:
-            times = self._times(grid)
-            names = {self._name(start) for start in times}
-            if standing + len(names - {action.name for action in self.owned.values()}) <= limit:
-                self._note_grid(grid)
-                return times, True
-        for grid in GRIDS:
-            wanted = set(self._times(grid))
-            # The last standing slot restores the baseline and stays.
-            shared = [start for start in sorted(self.owned) if start in wanted or start == max(self.owned)]
-            if shared and len(self.foreign) + len(shared) <= limit and len(shared) < len(self.owned):
-                self.notes.append("intermediate: standing actions are thinned out first to make room")
-                return shared, False
+        """The finest grid that fits beside what stands.
+
+        Where none does, an intermediate schedule on standing names alone, which makes room. The reserve for people's next actions is used last.
+        """
+        for limit in (MAX_ACTIONS - RESERVED_ACTIONS, MAX_ACTIONS):
+            for grid in GRIDS:
+                times = self._times(grid)
+                new = sum(start not in self.owned for start in times)
+                if len(self.foreign) + len(self.owned) + new <= limit:
+                    self._note_grid(grid)
+                    return times, True
+            for grid in GRIDS:
+                wanted = set(self._times(grid))
+                # The last standing slot restores the baseline and stays.
+                shared = [start for start in sorted(self.owned) if start in wanted or start == max(self.owned)]
+                if shared and len(self.foreign) + len(shared) < limit and len(shared) < len(self.owned):
+                    self.notes.append("intermediate: standing actions are thinned out first to make room")
+                    return shared, False
         raise Hold(
             "no-room",
             f"other people have {len(self.foreign)} of at most {MAX_ACTIONS} scheduled actions on this group: delete some",

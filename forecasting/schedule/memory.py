@@ -98,7 +98,9 @@ class Observation:
     note: str | None = None
 
 
-def observe(memory: Memory | None, group: GroupState, fleet_floor: int, owners: Collection[str], now: datetime) -> Observation:
+def observe(
+    memory: Memory | None, group: GroupState, fleet_floor: int, owners: Collection[str], now: datetime
+) -> Observation:
     """What people want now, from the live MinSize and what the last run knew.
 
     Args:
@@ -128,7 +130,11 @@ def _first_contact(group: GroupState, fleet_floor: int, owners: Collection[str],
     live = group.min_size
     if owned:
         # The records are gone but our actions stand (a new store, a renamed stack): they wrote MinSize, and they would write it again.
-        return Observation(scheduled, fleet_floor, "no records of this group: its standing actions are taken over, MinSize is taken for theirs")
+        return Observation(
+            scheduled,
+            fleet_floor,
+            "no records of this group: its standing actions are taken over, MinSize is taken for theirs",
+        )
     if live == scheduled or live <= fleet_floor:
         return Observation(min(scheduled, live), live)
     return Observation(live, live, f"pinned: MinSize is {live}, above the fleet's floor of {fleet_floor}; {_UNTIL}")
