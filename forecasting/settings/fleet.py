@@ -155,7 +155,7 @@ class Fleet(Settings):
     """One group of instances that serve one load, and how its floor is to be planned."""
 
     version: Version = Field(default=SETTINGS_VERSION, description=VERSION_DESCRIPTION)
-    name: Slug = Field(description="Name of the fleet, unique within a job.")
+    name: Slug = Field(description="Name of the fleet, unique within a job: lower-case letters, digits, hyphens.")
     cloud: Literal["aws"] = Field(description="The cloud of the target.")
     target: AwsTarget = Field(description="What is scaled.")
     source: Source = Field(description="Where its load is read.")

@@ -51,7 +51,7 @@ class Job(Settings):
     """One scheduled job: who owns the actions it writes, where it keeps its records and which fleets it serves."""
 
     version: Version = Field(default=SETTINGS_VERSION, description=VERSION_DESCRIPTION)
-    name: Slug = Field(description="Name of the job.")
+    name: Slug = Field(description="Name of the job: lower-case letters, digits, hyphens.")
     owner: Slug = Field(
         description="Id of the stack that owns the scheduled actions: part of their names, so two stacks never touch each other's."
     )
