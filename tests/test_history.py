@@ -108,6 +108,7 @@ def test_stamps_of_broken_clocks_are_rejected() -> None:
     strays = pd.Series([1e3, 1e3], index=pd.DatetimeIndex(["1970-01-01T00:00Z", "2026-03-15T12:30Z"]))
     made = history(pd.concat([strays, load]))
     assert verdicts(made) == {"misdated": Verdict.GOOD}
+    assert text(made, "misdated") == "2 time stamps after 2026-03-15 12:00 UTC or years before it; rejected"
     pd.testing.assert_series_equal(made.load, history(load).load)
 
 
@@ -274,14 +275,22 @@ def test_coarse_samples_are_interpolated_between_their_middles() -> None:
     assert stamps(made.fine).freq == pd.Timedelta(hours=1)
 
 
-def test_stamps_that_jitter_or_are_offset_fall_on_the_grid() -> None:
-    load = daily()
+def test_a_coarse_sample_that_is_still_filling_is_left_out() -> None:
+    load = daily(minutes=60, end=NOW + timedelta(hours=1))
+    made = history(load, now=NOW + timedelta(minutes=40))
+    assert made.load.index[-1] == ago(minutes=15)
+    assert made.fine.index[-1] == ago(hours=1)
+
+
+@pytest.mark.parametrize("offset", [0, 7, 150, 290])
+def test_stamps_that_jitter_are_each_one_sample(offset: int) -> None:
+    load = daily()[:-1]
     jitter = np.random.default_rng(1).integers(-20, 20, len(load))
-    shaken = load.set_axis(load.index + pd.to_timedelta(jitter, unit="s"))
-    pd.testing.assert_series_equal(
-        build_history(reading(shaken[:-1], sample_seconds=300), now=NOW, step_minutes=15).fine,
-        build_history(reading(load[:-1], sample_seconds=300), now=NOW, step_minutes=15).fine,
-    )
+    shaken = load.set_axis(load.index + pd.to_timedelta(offset + jitter, unit="s"))
+    made = build_history(reading(shaken, sample_seconds=300), now=NOW, step_minutes=5)
+    assert made.findings == ()
+    assert made.fine.to_list() == load.to_list()
+    assert abs(made.fine.index[0] - load.index[0]) <= pd.Timedelta(minutes=5)
 
 
 def test_a_step_is_a_lower_bound_if_one_of_its_samples_is() -> None:

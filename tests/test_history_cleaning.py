@@ -69,12 +69,18 @@ def test_a_daily_burst_keeps_its_local_hour_when_the_clocks_change() -> None:
 
 
 def test_a_load_made_of_bursts_is_kept() -> None:
-    load = daily() * 0
-    random = np.random.default_rng(3)
-    load.iloc[random.choice(len(load) - 50, 60, replace=False)] = 500.0
+    load = daily()
+    load.iloc[97:-97:331] *= 100  # at another time each day
+    assert len(load.iloc[97:-97:331]) == 12
     made = history(load)
-    assert "spike" not in verdicts(made)
-    assert made.fine.max() == 500
+    assert made.findings == ()
+    assert made.fine.max() > 5000
+
+
+def test_a_load_of_bursts_and_nothing_else_is_kept() -> None:
+    load = daily() * 0
+    load.iloc[[700, 1900, 3100]] = [500.0, 400.0, 600.0]
+    assert (history(load).fine > 0).sum() == 3
 
 
 def test_a_spike_at_the_end_may_be_a_surge_so_the_plan_may_only_rise() -> None:
@@ -134,7 +140,16 @@ def test_a_load_that_stays_away_is_learned_but_lets_the_plan_rise_only() -> None
     load[between(load, ago(hours=8), hours=8)] = 0.0
     made = history(load)
     assert verdicts(made) == {"trough-now": Verdict.RAISE_ONLY}
-    assert (made.load[ago(hours=8) :] == 0).all()
+    assert (made.load.iloc[-32:] == 0).all()
+
+
+def test_a_load_that_was_away_for_long_is_demand() -> None:
+    load = daily()
+    at = between(load, ago(hours=50), hours=5)
+    load[at] = 0.0
+    made = history(load)
+    assert made.findings == ()
+    assert (made.fine[at] == 0).all()
 
 
 def test_a_nightly_pause_is_demand() -> None:
