@@ -18,7 +18,7 @@ def strict(aws: LocalAws) -> Any:
 
 @pytest.fixture
 def bare(aws: LocalAws) -> Any:
-    return aws.session().client("autoscaling", endpoint_url=aws.upstream_url)
+    return aws.bare_client("autoscaling")
 
 
 REFUSED_GROUPS: dict[str, tuple[dict[str, Any], str]] = {

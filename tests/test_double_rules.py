@@ -24,7 +24,7 @@ def strict(aws: LocalAws) -> Any:
 @pytest.fixture
 def bare(aws: LocalAws, strict: Any) -> Any:
     """The emulator behind the double, which knows the same group."""
-    return aws.session().client("autoscaling", endpoint_url=aws.upstream_url)
+    return aws.bare_client("autoscaling")
 
 
 def relative(aws: LocalAws, settings: dict[str, Any]) -> dict[str, Any]:

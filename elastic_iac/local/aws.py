@@ -61,7 +61,7 @@ class LocalAws:
         self.calls: list[Call] = []
         self.stop_requested = threading.Event()
         self._sessions: dict[bool, Any] = {}
-        self._clients: dict[tuple[str, bool, str | None], Any] = {}
+        self._clients: dict[tuple[str, str, bool, str], Any] = {}
         self._start = now
         self._port = ministack.port
         self._upstream = Upstream(ministack.port)
@@ -97,23 +97,27 @@ class LocalAws:
             region: Another region than the double's.
             config: A botocore `Config`. Without one, the same client is given each time.
         """
-        key = (service, in_process, region)
-        made = self._clients.get(key) if config is None else None
-        if made is None:
-            made = self._make_client(service, in_process, region, config)
-            if config is None:
-                self._clients[key] = made
-        return made
+        return self._client(service, self.endpoint_url, in_process, region or self.region, config)
 
-    def _make_client(self, service: str, in_process: bool, region: str | None, config: Any) -> Any:
+    def bare_client(self, service: str) -> Any:
+        """A boto3 client of the emulator behind the double, for tests that show what it wrongly accepts."""
+        return self._client(service, self.upstream_url, False, self.region, None)
+
+    def _client(self, service: str, url: str, in_process: bool, region: str, config: Any) -> Any:
+        key = (service, url, in_process, region)
+        if config is None and key in self._clients:
+            return self._clients[key]
         from elastic_iac.local.transport import answer_in_process, read_times_fast  # noqa: PLC0415 - imports botocore
 
-        session = self._sessions.get(in_process) or self._sessions.setdefault(in_process, self.session())
-        if in_process:
-            read_times_fast(session._session)
-        made = session.client(service, endpoint_url=self.endpoint_url, region_name=region or self.region, config=config)
+        if in_process not in self._sessions:
+            self._sessions[in_process] = self.session()
+            if in_process:
+                read_times_fast(self._sessions[in_process])
+        made = self._sessions[in_process].client(service, endpoint_url=url, region_name=region, config=config)
         if in_process:
             answer_in_process(made, self.answer)
+        if config is None:
+            self._clients[key] = made
         return made
 
     def reset(self, now: datetime | None = None) -> None:

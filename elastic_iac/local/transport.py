@@ -54,8 +54,8 @@ def _bytes(body: Any) -> bytes:
 
 
 def read_times_fast(session: Any) -> None:
-    """Let the session's clients parse ISO times with the standard library: dateutil takes most of a long description's time."""
-    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_time)
+    """Let the boto3 session's clients parse ISO times with the standard library: dateutil takes most of a long description's time."""
+    session._session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_time)
 
 
 def _time(value: Any) -> datetime:
