@@ -90,13 +90,15 @@ class FourierAutoregression:
     def predict(self, load: FloatArray, origins: IntArray, horizon: int, steps_per_day: int) -> FloatArray:
         """See `PointModel.predict`."""
         # A hundredth of the mean keeps the logarithm of an idle night from outweighing the busy day.
-        offset = 0.01 * float(load.mean()) + 1e-12
+        offset = 0.01 * float(load[: origins[0]].mean()) + 1e-12
         series = np.log(load + offset) if self.logarithm else load
         fit = fit_fourier(series, origins, horizon, steps_per_day, self.half_life_days)
         path = fit.future + self._residual_path(fit.residuals, origins, horizon)
         if not self.logarithm:
             return path
-        return np.exp(np.clip(path, series.min(), series.max() + np.log(2.0))) - offset
+        # An extrapolated logarithm explodes: no more than twice what each origin has seen.
+        highest = np.maximum.accumulate(series)[origins - 1] + np.log(2.0)
+        return np.exp(np.clip(path, np.log(offset), highest[:, None])) - offset
 
     def _residual_path(self, residuals: FloatArray, origins: IntArray, horizon: int) -> FloatArray:
         coefficients = _yule_walker(residuals, self.order)

@@ -135,18 +135,20 @@ class Sarima:
 
 @dataclass(frozen=True)
 class Ets:
-    """Holt-Winters exponential smoothing, ETS(A, N, A): level and additive season, the season a week where two weeks are known, else a day."""
+    """Holt-Winters exponential smoothing, ETS(A, N, A): level and additive season; the season is a week where three are known, else a day."""
 
     name: str = "ets"
+    weekly_from_days: ClassVar[int] = 21
+    """Two weeks for the first values of a weekly season, and one to be judged in."""
 
     def minimum_steps(self, steps_per_day: int) -> int:
-        """Two days: the season's first values are averaged over two."""
-        return 2 * steps_per_day + 10
+        """Two days and what the heuristic for the first level reads."""
+        return _least_steps(steps_per_day)
 
     def predict(self, load: FloatArray, origins: IntArray, horizon: int, steps_per_day: int) -> FloatArray:
         """See `PointModel.predict`."""
         module: Any = import_module("statsmodels.tsa.exponential_smoothing.ets")
-        season = steps_per_day
+        season = steps_per_day * (7 if origins[-1] >= self.weekly_from_days * steps_per_day else 1)
 
         def model(series: FloatArray) -> Any:
             return module.ETSModel(
@@ -162,4 +164,11 @@ class Ets:
             last_season = states[some[:, None] - season + np.arange(season)[None, :], 1]
             return level[:, None] + last_season[:, np.arange(horizon) % season]
 
-        return _first_then_last(origins, paths)
+        able = origins >= _least_steps(season)
+        found = np.full((len(origins), horizon), np.nan)
+        found[able] = _first_then_last(origins[able], paths)
+        return found
+
+
+def _least_steps(season: int) -> int:
+    return 2 * season + 10

@@ -18,7 +18,7 @@ from forecasting.models.profile import MedianDay, WeeklyProfile, WeekMean
 from forecasting.models.statistical import Arima, Ets, Sarima
 from forecasting.models.task import Task, check
 
-WEIGHT_POWER = 5
+WEIGHT_POWER = 8
 """A model's weight is its error to this negative power."""
 RANGE_FACTOR = 10.0
 """A prediction this many times the history's largest load has diverged."""
