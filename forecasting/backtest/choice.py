@@ -115,7 +115,8 @@ def cost_at(uncovered: float, frontier: tuple[FloatArray, FloatArray], tolerance
     held, so a policy that leaves less uncovered than the frontier ever does is compared with the frontier's dearest point.
     """
     cost, left = _ascending(frontier)
-    return float(np.exp(np.interp(-np.log(uncovered + tolerance), -np.log(left + tolerance), np.log(cost))))
+    place = np.interp(-math.log(uncovered + tolerance), -np.log(left + tolerance), np.log(cost))
+    return math.exp(float(place))
 
 
 def uncovered_at(cost: float, frontier: tuple[FloatArray, FloatArray]) -> float:
@@ -128,7 +129,8 @@ def _ascending(frontier: tuple[FloatArray, FloatArray]) -> tuple[FloatArray, Flo
     """By cost, without points that cost more and cover less."""
     cost, left = frontier
     order = np.argsort(cost, kind="stable")
-    return cost[order], np.minimum.accumulate(left[order])
+    least: FloatArray = np.minimum.accumulate(left[order])
+    return cost[order], least
 
 
 def savings(ours: Days, reference: Days, weights: FloatArray | None, goal: float) -> FloatArray:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from forecasting.backtest.walk import Origin
@@ -139,7 +140,7 @@ def floor_path(
     return np.repeat(standing, step_minutes)[:minutes].copy()
 
 
-def _slack(values: IntArray, hours_ahead: FloatArray) -> IntArray:
+def _slack(values: npt.NDArray[np.integer], hours_ahead: FloatArray) -> IntArray:
     """The schedule's own rule, looked up once per distinct value."""
     near, far = pd.Timedelta(0).to_pytimedelta(), pd.Timedelta(hours=24).to_pytimedelta()
     distinct, where = np.unique(values, return_inverse=True)

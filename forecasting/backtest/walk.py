@@ -153,8 +153,9 @@ def _run(reading: Reading, settings: WalkSettings, at: pd.Timestamp) -> Origin:
 
 
 def _before(reading: Reading, at: pd.Timestamp, days: float) -> Reading:
-    ends = reading.load.index + pd.Timedelta(seconds=reading.sample_seconds)
-    known = (ends <= at) & (reading.load.index >= at - pd.Timedelta(days=days))
+    stamps = pd.DatetimeIndex(reading.load.index)
+    newest = at - pd.Timedelta(seconds=reading.sample_seconds)
+    known = (stamps <= newest) & (stamps >= at - pd.Timedelta(days=days))
     censored = None if reading.censored is None else reading.censored[known]
     return Reading(reading.load[known], reading.sample_seconds, censored)
 
@@ -166,7 +167,7 @@ def _naive(load: pd.Series[float], start: pd.Timestamp, horizon: int, step_minut
     season = pd.Timedelta(days=7 if start - load.index[0] >= pd.Timedelta(days=7) else 1)
     steps = pd.date_range(start, periods=horizon, freq=step)
     behind = -((start - step - steps) // season) * season
-    return load.ffill().reindex(steps - behind).ffill().bfill().to_numpy(dtype=float)
+    return np.asarray(load.ffill().reindex(steps - behind).ffill().bfill(), dtype=np.float64)
 
 
 def _peer(reading: Reading, now: datetime, settings: WalkSettings) -> FloatArray:
