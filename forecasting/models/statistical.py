@@ -147,22 +147,22 @@ class Ets:
 
     def predict(self, load: FloatArray, origins: IntArray, horizon: int, steps_per_day: int) -> FloatArray:
         """See `PointModel.predict`."""
-        module: Any = import_module("statsmodels.tsa.exponential_smoothing.ets")
+        module: Any = import_module("statsmodels.tsa.holtwinters")
         season = steps_per_day * (7 if origins[-1] >= self.weekly_from_days * steps_per_day else 1)
 
         def model(series: FloatArray) -> Any:
-            return module.ETSModel(
-                series, error="add", seasonal="add", seasonal_periods=season, initialization_method="heuristic"
+            return module.ExponentialSmoothing(
+                series, seasonal="add", seasonal_periods=season, initialization_method="heuristic"
             )
 
         def paths(fitted_before: int, some: IntArray) -> FloatArray:
-            fitted = model(load[:fitted_before]).fit(disp=False)
-            if not fitted.mle_retvals["converged"]:
-                raise DidNotConvergeError("maximum likelihood of the smoothing parameters")
-            states = np.asarray(model(load[: some[-1]]).smooth(fitted.params).states, float)
-            level = states[some - 1, 0]
-            last_season = states[some[:, None] - season + np.arange(season)[None, :], 1]
-            return level[:, None] + last_season[:, np.arange(horizon) % season]
+            fitted = model(load[:fitted_before]).fit()
+            if not fitted.mle_retvals.success:
+                raise DidNotConvergeError(f"smoothing parameters: {fitted.mle_retvals.message}")
+            level, seasonal = (fitted.params[f"smoothing_{name}"] for name in ("level", "seasonal"))
+            smoothed = model(load[: some[-1]]).fit(smoothing_level=level, smoothing_seasonal=seasonal, optimized=False)
+            last_season = np.asarray(smoothed.season, float)[some[:, None] - season + np.arange(season)[None, :]]
+            return np.asarray(smoothed.level, float)[some - 1, None] + last_season[:, np.arange(horizon) % season]
 
         able = origins >= _least_steps(season)
         found = np.full((len(origins), horizon), np.nan)
