@@ -190,6 +190,10 @@ class LocalAws:
             finally:
                 self._record(request, response, applied)
 
+    def writes_in_flight(self, group: str, *, region: str | None = None) -> int:
+        """How many writes of scheduled actions to the group wait for their answer."""
+        return self._flights[region or self.region, group]
+
     @contextmanager
     def _in_flight(self, request: Request) -> Generator[bool, None, None]:
         """Whether no other write of scheduled actions to the group is under way meanwhile."""

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from elastic_iac.local import cbor
 from elastic_iac.local.clock import Clock
 from elastic_iac.local.wire import AwsError, Request, Response
 
@@ -67,7 +66,7 @@ class Metrics:
         if request.action == "PutMetricData":
             self._put(request.region, asked)
             return self._send(request)
-        return _answer(request, self._get(request, asked))
+        return _answer(self._get(request, asked))
 
     def reset(self) -> None:
         """Forget all samples."""
@@ -260,34 +259,21 @@ def _faulty(result: dict[str, Any], request: Request) -> dict[str, Any]:
 
 
 def _asked(request: Request) -> dict[str, Any]:
-    """What was asked, in either of the protocols that botocore speaks to CloudWatch: JSON (preferred) or CBOR."""
-    body = gzip.decompress(request.body) if request.headers.get("content-encoding") == "gzip" else request.body
-    if _speaks_cbor(request):
-        return cbor.decode(body)
+    """What was asked, in JSON: of the protocols of CloudWatch the one that botocore speaks (run against 1.44)."""
     if "json" not in request.headers.get("content-type", ""):
-        raise AwsError("InvalidAction", "the double reads metric data as JSON or CBOR; use botocore >= 1.42")
-    asked: dict[str, Any] = json.loads(body)
-    for holder, name in [
-        (asked, "StartTime"),
-        (asked, "EndTime"),
-        *((datum, "Timestamp") for datum in asked.get("MetricData", [])),
-    ]:
+        raise AwsError("InvalidAction", "the double reads metric data as JSON only, as botocore 1.44 sends them")
+    zipped = request.headers.get("content-encoding") == "gzip"
+    asked: dict[str, Any] = json.loads(gzip.decompress(request.body) if zipped else request.body)
+    timed = [(asked, "StartTime"), (asked, "EndTime"), *((datum, "Timestamp") for datum in asked.get("MetricData", []))]
+    for holder, name in timed:
         if name in holder:
             holder[name] = datetime.fromtimestamp(holder[name], UTC)
     return asked
 
 
-def _answer(request: Request, result: dict[str, Any]) -> Response:
-    if _speaks_cbor(request):
-        return Response(
-            200, {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor"}, cbor.encode(result)
-        )
+def _answer(result: dict[str, Any]) -> Response:
     body = json.dumps(result, default=lambda moment: moment.timestamp())
     return Response(200, {"Content-Type": "application/x-amz-json-1.0"}, body.encode())
-
-
-def _speaks_cbor(request: Request) -> bool:
-    return "cbor" in request.headers.get("smithy-protocol", "")
 
 
 def _invalid(message: str) -> AwsError:

@@ -16,8 +16,6 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import uuid4
 from xml.sax.saxutils import escape
 
-from elastic_iac.local import cbor
-
 if TYPE_CHECKING:
     from elastic_iac.local.faults import Fault
 
@@ -243,13 +241,6 @@ def error_response(asked: Request, error: AwsError) -> Response:
     """The error in the protocol that the client spoke."""
     identifier = str(uuid4())
     kind = "Sender" if error.status < 500 else "Receiver"
-    if "cbor" in asked.headers.get("smithy-protocol", ""):
-        headers = {
-            "Content-Type": "application/cbor",
-            "smithy-protocol": "rpc-v2-cbor",
-            "x-amzn-query-error": f"{error.code};{kind}",
-        }
-        return Response(error.status, headers, cbor.encode({"__type": error.code, "message": error.message}))
     if "json" in asked.headers.get("content-type", "") or asked.service in {"lambda", "scheduler"}:
         document = {"__type": error.code, "message": error.message}
         headers = {"Content-Type": "application/json", "x-amzn-ErrorType": error.code}
