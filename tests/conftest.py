@@ -8,6 +8,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from elastic_iac.local.aws import LocalAws, local_aws
+from forecasting.settings import S3Store
+from forecasting.store import Store, open_store
+from tests.stores import BUCKET
 
 # The double is reset inside each example, and this machine may be slow; a failure found in CI must be found again at home.
 settings.register_profile(
@@ -31,3 +34,17 @@ def aws(running_aws: LocalAws) -> LocalAws:
     """The double, empty; its clock stands at the present minute. `aws.reset(now=...)` sets another time."""
     running_aws.reset(now=datetime.now(UTC).replace(second=0, microsecond=0))
     return running_aws
+
+
+@pytest.fixture
+def s3_environment(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variables that point any AWS client at the double, and a bucket there."""
+    for name, value in aws.environment().items():
+        monkeypatch.setenv(name, value)
+    aws.client("s3").create_bucket(Bucket=BUCKET)
+
+
+@pytest.fixture
+def s3_store(s3_environment: None) -> Store:
+    """A store in that bucket, as a job opens it."""
+    return open_store(S3Store(kind="s3", bucket=BUCKET))

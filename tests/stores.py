@@ -9,6 +9,8 @@ from contextlib import suppress
 from forecasting.errors import ConflictError
 from forecasting.store.base import Item, Store, checked_key
 
+BUCKET = "elastic-iac-test"
+
 
 class MemoryStore:
     """Items in memory, with S3's semantics. `before_put` runs between a caller's read and its write: others write there."""

@@ -20,8 +20,10 @@ from forecasting.store.local import LocalStore
 from tests.stores import MemoryStore, count
 
 
-@pytest.fixture(params=["local", "memory"])
+@pytest.fixture(params=["local", "memory", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "s3":
+        return request.getfixturevalue("s3_store")
     return LocalStore(tmp_path / "store") if request.param == "local" else MemoryStore()
 
 
@@ -74,7 +76,8 @@ def test_keys_are_those_below_the_prefix_sorted(store: Store) -> None:
     "key",
     ["", "/a", "a/", "a//b", "..", "a/../b", ".", ".lock", "a/.hidden", "a.", "C:\\a", "a\\b", "a b", "é", "a\n", "x" * 513],
 )  # fmt: skip
-def test_keys_that_leave_the_store_or_are_not_portable_are_refused(store: Store, key: str) -> None:
+def test_keys_that_leave_the_store_or_are_not_portable_are_refused(tmp_path: Path, key: str) -> None:
+    store = LocalStore(tmp_path)
     with pytest.raises(StoreError, match="key"):
         store.get(key)
     with pytest.raises(StoreError, match="key"):

@@ -110,7 +110,7 @@ class S3Store:
     def _put_again_on_409(self, key: str, body: bytes, if_version: str | None) -> str:
         for attempt in Retrying(
             retry=retry_if_exception(_is_409),
-            wait=wait_random_exponential(multiplier=0.1, max=2),
+            wait=wait_random_exponential(multiplier=0.05, max=2),
             stop=stop_after_attempt(6),
             reraise=True,
         ):
