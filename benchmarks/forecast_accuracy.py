@@ -2,10 +2,10 @@
 
     python -m benchmarks.forecast_accuracy --data DIR [--trace NAME ...] [--model NAME ...]
 
-DIR holds CSV files `NAME_5min.csv` or `NAME_1h.csv` with the columns timestamp (UTC) and value. Origins every 6 h over the last third of a trace
-(at most 42 days), at most 28 days of history, 48 h ahead, steps of 15 min (1 h where the trace is hourly). Only whole horizons count.
-WQL is the weighted quantile loss: the mean over the levels .5, .9 and .95 of 2 x pinball loss / sum of the load. `picked` is the single model with the
-least error on the rolling origins inside each history, the rival of `auto`.
+DIR holds CSV files `NAME_5min.csv` or `NAME_1h.csv` with the columns timestamp (UTC) and value. Origins every 6 h over the last third of a trace (at most
+42 days), at most 28 days of history, 48 h ahead, steps of 15 min (1 h where the trace is hourly); only whole horizons count. WQL is the weighted quantile
+loss: the mean over the levels .5, .9 and .95 of 2 x pinball loss / sum of the load. `picked` is the single model with the least error on the rolling
+origins inside each history, the rival of `auto`. Seconds are processor time per forecast.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ class Arima:
 
 @dataclass(frozen=True)
 class Sarima:
-    """The long seasons as Fourier terms, ARMA(2, 1) on the residuals, in two steps.
+    """The long seasons as Fourier terms, ARMA(1, 1) on the residuals, in two steps.
 
     A seasonal difference of 96 or 672 steps is out of reach of a state-space fit; Fourier terms carry such seasons
     (Hyndman and Athanasopoulos, Forecasting: Principles and Practice, section 10.5).
@@ -113,7 +113,7 @@ class Sarima:
 
     name: str = "sarima"
     half_life_days: ClassVar[float] = 28.0
-    ar_order: ClassVar[int] = 2
+    ar_order: ClassVar[int] = 1
     ma_order: ClassVar[int] = 1
 
     def minimum_steps(self, steps_per_day: int) -> int:
