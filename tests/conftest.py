@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from elastic_iac.local.aws import LocalAws, local_aws
 from forecasting.settings import S3Store
 from forecasting.store import Store, open_store
+from tests.commands import Shell, write_load
 from tests.stores import BUCKET
 
 # The double is reset inside each example, and this machine may be slow; a failure found in CI must be found again at home.
@@ -48,3 +50,16 @@ def s3_environment(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
 def s3_store(s3_environment: None) -> Store:
     """A store in that bucket, as a job opens it."""
     return open_store(S3Store(kind="s3", bucket=BUCKET))
+
+
+@pytest.fixture
+def shell(aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    """A shell in an empty folder that holds a load file."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    nowhere = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    for name, value in {**aws.environment(), **nowhere, "COLUMNS": "200"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    write_load("load.csv")
+    return Shell(tmp_path, aws, capsys)

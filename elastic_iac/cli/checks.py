@@ -18,7 +18,6 @@ from forecasting.job import FILE_LOOKBACK_DAYS
 from forecasting.run import Run
 from forecasting.schedule.actions import GroupState, split_actions
 from forecasting.schedule.aws_limits import MAX_ACTIONS, RESERVED_ACTIONS
-from forecasting.schedule.grid import GRIDS
 from forecasting.settings import CloudWatchSource, Fleet, LocalStore
 from forecasting.sources import open_source
 from forecasting.store import open_store
@@ -151,7 +150,7 @@ def _room(run: Run, fleet: Fleet, group: GroupState) -> Check:
         return Check(
             fleet.name, "actions", "warn" if room > 4 else "fail", f"{found}: {coarser}", "delete some of theirs"
         )
-    return Check(fleet.name, "actions", "ok", f"{found} (the finest grid, {GRIDS[0]}, takes {_FULL_GRID_SLOTS})")
+    return Check(fleet.name, "actions", "ok", f"{found}, {_FULL_GRID_SLOTS} of which a full plan takes")
 
 
 def _load(run: Run, fleet: Fleet) -> Iterator[Check]:

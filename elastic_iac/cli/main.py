@@ -13,7 +13,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -58,20 +58,22 @@ def common(
         raise typer.Exit
     if debug:
         os.environ[DEBUG_VARIABLE] = "1"
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter((logging.Formatter if _debug() else _Brief)("%(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    if _debug():
-        # The job's own logs only: botocore's debug log holds the headers of requests, which are secret.
-        for package in ("elastic_iac", "forecasting"):
-            logging.getLogger(package).setLevel(logging.DEBUG)
+    # The project's own logs only: botocore's debug log holds the headers of requests, which are secret.
+    for package in ("elastic_iac", "forecasting"):
+        logger = logging.getLogger(package)
+        logger.handlers[:] = [_Stderr()]
+        logger.setLevel(logging.DEBUG if _debug() else logging.WARNING)
 
 
-class _Brief(logging.Formatter):
-    """Without tracebacks: they are for who asks for them."""
+class _Stderr(logging.Handler):
+    """One line a record; tracebacks are for who asks for them."""
 
-    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
-        return ""
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record."""
+        lines = [f"{record.levelname.lower()}: {record.getMessage()}"]
+        if record.exc_info and _debug():
+            lines += traceback.format_exception(*record.exc_info)
+        sys.stderr.write("\n".join(lines) + "\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), type(error).__name__, error.exit_code, as_json=as_json)
     except typer.TyperException as error:
         hint = "" if as_json else " (elastic-iac COMMAND --help shows the options)"
-        return _fail(f"{error}{hint}", "UsageError", 2, as_json=as_json)
+        return _fail(f"{error.format_message()}{hint}", "UsageError", 2, as_json=as_json)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", "Interrupted", INTERRUPTED, as_json=as_json)
     except Exception as error:  # noqa: BLE001 - a defect of ours: one line for the user, the traceback for who asks for it

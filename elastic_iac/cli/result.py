@@ -18,6 +18,7 @@ from forecasting import errors
 from forecasting.history import History
 from forecasting.run import FleetResult
 from forecasting.schedule.actions import GroupState, split_actions
+from forecasting.schedule.memory import Observation
 from forecasting.targets.base import Diff
 
 STYLES = {"written": "green", "unchanged": "green", "planned": "cyan", "held": "bold yellow", "failed": "bold red"}
@@ -127,11 +128,7 @@ def _facts(result: FleetResult, owners: frozenset[str]) -> Iterator[tuple[str, R
         yield "why", Text(result.reason, style=STYLES[result.status])
     yield "group", f"{fleet.target.group_name} in {fleet.target.region}{_live(result.group, owners)}"
     if result.observation:
-        floor = result.observation.people_floor
-        yield (
-            "people",
-            f"want at least {floor} (set by hand or by their own actions)" if floor else "ask for no minimum",
-        )
+        yield "people", people_line(result.observation, fleet.floor)
     if result.history and len(result.history.load):
         yield "load", _load_line(result.history, fleet.step_minutes)
     if result.forecast:
@@ -143,9 +140,18 @@ def _facts(result: FleetResult, owners: frozenset[str]) -> Iterator[tuple[str, R
             f"MinSize {min(floors)} to {max(floors)} in the next {fleet.horizon_hours} h, for the {fleet.plan_quantile:g} quantile of the load",
         )
         yield "", Text(sparkline(floors, 48), style="green")
-    notes = list(result.notes)
-    for number, note in enumerate(notes):
+    seen = result.observation.note if result.observation else None
+    for number, note in enumerate(note for note in result.notes if note != seen):
         yield ("notes" if number == 0 else ""), f"- {note}"
+
+
+def people_line(seen: Observation, fleet_floor: int) -> RenderableType:
+    """What people want of the group's MinSize."""
+    if seen.note:
+        return Text(seen.note, style="yellow")
+    if seen.people_floor > fleet_floor:
+        return f"want at least {seen.people_floor}, by hand or by their own actions: nothing lower is scheduled"
+    return f"ask for no more than the fleet's floor of {fleet_floor} now"
 
 
 def _live(group: GroupState | None, owners: frozenset[str]) -> str:

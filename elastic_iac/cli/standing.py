@@ -73,8 +73,8 @@ class Standing:
             "cloud": self.fleet.cloud,
             "target": self.fleet.target_key,
             "group": results.group_document(self.group) if self.group else None,
-            "pinned_at": self.people.people_floor if self.people and self.people.people_floor else None,
-            "note": self.people.note if self.people else None,
+            "people_floor": self.people.people_floor if self.people else None,
+            "people_note": self.people.note if self.people else None,
             "actions": [_action_document(action) for action in self.owned],
             "foreign_actions": [_action_document(action) for action in self.foreign],
             "next": _action_document(self.coming[0]) if self.coming else None,
@@ -91,7 +91,10 @@ class Standing:
         facts.add_column(ratio=1)
         for label, text in self._facts():
             facts.add_row(label, text)
-        return Group(Text(self.fleet.name, style="bold"), facts)
+        title = Text.assemble(
+            (self.fleet.name, "bold"), (f"  at {results.moment(self.now, self.fleet.time_zone)}", "dim")
+        )
+        return Group(title, facts)
 
     def _facts(self) -> Iterator[tuple[str, RenderableType]]:
         where = f"{self.fleet.target.group_name} in {self.fleet.target.region}"
@@ -104,16 +107,17 @@ class Standing:
                 f"{where}: MinSize {group.min_size}, desired {group.desired_capacity}, MaxSize {group.max_size}",
             )
             yield from self._coming(group.min_size)
-        if self.people and self.people.note:
-            yield "people", Text(self.people.note, style="yellow")
-        elif self.people and self.people.people_floor:
-            yield "people", f"want at least {self.people.people_floor}"
+        if self.people:
+            yield "people", results.people_line(self.people, self.fleet.floor)
         for number, run in enumerate(self.runs):
             yield "runs" if number == 0 else "", _run_line(run)
         if not self.runs:
             yield "runs", "none recorded"
-        if self.scores:
-            yield "scores", _scores_line(self.scores)
+        if self.runs:
+            yield (
+                "scores",
+                _scores_line(self.scores) if self.scores else "none yet: the time that was forecast has not come",
+            )
         for remark in self.remarks:
             yield "note", Text(remark, style="yellow")
 
