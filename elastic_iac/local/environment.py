@@ -67,11 +67,11 @@ def _build(folder: Path, python: Path, requirements: Path) -> None:
     uv = _uv()
     install = ["install", "--quiet", "--require-hashes", "-r", str(requirements)]
     if uv:
-        _run([uv, "venv", "--quiet", "--no-project", "--python", sys.executable, str(folder)])
-        _run([uv, "pip", *install, "--python", str(python)])
+        run_quietly([uv, "venv", "--quiet", "--no-project", "--python", sys.executable, str(folder)])
+        run_quietly([uv, "pip", *install, "--python", str(python)])
     else:
-        _run([sys.executable, "-m", "venv", str(folder)])
-        _run([str(python), "-m", "pip", "--disable-pip-version-check", *install])
+        run_quietly([sys.executable, "-m", "venv", str(folder)])
+        run_quietly([str(python), "-m", "pip", "--disable-pip-version-check", *install])
 
 
 def _uv() -> str | None:
@@ -80,7 +80,12 @@ def _uv() -> str | None:
     return str(beside) if beside.is_file() else shutil.which("uv")
 
 
-def _run(command: list[str]) -> None:
+def run_quietly(command: list[str]) -> None:
+    """Run a command; what it printed is told only where it fails.
+
+    Raises:
+        LocalCloudError: it failed.
+    """
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own arguments
     if done.returncode:
         raise LocalCloudError(f"ministack's environment: {' '.join(command[:3])} failed: {done.stderr.strip()[-1000:]}")

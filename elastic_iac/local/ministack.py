@@ -19,8 +19,34 @@ _START_SECONDS = 60.0
 _ATTEMPTS = 3  # another process may take the free port between our looking and ministack's binding
 
 
+# Runs ministack until its standard input ends: it does when we die, however suddenly, so that no emulator is left behind.
+_GUARDED = """
+import os, runpy, shutil, signal, threading
+
+orphaned = threading.Event()
+
+def end_with_parent():
+    os.read(0, 1)
+    orphaned.set()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+threading.Thread(target=end_with_parent, daemon=True).start()
+try:
+    runpy.run_module("ministack", run_name="__main__", alter_sys=True)
+finally:
+    if orphaned.is_set():
+        shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
+"""
+
+
 class Ministack:
-    """A running ministack; `stop` ends it."""
+    """A running ministack; `stop` ends it.
+
+    Attributes:
+        port: Where it listens, on the loopback interface.
+        process: Its process, ours.
+        folder: Its temporary folder, removed with it.
+    """
 
     def __init__(self, region: str) -> None:
         """Start it.
@@ -30,8 +56,8 @@ class Ministack:
         """
         python = ministack_python()
         # Its Lambda workers unpack into the temporary folder and leave it there: the folder is ours, so that we can remove it.
-        self._folder = Path(tempfile.mkdtemp(prefix="elastic-iac-ministack-"))
-        self._log = self._folder / "ministack.log"
+        self.folder = Path(tempfile.mkdtemp(prefix="elastic-iac-ministack-"))
+        self._log = self.folder / "ministack.log"
         try:
             self._start(python, region)
         except BaseException:
@@ -51,14 +77,14 @@ class Ministack:
     def _start(self, python: Path, region: str) -> None:
         for _ in range(_ATTEMPTS):
             self.port = _free_port()
-            self._process = self._spawn(python, region)
+            self.process = self._spawn(python, region)
             if self._wait_until_ready():
                 return
             self._end_process()
         raise LocalCloudError(f"ministack did not start: {self._printed()}")
 
     def _spawn(self, python: Path, region: str) -> subprocess.Popen[bytes]:
-        folder = str(self._folder)
+        folder = str(self.folder)
         environment = {
             **os.environ,
             "BIND_HOST": HOST,
@@ -72,17 +98,17 @@ class Ministack:
         }
         with self._log.open("wb") as log:
             return subprocess.Popen(  # noqa: S603 - our own arguments
-                [str(python), "-m", "ministack"],
+                [str(python), "-c", _GUARDED],
                 env=environment,
                 cwd=folder,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
             )
 
     def _wait_until_ready(self) -> bool:
         deadline = time.monotonic() + _START_SECONDS
-        while self._process.poll() is None and time.monotonic() < deadline:
+        while self.process.poll() is None and time.monotonic() < deadline:
             connection = HTTPConnection(HOST, self.port, timeout=5)
             with suppress(OSError, HTTPException):
                 connection.request("GET", "/_ministack/health")
@@ -94,15 +120,17 @@ class Ministack:
         return False
 
     def _end_process(self) -> None:
-        self._process.terminate()
+        self.process.terminate()
+        if self.process.stdin:
+            self.process.stdin.close()
         try:
-            self._process.wait(timeout=5)
+            self.process.wait(timeout=5)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self.process.kill()
+            self.process.wait()
 
     def _remove_folder(self) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _printed(self) -> str:
         return (
