@@ -175,8 +175,8 @@ def _boot_sections(result: Backtest, boot: BootResult) -> list[Section]:
         Section(
             f"By policy, {title}",
             f"Measured from {result.measured_from:%Y-%m-%d} on, with settings chosen on the days before. {MEASURES_TEXT} At the "
-            f"instance-hours of elastic-iac ({equal.predictive_percent:.2f} % uncovered), reactive scaling alone leaves {equal.reactive_percent:.2f} % uncovered "
-            f"and the best constant floor {equal.constant_percent:.2f} %.",
+            f"instance-hours of elastic-iac ({equal.predictive_percent:.2f} % uncovered), reactive scaling alone leaves "
+            f"{equal.reactive_percent:.2f} % uncovered and the best constant floor {equal.constant_percent:.2f} %.",
             table=_rows_table(boot.rows),
         ),
     ]
@@ -246,8 +246,8 @@ def _accuracy_section(accuracy: Accuracy) -> Section:
     )
     return Section(
         "Accuracy by lead",
-        f"{accuracy.origins} forecasts. MASE below 1 is better than repeating the last week (or day); the load should be below each quantile as often "
-        "as the quantile says.",
+        f"{accuracy.origins} forecasts. MASE below 1 is better than repeating the last week (or day); the load should be below each quantile as "
+        "often as the quantile says.",
         figure=accuracy_figure(accuracy.by_lead),
         table=Table(header, rows),
     )
