@@ -47,7 +47,7 @@ def test_a_surge_that_lasts_is_demand() -> None:
 
 def test_a_burst_that_decays_is_demand() -> None:
     load = daily()
-    load[between(load, ago(hours=30), minutes=20)] *= [100, 40, 14, 5]
+    load.update(load[between(load, ago(hours=30), minutes=20)] * pd.Series([100, 40, 14, 5]).to_numpy())
     assert history(load).findings == ()
 
 
@@ -79,7 +79,8 @@ def test_a_load_made_of_bursts_is_kept() -> None:
 
 def test_a_load_of_bursts_and_nothing_else_is_kept() -> None:
     load = daily() * 0
-    load.iloc[[700, 1900, 3100]] = [500.0, 400.0, 600.0]
+    for at, value in ((700, 500.0), (1900, 400.0), (3100, 600.0)):
+        load.iloc[at] = value
     assert (history(load).fine > 0).sum() == 3
 
 
@@ -150,6 +151,32 @@ def test_a_load_that_was_away_for_long_is_demand() -> None:
     made = history(load)
     assert made.findings == ()
     assert (made.fine[at] == 0).all()
+
+
+def test_a_load_that_comes_in_batches_is_kept() -> None:
+    load = daily()
+    load.iloc[::2] = 0.0
+    made = history(load)
+    assert made.findings == ()
+    assert made.fine.equals(load.rename("load"))
+
+
+def test_a_fall_to_a_lower_level_is_demand() -> None:
+    load = daily()
+    load[between(load, ago(hours=50), hours=3)] *= 0.05
+    load[between(load, ago(hours=47), hours=47)] *= 0.15
+    made = history(load)
+    assert made.findings == ()
+    assert made.fine.notna().all()
+
+
+def test_an_outage_that_refused_everything_is_no_lower_bound_of_use() -> None:
+    load = daily()
+    at = between(load, ago(hours=50), minutes=45)
+    load[at] = 0.0
+    made = build_history(reading(load, censored=at), now=NOW, step_minutes=15)
+    assert made.fine[at].isna().all()
+    assert not made.censored.any()
 
 
 def test_a_nightly_pause_is_demand() -> None:

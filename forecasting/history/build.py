@@ -69,7 +69,7 @@ def _without(samples: Samples, runs: tuple[cleaning.Run, ...]) -> Samples:
     values = samples.values.copy()
     for run in runs:
         values[run.first : run.last] = np.nan
-    return replace(samples, values=values, censored=samples.censored & ~np.isnan(values))
+    return replace(samples, values=values)
 
 
 def _history(

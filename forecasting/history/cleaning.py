@@ -46,6 +46,10 @@ NATURAL_RUNS_PER_DAY = 0.5
 """With more such runs than this they are the nature of the series, not faults (3 are always allowed for)."""
 
 
+HABITUAL_FALLS_PER_DAY = 4
+"""A load that falls to near zero this often is a batch load: it is kept whole, and comparing each fall with other days would take seconds."""
+
+
 @dataclass(frozen=True)
 class Run:
     """Samples `first` to `last` (exclusive) of a series that are not demand, `open` where the series ends in them."""
@@ -77,8 +81,10 @@ def spikes(samples: Samples, time_zone: str) -> tuple[Run, ...]:
     if not len(positive):
         return ()
     reach = _reach(samples)
-    usual = np.maximum(_rolling_median(values, 2 * reach + 1), np.median(positive))
-    high = (values > SPIKE_FACTOR * usual) & ~samples.censored
+    high = (values > SPIKE_FACTOR * np.median(positive)) & ~samples.censored
+    if not high.any():
+        return ()
+    high &= values > SPIKE_FACTOR * _rolling_median(values, 2 * reach + 1)
     longest = max(SPIKE_SECONDS // samples.seconds, 1)
     days = SameTime(samples, time_zone)
     found: list[Run] = []
@@ -102,7 +108,7 @@ def troughs(samples: Samples, time_zone: str) -> tuple[Run, ...]:
     falls = np.flatnonzero(values < TROUGH_SHARE * before)
     days = SameTime(samples, time_zone)
     found: list[Run] = []
-    end = 0
+    end = candidates = 0
     for first in falls.tolist():
         if first < end:
             continue
@@ -115,7 +121,10 @@ def troughs(samples: Samples, time_zone: str) -> tuple[Run, ...]:
             level = min(level, float(np.median(after)))
         deep = _maximum(values[first:end]) < TROUGH_SHARE * level
         short = (end - first) * samples.seconds <= TROUGH_SECONDS
-        if deep and (short or is_open) and not days.recurs_low(first, end, TROUGH_SHARE * level):
+        candidates += deep
+        if candidates > HABITUAL_FALLS_PER_DAY * _days(samples):
+            return ()
+        if deep and (short or is_open) and not days.recurs_low(first, end, TROUGH_SHARE * level, before):
             found.append(Run(first, end, open=is_open))
     return _unless_natural(found, samples)
 
@@ -133,18 +142,19 @@ class SameTime:
         """The highest load at this time on any other day."""
         return max((_maximum(self._values[low:high]) for _, low, high in self._others(first, last)), default=0.0)
 
-    def recurs_low(self, first: int, last: int, threshold: float) -> bool:
-        """Whether it falls as low, for half as long or longer, at this time a week before or after, or on at least two other days."""
-        days = [
-            day for day, low, high in self._others(first, last) if self._falls(low, high, (last - first) / 2, threshold)
-        ]
-        return len(days) >= 2 or any(abs(day) == 7 for day in days)
+    def recurs_low(self, first: int, last: int, threshold: float, before: FloatArray) -> bool:
+        """Whether it falls as low, for half as long or longer, at this time a week before or after, or on at least two other days.
 
-    def _falls(self, low: int, high: int, at_least: float, threshold: float) -> bool:
-        # Against that day's own level: last month's whole load may be below a tenth of today's.
-        before = _present(self._values[max(low - 2 * self._reach, 0) : low])
-        level = float(np.median(before)) if len(before) else np.inf
-        return int(np.sum(self._values[low:high] < min(threshold, TROUGH_SHARE * level))) >= at_least
+        Another day is judged by its own level too, the median `before` each sample: last month's whole load may be below a tenth of today's.
+        """
+        days = 0
+        for day, low, high in self._others(first, last):
+            lowest = np.fmin(threshold, TROUGH_SHARE * before[low])
+            if np.count_nonzero(self._values[low:high] < lowest) >= (last - first) / 2:
+                days += 1
+                if days == 2 or abs(day) == 7:
+                    return True
+        return False
 
     def _others(self, first: int, last: int) -> list[tuple[int, int, int]]:
         """Distance in days, first and last (exclusive) sample of the same time, give or take, on each other day."""
@@ -156,7 +166,9 @@ class SameTime:
             if day == 0 or not 0 <= at < len(self._values):
                 continue
             at += int(self._offsets[first] - self._offsets[at]) // self._seconds
-            windows.append((day, max(at - self._reach, 0), max(at + (last - first) + self._reach, 0)))
+            low, high = max(at - self._reach, 0), min(at + (last - first) + self._reach, len(self._values))
+            if low < high:
+                windows.append((day, low, high))
         return windows
 
 
@@ -185,8 +197,11 @@ def _runs(high: BoolArray, first: int, last: int) -> list[tuple[int, int]]:
 
 
 def _unless_natural(runs: list[Run], samples: Samples) -> tuple[Run, ...]:
-    days = len(samples.values) * samples.seconds / DAY
-    return tuple(runs) if len(runs) <= max(3, NATURAL_RUNS_PER_DAY * days) else ()
+    return tuple(runs) if len(runs) <= max(3, NATURAL_RUNS_PER_DAY * _days(samples)) else ()
+
+
+def _days(samples: Samples) -> float:
+    return max(len(samples.values) * samples.seconds / DAY, 1.0)
 
 
 def _reach(samples: Samples) -> int:
