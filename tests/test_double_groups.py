@@ -148,6 +148,14 @@ def test_the_settings_that_the_emulator_drops_are_given_back(strict: Any, bare: 
     assert given | {"DefaultInstanceWarmup": 60} == {name: described(strict)[name] for name in given}
 
 
+def test_what_a_group_launches_is_replaced_whole(aws: LocalAws, strict: Any) -> None:
+    create_group(strict)
+    assert described(strict)["CreatedTime"] == aws.clock.now()
+    strict.update_auto_scaling_group(AutoScalingGroupName=GROUP, MixedInstancesPolicy=MIXED)
+    assert described(strict)["MixedInstancesPolicy"] == MIXED
+    assert "LaunchConfigurationName" not in described(strict)
+
+
 def test_tags_may_hold_any_character(strict: Any, bare: Any) -> None:
     tag = {"Key": "a&b", "Value": "<x> & 'y'", "PropagateAtLaunch": True}
     create_group(strict, Tags=[tag])

@@ -18,7 +18,7 @@ from xml.sax.saxutils import escape
 
 from elastic_iac.local import wire
 from elastic_iac.local.clock import Clock
-from elastic_iac.local.groups import EXTENSIONS, describe_group, keep
+from elastic_iac.local.groups import EXTENSIONS, LAUNCH_SOURCES, describe_group, keep
 from elastic_iac.local.rules import DEFAULT_PAGE, MAX_BATCH, MAX_PAGE, Group, Sizes, invalid
 from elastic_iac.local.wire import AwsError, Request, Response
 
@@ -43,7 +43,6 @@ def seeded_jitter(seed: int, most: timedelta = timedelta(minutes=2)) -> Jitter:
     return late
 
 
-_LAUNCH_SOURCES = ("LaunchTemplate", "LaunchConfigurationName", "InstanceId", "MixedInstancesPolicy")
 _PLACES = ("AvailabilityZones", "AvailabilityZoneIds", "VPCZoneIdentifier")
 
 
@@ -233,8 +232,8 @@ class AutoScaling:
                 "AlreadyExists",
                 f"AutoScalingGroup by this name already exists - A group with the name {name} already exists",
             )
-        if not any(arguments.get(key) for key in _LAUNCH_SOURCES):  # API, CreateAutoScalingGroup
-            raise invalid(f"Valid requests must contain either {', '.join(_LAUNCH_SOURCES)} parameter.")
+        if not any(arguments.get(key) for key in LAUNCH_SOURCES):  # API, CreateAutoScalingGroup
+            raise invalid(f"Valid requests must contain either {', '.join(LAUNCH_SOURCES)} parameter.")
         if not any(arguments.get(key) for key in _PLACES):  # API, CreateAutoScalingGroup
             raise invalid("At least one Availability Zone or VPC Subnet is required.")
         # API, DesiredCapacity: the minimum size where it is not given.
@@ -244,6 +243,7 @@ class AutoScaling:
         group = Group(name, request.region, sizes)
         group.resize(sizes, self._clock.now(), "CreateAutoScalingGroup")
         keep(group, arguments)
+        group.kept["CreatedTime"] = self._clock.now()
         self._groups[request.region, name] = group
 
     def _update_group(self, request: Request, arguments: Arguments) -> None:

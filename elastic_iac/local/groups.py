@@ -12,12 +12,15 @@ from elastic_iac.local.rules import PROCESSES, Group, invalid, stamp
 _OURS = frozenset(
     {"AutoScalingGroupName", "MinSize", "MaxSize", "DesiredCapacity", "Tags", "TargetGroupARNs", "TrafficSources"}
 )
+LAUNCH_SOURCES = ("LaunchTemplate", "LaunchConfigurationName", "InstanceId", "MixedInstancesPolicy")
 _TARGET_GROUP = "elbv2"  # API, TrafficSourceIdentifier.Type: an ALB, NLB or GWLB target group
 
 
 def keep(group: Group, arguments: Mapping[str, Any]) -> None:
     """Remember every setting of a create or update call that DescribeAutoScalingGroups gives back."""
     shown = wire.service_model().shape_for("AutoScalingGroup").members
+    if any(name in arguments for name in LAUNCH_SOURCES):  # API, UpdateAutoScalingGroup: one replaces the other
+        group.kept |= dict.fromkeys(LAUNCH_SOURCES)
     group.kept |= {name: value for name, value in arguments.items() if name in shown and name not in _OURS}
     _attach(group, [_target_group(arn) for arn in arguments.get("TargetGroupARNs", [])])
     _attach(group, arguments.get("TrafficSources", []))
@@ -36,7 +39,7 @@ def describe_group(group: Group, described: Mapping[str, Any]) -> dict[str, Any]
         "WarmPoolConfiguration": group.warm_pool,
         "WarmPoolSize": None if group.warm_pool is None else 0,
     }
-    return {**described, **group.kept, **extra}
+    return {name: value for name, value in {**described, **group.kept, **extra}.items() if value != ""}
 
 
 def _suspend(group: Group, arguments: Mapping[str, Any], now: datetime) -> None:

@@ -56,7 +56,7 @@ class Request:
         """Whether it asks for a change, told by its name (or, for a REST service, by its method)."""
         if self.service in _REST:
             return self.method not in {"GET", "HEAD"}
-        return not self.action.startswith(("Describe", "Get", "List", "Head", "BatchGet"))
+        return not self.action.startswith(_READING)
 
     @property
     def group(self) -> str | None:
@@ -73,7 +73,8 @@ class Response:
     body: bytes
 
 
-_REST = frozenset({"s3", "lambda", "scheduler", "events-rest"})
+_REST = frozenset({"s3", "lambda", "scheduler"})
+_READING = ("Describe", "Get", "List", "Head", "BatchGet", "AssumeRole")
 
 
 def request(method: str, path: str, headers: Mapping[str, str], body: bytes, default_region: str) -> Request:
