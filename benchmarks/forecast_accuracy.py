@@ -2,10 +2,10 @@
 
     python -m benchmarks.forecast_accuracy --data DIR [--trace NAME ...] [--model NAME ...]
 
-DIR holds CSV files `NAME_5min.csv` or `NAME_1h.csv` with the columns timestamp (UTC) and value. Origins every 6 h over the last third of a trace (at most
-42 days), at most 28 days of history, 48 h ahead, steps of 15 min (1 h where the trace is hourly); only whole horizons count. WQL is the weighted quantile
-loss: the mean over the levels .5, .9 and .95 of 2 x pinball loss / sum of the load. `picked` is the single model with the least error on the rolling
-origins inside each history, the rival of `auto`. Seconds are processor time per forecast.
+DIR holds CSV files `NAME_5min.csv` or `NAME_1h.csv` with the columns timestamp (UTC) and value. Origins every 6 h over the last third of
+a trace (at most 42 days), at most 28 days of history, 48 h ahead, steps of 15 min (1 h where the trace is hourly); only whole horizons count.
+WQL is the weighted quantile loss: the mean over the levels .5, .9 and .95 of 2 x pinball loss / sum of the load. `picked` is the single model
+with the least error on the rolling origins inside each history, the rival of `auto`. Seconds are processor time per forecast.
 """
 
 from __future__ import annotations
@@ -69,20 +69,20 @@ def read(path: Path) -> pd.Series[float]:
     return load.resample("15min").mean() if path.stem.endswith("_5min") else load.asfreq("1h")
 
 
-def tasks(load: pd.Series[float]) -> Iterator[tuple[pd.Series[float], pd.Series[float]]]:
+def tasks(load: pd.Series[float], every: pd.Timedelta = EVERY) -> Iterator[tuple[pd.Series[float], pd.Series[float]]]:
     """History and truth of every origin."""
     step = load.index[1] - load.index[0]
     start, end = load.index[0], load.index[-1] + step
     origin = end - HORIZON
     while origin >= end - min((end - start) / 3, LAST):
         yield load[origin - HISTORY : origin - step], load[origin : origin + HORIZON - step]
-        origin -= EVERY
+        origin -= every
 
 
-def evaluate(load: pd.Series[float], models: tuple[str, ...]) -> dict[str, Score]:
+def evaluate(load: pd.Series[float], models: tuple[str, ...], every: pd.Timedelta = EVERY) -> dict[str, Score]:
     """Scores by model; `picked` where all single models are among them."""
     scores: dict[str, Score] = {}
-    for history, truth in tasks(load):
+    for history, truth in tasks(load, every):
         forecasts: dict[str, Forecast] = {}
         for model in models:
             started = time.process_time()
