@@ -175,7 +175,8 @@ def _peer(reading: Reading, now: datetime, settings: WalkSettings) -> FloatArray
     known = _before(reading, pd.Timestamp(now), settings.peer_history_days)
     history = build_history(known, now=now, step_minutes=60)
     try:
-        made = forecast(history.load, settings.horizon_hours, (0.5,), "auto", budget_seconds=600.0)
+        made = forecast(history.load, settings.horizon_hours, (0.5,), settings.model, budget_seconds=600.0)
     except ForecastError:
         return np.empty(0)
-    return made.quantiles[0.5].to_numpy(dtype=float)
+    median = made.quantiles[0.5]
+    return median[median.index >= pd.Timestamp(now).floor("1h")].to_numpy(dtype=float)
