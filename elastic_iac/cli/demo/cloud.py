@@ -1,41 +1,52 @@
-"""The demo's group and its metric in the local cloud."""
+"""The demo's stack and its metric in the local cloud."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
 
 from elastic_iac.cli.demo.trace import Trace
 from elastic_iac.local.aws import LocalAws
+from elastic_iac.local.engine import Deployment, provision_stack, read_project
+from forecasting.settings import CloudWatchMetric, CloudWatchSource, Fleet, parse_fleet
 
-GROUP = "demo-web"
-NAMESPACE, METRIC = "ElasticIac/Demo", "Load"
-CEILING, FLOOR = 60, 2
+STACK = "local"
+CEILING = 60
 PEAK_INSTANCES = 20
 POINTS_PER_CALL = 1000
 """PutMetricData's limit (API reference)."""
 
 
 @dataclass(frozen=True)
-class Deployment:
+class Stack:
     """What serves the load.
 
     Attributes:
-        engine: What made it.
-        group_name: The Auto Scaling group.
-        resources: What was made: type, name and id of each.
-        unproven: Declared inputs that the local cloud does not give back, so that nothing here proves them.
+        deployment: What the stack made.
+        fleet: Its first fleet, as the stack exports it for the job.
     """
 
-    engine: str
-    group_name: str
-    resources: tuple[dict[str, str], ...]
-    unproven: tuple[str, ...]
+    deployment: Deployment
+    fleet: Fleet
+
+    @property
+    def group_name(self) -> str:
+        """The Auto Scaling group."""
+        return self.fleet.target.group_name
+
+    @property
+    def metric(self) -> CloudWatchMetric:
+        """Where the job reads the load."""
+        if not isinstance(self.fleet.source, CloudWatchSource):
+            raise TypeError(f"the stack's fleet has a source of kind {self.fleet.source.kind!r}; expected 'cloudwatch'")
+        return self.fleet.source.metric
 
 
 @contextmanager
@@ -55,84 +66,41 @@ def only_local(aws: LocalAws) -> Generator[None]:
         os.environ.update(before)
 
 
-def provision(aws: LocalAws) -> Deployment:
-    """A launch template, a group and a target tracking policy: its way to scale in."""
-    ec2: Any = aws.client("ec2")
-    template = ec2.create_launch_template(
-        LaunchTemplateName=GROUP, LaunchTemplateData={"ImageId": "ami-12345678", "InstanceType": "m7i.large"}
-    )["LaunchTemplate"]
-    autoscaling: Any = aws.client("autoscaling")
-    autoscaling.create_auto_scaling_group(
-        AutoScalingGroupName=GROUP,
-        MinSize=FLOOR,
-        MaxSize=CEILING,
-        LaunchTemplate={"LaunchTemplateId": template["LaunchTemplateId"], "Version": "1"},
-        AvailabilityZones=[f"{aws.region}a"],
-    )
-    policy = autoscaling.put_scaling_policy(
-        AutoScalingGroupName=GROUP,
-        PolicyName="cpu",
-        PolicyType="TargetTrackingScaling",
-        TargetTrackingConfiguration={
-            "PredefinedMetricSpecification": {"PredefinedMetricType": "ASGAverageCPUUtilization"},
-            "TargetValue": 60.0,
-        },
-    )
-    resources = (
-        {"type": "aws:ec2:LaunchTemplate", "name": GROUP, "id": template["LaunchTemplateId"]},
-        {"type": "aws:autoscaling:Group", "name": GROUP, "id": GROUP},
-        {"type": "aws:autoscaling:Policy", "name": "cpu", "id": policy["PolicyARN"]},
-    )
-    return Deployment("boto3", GROUP, resources, ())
+def provision(aws: LocalAws, trace: Trace) -> Stack:
+    """The stack `local` of this checkout, its first group sized for the trace.
+
+    The trace does not say what one instance serves: it is chosen so that the largest sample of the history needs `PEAK_INSTANCES`.
+    """
+    load_per_instance = float(f"{trace.history.max() / PEAK_INSTANCES:.3g}")
+    key = "elastic-iac:groups"
+    group: dict[str, Any] = json.loads(read_project(STACK).config[key])[0]
+    group |= {
+        "maxSize": CEILING,
+        "targetTracking": [{"metric": "alb-requests", "targetValue": 60 * load_per_instance}],
+        "forecast": {**group["forecast"], "loadPerInstance": load_per_instance, "periodSeconds": trace.sample_seconds},
+    }
+    deployment = provision_stack(aws, STACK, adjust={key: json.dumps([group])})
+    return Stack(deployment, parse_fleet(json.loads(deployment.outputs["fleets"][0])))
 
 
-def publish(aws: LocalAws, trace: Trace, group_name: str) -> int:
-    """Publish the history as metric data of the group, missing samples left out. Returns how many points were sent."""
+def publish(aws: LocalAws, trace: Trace, metric: CloudWatchMetric) -> int:
+    """Publish the history as the metric that the job reads, in the load balancer's place.
+
+    Missing samples are left out; returns how many there are.
+    """
+    total = trace.sample_seconds if metric.statistic == "Sum" else 1  # a sum over the sample, of a rate
+    stamps: list[datetime] = pd.DatetimeIndex(trace.history.index).to_pydatetime().tolist()
     points = [
         {
-            "MetricName": METRIC,
-            "Dimensions": [{"Name": "AutoScalingGroupName", "Value": group_name}],
-            "Timestamp": stamp.to_pydatetime(),
-            "Value": float(value),
+            "MetricName": metric.metric_name,
+            "Dimensions": [{"Name": name, "Value": value} for name, value in metric.dimensions.items()],
+            "Timestamp": stamp,
+            "Value": value * total,
         }
-        for stamp, value in zip(pd.DatetimeIndex(trace.history.index), trace.history, strict=True)
+        for stamp, value in zip(stamps, trace.history.tolist(), strict=True)
         if pd.notna(value)
     ]
     cloudwatch: Any = aws.client("cloudwatch")
     for first in range(0, len(points), POINTS_PER_CALL):
-        cloudwatch.put_metric_data(Namespace=NAMESPACE, MetricData=points[first : first + POINTS_PER_CALL])
+        cloudwatch.put_metric_data(Namespace=metric.namespace, MetricData=points[first : first + POINTS_PER_CALL])
     return len(points)
-
-
-def settings(aws: LocalAws, trace: Trace, group_name: str, store: str) -> dict[str, Any]:
-    """The job's settings, as a user would write them.
-
-    `load_per_instance` is chosen so that the largest sample of the history needs `PEAK_INSTANCES`: the trace does not say what one instance serves.
-    """
-    return {
-        "name": "demo",
-        "owner": "demo",
-        "store": {"kind": "local", "path": store},
-        "fleets": [
-            {
-                "name": "web",
-                "cloud": "aws",
-                "target": {"region": aws.region, "group_name": group_name},
-                "source": {
-                    "kind": "cloudwatch",
-                    "metric": {
-                        "namespace": NAMESPACE,
-                        "metric_name": METRIC,
-                        "dimensions": {"AutoScalingGroupName": group_name},
-                        "statistic": "Average",
-                    },
-                    "period_seconds": trace.sample_seconds,
-                    "lookback_days": 13,
-                },
-                "load_per_instance": float(f"{trace.history.max() / PEAK_INSTANCES:.3g}"),
-                "floor": FLOOR,
-                "ceiling": CEILING,
-                "lead_time_seconds": 300,
-            }
-        ],
-    }

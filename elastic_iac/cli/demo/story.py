@@ -26,7 +26,7 @@ from forecasting.job import run_job
 from forecasting.run import FleetResult, Run
 from forecasting.schedule.base import Slot
 from forecasting.schedule.people import value_at
-from forecasting.settings import Job, parse_job
+from forecasting.settings import Fleet, Job, parse_job
 
 _UNSEEN = timedelta(hours=UNSEEN_HOURS)
 
@@ -37,7 +37,7 @@ class Scene:
 
     Attributes:
         trace: The load.
-        deployment: What serves it.
+        stack: What serves it.
         published: Samples that were published as metric data.
         job: The settings.
         result: What the job did.
@@ -45,7 +45,7 @@ class Scene:
     """
 
     trace: Trace
-    deployment: cloud.Deployment
+    stack: cloud.Stack
     published: int
     job: Job
     result: FleetResult
@@ -103,16 +103,14 @@ def run(csv: Path | None, out: Path | None, output: Output) -> dict[str, Any]:
 
 def _set_up(aws: LocalAws, trace: Trace, folder: Path, output: Output) -> Scene:
     """A group, its load as metric data, and one run of the job."""
-    output.progress("making the group ...")
-    deployment = cloud.provision(aws)
+    output.progress("provisioning the stack ...")
+    stack = cloud.provision(aws, trace)
     output.progress("publishing the load as metric data ...")
-    published = cloud.publish(aws, trace, deployment.group_name)
-    # Records of an earlier demo belong to a group that is gone: each demo keeps its own.
-    store = str(folder / f"records-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
-    job = _settings(cloud.settings(aws, trace, deployment.group_name, store), folder)
+    published = cloud.publish(aws, trace, stack.metric)
+    job = _settings(stack.fleet, folder)
     output.progress("forecasting, planning and writing the schedule ...")
     result = run_job(Run(job, aws.clock.now(), clock=aws.clock.now))[0]
-    return Scene(trace, deployment, published, job, result, result.schedule.slots if result.schedule else ())
+    return Scene(trace, stack, published, job, result, result.schedule.slots if result.schedule else ())
 
 
 @contextmanager
@@ -129,8 +127,12 @@ def _folder(out: Path | None) -> Generator[Path]:
     yield out
 
 
-def _settings(data: dict[str, Any], folder: Path) -> Job:
-    """The job, from settings that are also left in the folder for a person to read."""
+def _settings(fleet: Fleet, folder: Path) -> Job:
+    """The job for the stack's fleet; its settings are also left in the folder for a person to read."""
+    # Records of an earlier demo belong to a group that is gone: each demo keeps its own.
+    store = {"kind": "local", "path": str(folder / f"records-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")}
+    plain = fleet.model_dump(mode="json", exclude_none=True)
+    data = {"name": "demo", "owner": cloud.STACK, "store": store, "fleets": [plain]}
     (folder / "settings.yaml").write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
     return parse_job(data)
 
@@ -141,10 +143,10 @@ def _pass_time(aws: LocalAws, scene: Scene) -> Ending:
     aws.clock.advance_to(end)
     minutes = [start + timedelta(minutes=minute) for minute in range(UNSEEN_HOURS * 60)]
     timeline = [(slot.start, slot.floor) for slot in scene.slots]
-    needs = np.ceil(scene.trace.unseen.to_numpy(dtype=float) / scene.job.fleets[0].load_per_instance - 1e-9)
+    needs = np.ceil(scene.trace.unseen.to_numpy(dtype=float) / scene.stack.fleet.load_per_instance - 1e-9)
     return Ending(
-        floors=aws.min_size_by_minute(scene.deployment.group_name, start, end),
-        planned=[value_at(timeline, minute, cloud.FLOOR) for minute in minutes],
+        floors=aws.min_size_by_minute(scene.stack.group_name, start, end),
+        planned=[value_at(timeline, minute, scene.stack.fleet.floor) for minute in minutes],
         needs=np.repeat(needs, scene.trace.sample_seconds // 60),
     )
 
@@ -172,16 +174,15 @@ def _tell(output: Output, scene: Scene, ending: Ending) -> None:
 
 
 def _facts(scene: Scene) -> Iterator[tuple[str, str]]:
-    trace, fleet, result = scene.trace, scene.job.fleets[0], scene.result
+    trace, fleet, result = scene.trace, scene.stack.fleet, scene.result
     days = len(trace.history) * trace.sample_seconds / 86_400
     moved = "" if trace.synthetic else f"; its stamps are moved by {_duration(trace.moved_by)}, to end now"
-    yield (
-        "group",
-        f"{scene.deployment.group_name}: an Auto Scaling group with target tracking, in a local cloud that keeps AWS's rules",
-    )
+    made = scene.stack.deployment.resources
+    yield "stack", f"{cloud.STACK}: {len(made)} resources, made in a local cloud that keeps AWS's rules (no account)"
+    yield "group", f"{scene.stack.group_name}: MinSize {fleet.floor}, MaxSize {fleet.ceiling}, target tracking on"
     yield (
         "load",
-        f"{scene.published:,} samples of {trace.sample_seconds // 60} min ({days:.1f} days) published as metric data{moved}",
+        f"{scene.published:,} samples of {trace.sample_seconds // 60} min ({days:.1f} days) published as its load balancer's metric{moved}",
     )
     yield (
         "",
@@ -224,7 +225,7 @@ def _conclusions(scene: Scene, ending: Ending) -> Iterator[str]:
 
 
 def _document(scene: Scene, ending: Ending | None) -> dict[str, Any]:
-    trace, deployment, result = scene.trace, scene.deployment, scene.result
+    trace, deployment, result = scene.trace, scene.stack.deployment, scene.result
     fleet: dict[str, Any] = {**results.document(result), "replay": {}}
     if ending:
         fleet["minutes"] = {
@@ -235,9 +236,10 @@ def _document(scene: Scene, ending: Ending | None) -> dict[str, Any]:
         fleet["covered_by_floor_percent"] = ending.covered_percent
     return {
         "ok": result.ok and result.read_back and ending is not None and not ending.differing_minutes,
-        "engine": deployment.engine,
-        "resources": list(deployment.resources),
-        "unproven": list(deployment.unproven),
+        "engine": "embedded",
+        "stack": deployment.stack,
+        "resources": [{"type": made.type, "name": made.name, "id": made.id} for made in deployment.resources],
+        "unproven": [f"{declared.resource}: {declared.input}" for declared in deployment.unproven],
         "load": {
             "label": trace.label,
             "synthetic": trace.synthetic,
