@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, cast, get_args
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -30,7 +31,7 @@ def series(values: FloatArray, step: str = "1h", start: str = "2026-01-05T00:00Z
     return pd.Series(values, index=pd.date_range(start, periods=len(values), freq=step))
 
 
-def shape(hours: IntArray | FloatArray) -> FloatArray:
+def shape(hours: npt.NDArray[Any]) -> FloatArray:
     """A daily and weekly load around 100."""
     days = np.asarray(hours) / 24
     return 100 + 40 * np.sin(2 * np.pi * days) + 20 * np.cos(2 * np.pi * days / 7)
@@ -147,14 +148,18 @@ def test_every_model_by_name(model: str) -> None:
         assert found.model.weights == {model: 1.0}
 
 
+def _global_state() -> npt.NDArray[Any]:
+    return np.array(cast("tuple[Any, ...]", np.random.get_state())[1])  # noqa: NPY002 - the global state that must not move
+
+
 def test_the_same_input_gives_the_same_forecast_and_touches_no_global_state() -> None:
     history = weeks(3)
     np.random.seed(11)  # noqa: NPY002 - the global state that must not move
-    expected = np.random.get_state()[1].copy()  # noqa: NPY002
+    expected = _global_state()
     first, second = forecast(history, 48), forecast(history.copy(), 48)
     pd.testing.assert_frame_equal(first.quantiles, second.quantiles, check_exact=True)
     assert first.model == second.model
-    np.testing.assert_array_equal(np.random.get_state()[1], expected)  # noqa: NPY002
+    np.testing.assert_array_equal(_global_state(), expected)
 
 
 @pytest.mark.parametrize("factor", [2.0**40, 2.0**-40])
@@ -229,7 +234,7 @@ def test_a_history_across_the_repeated_hour(hours_after: int) -> None:
     local = index.tz_convert("Europe/Berlin").tz_localize(None)
     history = pd.Series(np.where((local.hour >= 8) & (local.hour < 18), 100.0, 10.0), index=index)
     found = forecast(history, 48, model="seasonal-naive-week", time_zone="Europe/Berlin").quantiles
-    ahead = found.index.tz_convert("Europe/Berlin")
+    ahead = cast("pd.DatetimeIndex", found.index).tz_convert("Europe/Berlin")
     np.testing.assert_allclose(found[0.5], np.where((ahead.hour >= 8) & (ahead.hour < 18), 100.0, 10.0), rtol=0.02)
 
 
@@ -240,7 +245,7 @@ def nasty(kind: str, length: int, seed: int) -> FloatArray:
     """A series of `length` hours that a model could choke on."""
     generator = np.random.default_rng(seed)
     noise, chosen = 100 * generator.random(length), np.arange(length) == generator.integers(length)
-    return {
+    series_of: dict[str, npt.NDArray[Any]] = {
         "noise": noise,
         "constant": np.full(length, 7.5),
         "zeros": np.zeros(length),
@@ -252,7 +257,8 @@ def nasty(kind: str, length: int, seed: int) -> FloatArray:
         "one known": np.where(chosen, 3.0, np.nan),
         "dead end": np.where(np.arange(length) < length // 2, noise, 0.0),
         "explosion": np.exp(np.linspace(0, 600, length)),
-    }[kind]
+    }
+    return series_of[kind].astype(np.float64)
 
 
 KINDS = (
