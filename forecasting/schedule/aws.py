@@ -23,6 +23,12 @@ from forecasting.schedule.base import Schedule, Slot
 from forecasting.schedule.grid import GRIDS, Grid, round_up
 from forecasting.schedule.people import PeopleFloor, max_size_events, people_events, value_at
 
+NEAR = timedelta(hours=6)
+"""Slots within this time are held to the plan closely; for those beyond, a value too high costs nothing if the job lives to plan them again."""
+
+RAISE_MARGIN = 0.2
+"""A far slot that has to be raised is raised by this much more, so that a load that grows from run to run does not rewrite it in each."""
+
 _MINUTE = timedelta(minutes=1)
 
 
@@ -207,13 +213,14 @@ class _Builder:
         return max([value_at(self.standing, start, self.request.group.min_size), *within])
 
     def _settle(self, start: datetime, value: int) -> int:
-        """Keeps a standing value that is a little too high: raising is urgent, lowering a far slot is not, since it will be planned again."""
+        """Hysteresis, always on the high side: raising is urgent, lowering a far slot is not, since it will be planned again before it comes."""
         standing = self.owned.get(start)
         if standing is None or standing.min_size is None or start == self.end:
             return value
-        return (
-            standing.min_size if value <= standing.min_size <= value + slack(value, start - self.request.now) else value
-        )
+        far = start - self.request.now > NEAR
+        if value <= standing.min_size <= value + _tolerance(value, far=far):
+            return standing.min_size
+        return value + math.ceil(value * RAISE_MARGIN) if far and standing.min_size < value else value
 
     def _name(self, start: datetime) -> str:
         """The name that stands for this start (a former owner's is kept: it can neither be renamed nor doubled), else our own."""
@@ -221,13 +228,9 @@ class _Builder:
         return standing.name if standing else slot_name(self.request.owner, start)
 
 
-def slack(value: int, ahead: timedelta) -> int:
-    """How much too high a standing slot may stay, in instances.
-
-    A tenth (at least one instance) within six hours; further out a quarter (at least two): it costs nothing if the job lives to plan it again.
-    """
-    near = ahead <= timedelta(hours=6)
-    return max(1 if near else 2, math.ceil(value * (0.1 if near else 0.25)))
+def _tolerance(value: int, *, far: bool) -> int:
+    """How much too high a standing slot may stay, in instances: a tenth (at least one) when it is near, half (at least three) while it is far."""
+    return max(3, math.ceil(value * 0.5)) if far else max(1, math.ceil(value * 0.1))
 
 
 def _keep_clear(
