@@ -65,8 +65,8 @@ def render(page: Page) -> str:
     figures = {f"figure-{number}": section.figure for number, section in enumerate(page.sections) if section.figure}
     body = [f"<h1>{escape(page.title)}</h1>", f'<p class="soft">{escape(page.lead)}</p>', *map(_note, page.notes)]
     body += [_section(number, section) for number, section in enumerate(page.sections)]
-    # A script element ends at the first `</`, whatever the string it stands in.
-    data = json.dumps(figures, allow_nan=False, separators=(",", ":")).replace("</", "<\\/")
+    # A script element ends at the first `</script`, whatever the string it stands in.
+    data = json.dumps(figures, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     template = Template(files("elastic_iac.report").joinpath("page.html").read_text(encoding="utf-8"))
     return template.substitute(title=escape(page.title), body="\n".join(body), plotly=_plotly(), figures=data)
 

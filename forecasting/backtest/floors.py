@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from forecasting.backtest.walk import Origin
@@ -20,11 +19,13 @@ from forecasting.history import Verdict
 from forecasting.models.base import Forecast, ModelChoice
 from forecasting.planning.capacity import plan_capacity
 from forecasting.replay.base import FloatArray, IntArray
-from forecasting.schedule.aws import slack
 from forecasting.settings import Fleet
 
 PEER_BUFFER_SECONDS = 3599
 """The longest scheduling buffer of AWS predictive scaling (API reference, PredictiveScalingConfiguration: less than 3600 s)."""
+
+TOLERANCE = 0.1
+"""A standing value that is too high by no more than this share (or by one instance) is left, as the schedule leaves slots of the next six hours."""
 
 
 class Planner(Protocol):
@@ -130,22 +131,14 @@ def floor_path(
         if high <= low:
             continue
         new, old = values[low - first : high - first], standing[low:high]
-        ahead = np.arange(low - first, high - first)
-        kept = (new <= old) & (old <= new + _slack(new, ahead * step_minutes / 60)) & (np.arange(low, high) < until)
+        slack = np.maximum(np.ceil(TOLERANCE * new), 1).astype(np.int32)
+        kept = (new <= old) & (old <= new + slack) & (np.arange(low, high) < until)
         if origin.verdict is Verdict.RAISE_ONLY:
             kept |= old > new
         standing[low:high] = np.where(kept, old, new)
         standing[high:] = baseline
         until = high
     return np.repeat(standing, step_minutes)[:minutes].copy()
-
-
-def _slack(values: npt.NDArray[np.integer], hours_ahead: FloatArray) -> IntArray:
-    """The schedule's own rule, looked up once per distinct value."""
-    near, far = pd.Timedelta(0).to_pytimedelta(), pd.Timedelta(hours=24).to_pytimedelta()
-    distinct, where = np.unique(values, return_inverse=True)
-    table = np.array([[slack(int(value), near), slack(int(value), far)] for value in distinct], dtype=np.int32)
-    return table[where, (hours_ahead > 6).astype(np.int64)]
 
 
 def fleet_at(fleet: Fleet, *, quantile: float | None = None, lead_time_seconds: float | None = None) -> Fleet:

@@ -15,7 +15,7 @@ PLACEHOLDER_GROUP = "CHANGE-ME"
 
 
 def csv_fleet(
-    path: Path,
+    path: Path | str,
     load_per_instance: float,
     peak_load: float,
     *,

@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from multiprocessing import get_context
 
 import numpy as np
 import pandas as pd
@@ -109,7 +110,8 @@ def _results(
     if processes <= 1:
         yield from map(job, origins)
         return
-    with ProcessPoolExecutor(processes) as pool:
+    # A new interpreter each, on every system: forking a process that has threads can hang.
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         yield from pool.map(job, origins, chunksize=max(len(origins) // (8 * processes), 1))
 
 
