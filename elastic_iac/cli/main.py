@@ -17,7 +17,7 @@ from typing import Annotated
 
 import typer
 
-from elastic_iac.cli import apply, doctor, local, plan, release, status
+from elastic_iac.cli import apply, backtest, calibrate, doctor, local, plan, release, status
 from elastic_iac.cli.demo import command as demo
 from forecasting.errors import ElasticIacError
 
@@ -38,6 +38,8 @@ app.command("demo")(demo.demo)
 app.command("plan")(plan.plan)
 app.command("apply")(apply.apply)
 app.command("status")(status.status)
+app.command("backtest")(backtest.backtest)
+app.command("calibrate")(calibrate.calibrate)
 app.command("release")(release.release)
 app.command("doctor")(doctor.doctor)
 app.add_typer(local.app, name="local")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,16 @@ class Output:
     def progress(self, text: str) -> None:
         """What is under way: on stderr, so that it is never part of a result."""
         self._stderr.print(text, style="dim", markup=False)
+
+    @contextmanager
+    def counter(self, what: str) -> Generator[Callable[[int, int], None]]:
+        """A progress bar on stderr, where that is a terminal; call it with the number done and the number of all."""
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=self._stderr, transient=True) as bar:
+            task = bar.add_task(what, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
 
     def document(self, content: Mapping[str, Any]) -> None:
         """The result for a program."""

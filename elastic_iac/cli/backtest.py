@@ -1,0 +1,119 @@
+"""`elastic-iac backtest`: what prediction would have given on a fleet's own past."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from elastic_iac.cli import options
+from elastic_iac.cli.output import Output
+
+if TYPE_CHECKING:
+    from forecasting.settings import Fleet, Job
+    from forecasting.sources import Reading
+
+DEFAULT_LEAD_TIME = "5m"
+
+
+def backtest(
+    csv: Annotated[
+        Path | None, typer.Option("--csv", help="A load file with `timestamp,value`.", show_default=False)
+    ] = None,
+    load_per_instance: Annotated[
+        float | None,
+        typer.Option("--load-per-instance", help="Load that one instance serves; with --csv.", show_default=False),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="Instead of --csv: the job's settings.", show_default=False),
+    ] = None,
+    fleet: Annotated[
+        str | None, typer.Option("--fleet", "-f", help="Which fleet of --config.", show_default=False)
+    ] = None,
+    lead_time: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--lead-time", help="Launch to first answer, e.g. 5m; may be given several times.", show_default=False
+        ),
+    ] = None,
+    model: Annotated[str, typer.Option("--model", help="`auto` or a model's name; with --csv.")] = "auto",
+    goal: Annotated[float, typer.Option("--goal", help="Percent of the load that may stay uncovered.")] = 0.5,
+    days: Annotated[int, typer.Option("--days", help="Replay at most so many of the newest days.", min=3)] = 28,
+    processes: Annotated[int, typer.Option("--processes", help="Worker processes.", min=1)] = os.cpu_count() or 1,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the report and the recommended settings.")] = Path(
+        "out"
+    )
+    / "backtest",
+    *,
+    as_json: options.Json = False,
+) -> None:
+    """Replay what prediction, reactive scaling and others would have done, and say whether prediction pays.
+
+    Forecasts are made from what was known at the time, every six hours. Nothing is written to a cloud.
+
+    Example: elastic-iac backtest --csv load.csv --load-per-instance 75 --lead-time 5m --lead-time 15m
+    """
+    from elastic_iac.cli.duration import seconds  # noqa: PLC0415 - `--help` needs no pandas
+    from elastic_iac.cli.verdict import page  # noqa: PLC0415
+    from elastic_iac.report import backtest_report, write_report  # noqa: PLC0415
+    from forecasting.backtest import BacktestSettings  # noqa: PLC0415
+    from forecasting.backtest import backtest as replay_past  # noqa: PLC0415
+    from forecasting.backtest.recommend import recommended_settings  # noqa: PLC0415
+
+    output = Output(as_json)
+    leads = [seconds(text, "--lead-time") for text in lead_time or []]
+    chosen, reading, job = _subject(csv, load_per_instance, config, fleet, model, leads)
+    boots = tuple(lead / 60 for lead in leads)
+    how = BacktestSettings(boot_minutes=boots, goal_percent=goal, days=days, processes=processes)
+    with output.counter("forecasting from the past") as progress:
+        result = replay_past(reading, chosen, how, progress=progress)
+    name = csv.name if csv else chosen.name
+    report = write_report(out / "report.html", backtest_report(result, name=name))
+    settings = out / "settings.yaml"
+    settings.write_text(recommended_settings(result, chosen, job=job), encoding="utf-8")
+    output.show(page(result, name), "", f"In pictures: {report}", f"Recommended settings: {settings}")
+    output.document({"command": "backtest", **result.to_json(), "report": str(report), "settings": str(settings)})
+
+
+def _subject(
+    csv: Path | None,
+    load_per_instance: float | None,
+    config: Path | None,
+    name: str | None,
+    model: str,
+    leads: list[float],
+) -> tuple[Fleet, Reading, Job | None]:
+    """The fleet and its load: of a file, or of the settings."""
+    from elastic_iac.cli.choose import one_fleet  # noqa: PLC0415
+    from elastic_iac.cli.duration import seconds  # noqa: PLC0415
+    from forecasting.backtest.recommend import csv_fleet  # noqa: PLC0415
+    from forecasting.errors import UsageError  # noqa: PLC0415
+    from forecasting.settings import load_job  # noqa: PLC0415
+    from forecasting.sources.files import read_csv  # noqa: PLC0415
+
+    if (csv is None) == (config is None):
+        raise UsageError("give either --csv with --load-per-instance, or --config")
+    if config is not None:
+        job = load_job(config)
+        chosen = one_fleet(job, name)
+        return chosen, _read_past(chosen), job
+    if csv is None or load_per_instance is None:
+        raise UsageError("--csv needs --load-per-instance: how much of the file's load one instance serves")
+    reading = read_csv(csv)
+    lead = leads[0] if leads else seconds(DEFAULT_LEAD_TIME, "--lead-time")
+    peak = float(reading.load.max())
+    return csv_fleet(csv, load_per_instance, peak, lead_time_seconds=lead, model=model), reading, None
+
+
+def _read_past(fleet: Fleet) -> Reading:
+    """Everything that the fleet's source still holds of the last 56 days: 28 to replay, and what their forecasts read."""
+    from datetime import timedelta  # noqa: PLC0415
+
+    from forecasting.run import utc_now  # noqa: PLC0415
+    from forecasting.sources import open_source  # noqa: PLC0415
+
+    now = utc_now()
+    return open_source(fleet.source, target=fleet.target).read(now - timedelta(days=56), now)

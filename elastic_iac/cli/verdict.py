@@ -1,0 +1,62 @@
+"""A backtest for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from forecasting.backtest import Backtest, BootResult, Outcome
+
+_STYLES = {Outcome.PAYS: "bold green", Outcome.DOES_NOT_PAY: "bold yellow", Outcome.UNDECIDED: "bold"}
+
+
+def page(result: Backtest, name: str) -> RenderableType:
+    """The verdict first, then the table of policies for each boot time."""
+    return Group(*_parts(result, name))
+
+
+def _parts(result: Backtest, name: str) -> Iterator[RenderableType]:
+    yield Text(f"Does prediction pay for {name}?", style="bold")
+    for boot in result.boots:
+        yield Text(boot.verdict.sentence, style=_STYLES[boot.verdict.outcome])
+    replayed = (result.end - result.measured_from).total_seconds() / 86_400
+    yield Text(
+        f"Measured on the last {replayed:.0f} of {result.history_days:.0f} days, to {result.end:%Y-%m-%d %H:%M} UTC, with settings chosen on "
+        f"the days before; {result.goal_percent:g} % of the load may stay uncovered.",
+        style="dim",
+    )
+    for boot in result.boots:
+        yield Text("")
+        yield Text(f"Boot of {boot.boot_minutes:g} min", style="bold")
+        yield _table(boot)
+        equal = boot.equal_hours
+        yield (
+            f"At equal instance-hours: {equal.predictive_percent:.2f} % uncovered with prediction, {equal.reactive_percent:.2f} % with reactive "
+            f"scaling alone, {equal.constant_percent:.2f} % with a constant floor."
+        )
+    if result.accuracy and result.accuracy.overall.mase is not None:
+        overall = result.accuracy.overall
+        yield Text("")
+        yield f"Forecasts: {result.forecasts[0]} of {result.forecasts[1]} made; error {overall.mase:.2f} of the seasonal naive forecast's."
+
+
+def _table(boot: BootResult) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column("", no_wrap=True)
+    for title in ("hours", "cost", "uncovered", "changes/day", "target"):
+        table.add_column(title, justify="right")
+    for row in boot.rows:
+        found = row.measures
+        table.add_row(
+            row.label,
+            f"{found.instance_hours:,.0f}",
+            f"{found.cost_ratio:.2f}",
+            f"{found.under_provisioned_percent:.2f} %",
+            f"{found.capacity_changes_per_day:.0f}",
+            f"{row.target:.0%}" if row.target is not None else "",
+            style="bold green" if row.policy == "predictive" else "",
+        )
+    return table
