@@ -40,9 +40,7 @@ def write_load(
     load = pd.Series(
         scale * np.maximum((110 - 70 * np.cos((hours - 3) / 24 * 2 * np.pi)) * weekend + noise, 0), index=index
     )
-    path.write_text(
-        "timestamp,value\n" + "".join(f"{stamp.isoformat()},{value:.3f}\n" for stamp, value in load.items())
-    )
+    load.rename("value").rename_axis("timestamp").to_csv(path, date_format="%Y-%m-%dT%H:%M:%SZ")
     return load
 
 

@@ -262,7 +262,7 @@ def test_a_little_too_high_is_left_and_too_low_is_always_raised() -> None:
     near = [slot.floor for slot in higher.slots[:-1] if slot.start <= NOW + 6 * HOUR]
     far = [slot.floor for slot in higher.slots[:-1] if slot.start > NOW + 6 * HOUR]
     assert set(near) == {21}
-    assert set(far) == {26}  # with a margin, so that a growing load does not rewrite it in each run
+    assert set(far) == {28}  # with a margin, so that a growing load does not rewrite it in each run
 
 
 def test_a_near_slot_that_is_much_too_high_is_lowered_and_a_far_one_waits() -> None:

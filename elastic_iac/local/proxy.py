@@ -169,6 +169,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(response.body)
         self.wfile.flush()
 
+    def handle_expect_100(self) -> bool:
+        """Let the client go on at once: the answer would else wait in the buffer, and an S3 put a second for it."""
+        going_on = super().handle_expect_100()
+        self.wfile.flush()
+        return going_on
+
     def _body(self) -> bytes:
         if "chunked" not in self.headers.get("Transfer-Encoding", ""):
             return self.rfile.read(int(self.headers.get("Content-Length") or 0))

@@ -26,7 +26,7 @@ from forecasting.schedule.people import PeopleFloor, max_size_events, people_eve
 NEAR = timedelta(hours=6)
 """Slots within this time are held to the plan closely; for those beyond, a value too high costs nothing if the job lives to plan them again."""
 
-RAISE_MARGIN = 0.2
+RAISE_MARGIN = 0.3
 """A far slot that has to be raised is raised by this much more, so that a load that grows from run to run does not rewrite it in each."""
 
 _MINUTE = timedelta(minutes=1)
