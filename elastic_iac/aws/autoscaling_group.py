@@ -11,7 +11,7 @@ from elastic_iac.aws import image as images
 from elastic_iac.aws import launch_template as launch_templates
 from elastic_iac.aws import load_balancer as load_balancers
 from elastic_iac.aws import scaling_policies, security_groups
-from elastic_iac.aws.args import AwsAutoscalingGroupArgs
+from elastic_iac.aws.args import AwsAutoscalingGroupArgs, AwsForecast
 from elastic_iac.aws.fleet import check_fleet, fleet_json, fleet_settings
 from elastic_iac.aws.instance_profile import role_args, systems_manager_policy_arn
 from elastic_iac.aws.validation import ARN, SECURITY_GROUP_ID, VPC_ID, checked, matching, refuse_unknown, text_map
@@ -42,9 +42,9 @@ class _Settled:
 def _settle(name: str, args: AwsAutoscalingGroupArgs) -> _Settled:
     NAME("name", name)
     refuse_unknown("", args, AwsAutoscalingGroupArgs)
-    check_fleet(name, args)
+    refuse_unknown("forecast", args["forecast"], AwsForecast)
     balancer = args.get("load_balancer")
-    return _Settled(
+    settled = _Settled(
         vpc_id=checked("vpc_id", args["vpc_id"], VPC_ID),
         image=images.settle_image(args),
         launch=launch_templates.settle_launch(args),
@@ -64,6 +64,8 @@ def _settle(name: str, args: AwsAutoscalingGroupArgs) -> _Settled:
         },
         tags=checked("tags", args.get("tags", {}), text_map).apply(lambda tags: {"Name": name, **tags}),
     )
+    check_fleet(name, args)
+    return settled
 
 
 @dataclass(frozen=True)

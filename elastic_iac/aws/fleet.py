@@ -49,10 +49,10 @@ _STAND_INS: Mapping[str, object] = {
 """Required values for checking the others while these are outputs; optional outputs are left out of the early check."""
 
 _ARGUMENT_OF = (
-    ("source.cloudwatch.metric.", "forecast.load."),
-    ("source.cloudwatch.per_instance", "forecast.load.per_instance"),
-    ("source.cloudwatch.saturated_above", "forecast.saturated_cpu_percent"),
-    ("source.cloudwatch.", "forecast."),
+    ("source.metric.", "forecast.load."),
+    ("source.per_instance", "forecast.load.per_instance"),
+    ("source.saturated_above", "forecast.saturated_cpu_percent"),
+    ("source.", "forecast."),
     ("floor", "min_size"),
     ("ceiling", "max_size"),
 )
@@ -132,7 +132,6 @@ def check_fleet(name: str, args: AwsAutoscalingGroupArgs) -> None:
         SettingsError: the first wrong literal, by the argument's name.
     """
     forecast = args["forecast"]
-    refuse_unknown("forecast", forecast, AwsForecast)
     _check_nested(forecast)
     if "load" not in forecast and "load_balancer" not in args:
         raise SettingsError(

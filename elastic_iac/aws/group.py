@@ -117,14 +117,13 @@ def settle_group(args: AwsAutoscalingGroupArgs) -> Group:
 
 def _sizes(args: AwsAutoscalingGroupArgs) -> tuple[pulumi.Output[int], pulumi.Output[int], pulumi.Output[int]]:
     """Minimum, desired and maximum size, in order: compared at once where all are literals."""
-    given = {
-        "min_size": args["min_size"],
-        "desired_capacity": args.get("desired_capacity", args["min_size"]),
-        "max_size": args["max_size"],
-    }
-    minimum, desired, maximum = (checked(field, value, SIZE) for field, value in given.items())
-    if all(map(is_literal, given.values())):
-        _in_order(list(given.values()))
+    minimum = checked("min_size", args["min_size"], SIZE)
+    given = args.get("desired_capacity")
+    desired = minimum if given is None else checked("desired_capacity", given, SIZE)
+    maximum = checked("max_size", args["max_size"], SIZE)
+    literals = [args["min_size"], args["min_size"] if given is None else given, args["max_size"]]
+    if all(map(is_literal, literals)):
+        _in_order(literals)
     ordered = pulumi.Output.all(minimum, desired, maximum).apply(_in_order)
     return ordered.apply(lambda sizes: sizes[0]), ordered.apply(lambda sizes: sizes[1]), ordered.apply(lambda s: s[2])
 

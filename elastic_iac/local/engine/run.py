@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import threading
-from collections.abc import Callable, Generator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-import pulumi
 from pulumi.runtime import mocks
-from pulumi.runtime.config import set_all_config
-from pulumi.runtime.settings import get_root_resource
-from pulumi.runtime.stack import Stack, run_pulumi_func
 
 from elastic_iac.local.engine import autoscaling, ec2, iam, load_balancing
 from elastic_iac.local.engine.deployment import (
@@ -28,6 +20,7 @@ from elastic_iac.local.engine.deployment import (
     Unproven,
 )
 from elastic_iac.local.engine.invokes import INVOKES
+from elastic_iac.local.engine.program import Monitor, run_program
 from elastic_iac.local.engine.shapes import lost, native, physical_name
 
 HANDLERS: Mapping[str, Handler] = {**ec2.HANDLERS, **iam.HANDLERS, **autoscaling.HANDLERS, **load_balancing.HANDLERS}
@@ -59,28 +52,13 @@ def up(
     Raises:
         EngineError: the program declares or calls what the engine does not know.
     """
-
-    def run() -> tuple[mocks.MockMonitor, dict[str, Any]]:
-        """In a thread and a context of its own: Pulumi's runtime keeps its settings and its event loop there."""
-        loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(loop)
-        try:
-            set_all_config(dict(config or {}))
-            monitor = _Monitor(creator)
-            mocks.set_mocks(creator, project=project, stack=stack, preview=preview, monitor=monitor)
-            outputs = loop.run_until_complete(_outputs_of(program))
-            return monitor, outputs
-        finally:
-            loop.run_until_complete(loop.shutdown_default_executor())
-            loop.close()
-
     creator = _Creator(cloud, project, stack, default_tags or {}, preview=preview)
-    with ThreadPoolExecutor(1, thread_name_prefix="engine") as thread:
-        try:
-            monitor, outputs = thread.submit(contextvars.Context().run, run).result()
-        except BaseException:
-            creator.remove()
-            raise
+    monitor = Monitor(creator)
+    try:
+        outputs = run_program(program, monitor, project=project, stack=stack, config=config, preview=preview)
+    except BaseException:
+        creator.remove()
+        raise
     resources = [_resource(urn, made.id) for urn, made in monitor.get_registered_resources().items()]
     return Deployment(
         stack=stack,
@@ -92,42 +70,9 @@ def up(
     )
 
 
-async def _outputs_of(program: Callable[[], object]) -> dict[str, Any]:
-    def run() -> None:
-        program()
-
-    await run_pulumi_func(run)
-    root = cast("Stack", get_root_resource())
-    return {name: await pulumi.Output.from_input(value).future() for name, value in root.outputs.items()}
-
-
 def _resource(urn: str, resource_id: str | None) -> Resource:
     kinds, name = urn.split("::")[2:4]
     return Resource(type=kinds.split("$")[-1], name=name, urn=urn, id=resource_id or None)
-
-
-@contextmanager
-def _event_loop() -> Generator[None, None, None]:
-    """An event loop for a worker thread in which the monitor answers: it makes one if there is none, and leaves it unclosed."""
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    try:
-        yield
-    finally:
-        asyncio.set_event_loop(None)
-        loop.close()
-
-
-class _Monitor(mocks.MockMonitor):
-    """Pulumi's testing monitor, whose worker threads close the event loops they need."""
-
-    def Invoke(self, request: Any) -> Any:  # noqa: N802 - the monitor's protocol
-        with _event_loop():
-            return super().Invoke(request)  # pyright: ignore[reportUnknownMemberType] - the SDK leaves the request untyped
-
-    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the monitor's protocol
-        with _event_loop():
-            return super().RegisterResource(request)  # pyright: ignore[reportUnknownMemberType] - as above
 
 
 class _Creator(mocks.Mocks):

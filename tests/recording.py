@@ -1,0 +1,125 @@
+"""What a Pulumi program registers, recorded against Pulumi's testing monitor; and golden files."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from pulumi.runtime import mocks
+from pulumi.runtime.rpc import deserialize_properties
+
+from elastic_iac.local.engine.program import Monitor, run_program
+from elastic_iac.local.engine.shapes import native
+
+with warnings.catch_warnings():
+    # The SDK warns of a resource's new name when its module is imported, whoever uses it.
+    warnings.filterwarnings("ignore", message="aws.ec2/encryptioncontrol", category=DeprecationWarning)
+    import pulumi_aws.ec2
+
+    assert pulumi_aws.ec2.LaunchTemplate
+
+GOLDEN = Path(__file__).resolve().parent / "golden"
+
+ANSWERS: Mapping[str, Mapping[str, Any]] = {
+    "aws:index/getRegion:getRegion": {"region": "eu-central-1"},
+    "aws:index/getPartition:getPartition": {"partition": "aws"},
+    "aws:ssm/getParameter:getParameter": {"insecureValue": "ami-0123456789abcdef0"},
+    "aws:ec2/getVpc:getVpc": {"id": "vpc-0de"},
+    "aws:ec2/getSubnets:getSubnets": {"ids": ["subnet-0a", "subnet-0b"]},
+}
+
+
+@dataclass(frozen=True)
+class Registration:
+    """One resource as it was registered; `parent` and `depends_on` are names."""
+
+    type: str
+    name: str
+    parent: str
+    inputs: dict[str, Any]
+    ignore_changes: list[str] = field(default_factory=list[str])
+    depends_on: list[str] = field(default_factory=list[str])
+
+
+class Mocks(mocks.Mocks):
+    """A cloud that gives every resource plausible outputs and answers functions from a table."""
+
+    def __init__(self, answers: Mapping[str, Mapping[str, Any]] = ANSWERS) -> None:
+        self.answers = answers
+        self.calls: list[tuple[str, Mapping[str, Any]]] = []
+
+    def call(self, args: mocks.MockCallArgs) -> Any:
+        given = cast("Mapping[str, Any]", args.args)
+        self.calls.append((args.token, given))
+        return {**given, **self.answers[args.token]}
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        if not args.custom:
+            return None, {}
+        inputs = cast("Mapping[str, Any]", args.inputs)
+        named = {"name": f"{args.name}-0", "arn": f"arn:aws:mock:::{args.name}"}
+        suffix = {"arnSuffix": f"suffix/{args.name}", "dnsName": f"{args.name}.example.com", "zoneId": "Z0"}
+        return f"{args.name}-id", {**named, **suffix, "latestVersion": 3, **inputs}
+
+
+class Recorder(Monitor):
+    """Pulumi's testing monitor, with what the mocks are not told: parents, options, dependencies."""
+
+    def __init__(self, cloud: Mocks) -> None:
+        super().__init__(cloud)
+        self.cloud = cloud
+        self.registrations: list[Registration] = []
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the monitor's protocol
+        if request.type != "pulumi:pulumi:Stack":
+            self.registrations.append(
+                Registration(
+                    type=request.type,
+                    name=request.name,
+                    parent=_name(request.parent),
+                    inputs=native(cast("dict[str, Any]", deserialize_properties(request.object))),
+                    ignore_changes=list(request.ignoreChanges),
+                    depends_on=sorted(map(_name, request.dependencies)),
+                )
+            )
+        return super().RegisterResource(request)
+
+    def of(self, type_end: str) -> list[Registration]:
+        """Registrations whose type ends so, e.g. `:Group`."""
+        return [item for item in self.registrations if item.type.endswith(type_end)]
+
+    def one(self, type_end: str, name_end: str = "") -> Registration:
+        """The one registration whose type and name end so."""
+        (found,) = (item for item in self.of(type_end) if item.name.endswith(name_end))
+        return found
+
+
+def _name(urn: str) -> str:
+    return urn.rsplit("::", maxsplit=1)[-1]
+
+
+def record(
+    program: Callable[[], object], *, stack: str = "test", preview: bool = False, cloud: Mocks | None = None
+) -> tuple[Recorder, dict[str, Any]]:
+    """Run the program; what it registered and what it exported."""
+    recorder = Recorder(cloud or Mocks())
+    outputs = run_program(program, recorder, project="elastic-iac", stack=stack, preview=preview)
+    return recorder, outputs
+
+
+def as_json(registrations: list[Registration]) -> list[dict[str, Any]]:
+    """Registrations in an order of their own: threads register in any."""
+    return [asdict(item) for item in sorted(registrations, key=lambda item: (item.type, item.name))]
+
+
+def golden(name: str, value: Any) -> Any:
+    """The value that the file holds; with UPDATE_GOLDEN set the file is first written from `value`, to be read in the diff."""
+    path = GOLDEN / name
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    return json.loads(path.read_text(encoding="utf-8"))
