@@ -43,7 +43,10 @@ def estimate_arma(series: FloatArray, ar_order: int, ma_order: int) -> Arma:
     found, _ = regressions.hannan_rissanen(series / scale, ar_order=ar_order, ma_order=ma_order, demean=False)
     if not (found.is_stationary and found.is_invertible):
         found, details = innovations.innovations_mle(
-            series / scale, order=(ar_order, 0, ma_order), demean=False, minimize_kwargs={"method": "L-BFGS-B"}
+            series / scale,
+            order=(ar_order, 0, ma_order),
+            demean=False,
+            minimize_kwargs={"method": "L-BFGS-B", "options": {"maxiter": 50}},
         )
         if not details.minimize_results.success:
             raise DidNotConvergeError(f"maximum likelihood: {details.minimize_results.message}")

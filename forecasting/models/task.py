@@ -77,7 +77,7 @@ def check(
         raise SettingsError("budget_seconds", budget_seconds, "a number of seconds above 0")
     try:
         ZoneInfo(time_zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError, TypeError) as error:
         raise SettingsError("time_zone", time_zone, "an IANA time zone such as 'Europe/Berlin' or 'UTC'") from error
 
     series, flags = series.iloc[-HISTORY_DAYS * steps_per_day :], flags[-HISTORY_DAYS * steps_per_day :]
