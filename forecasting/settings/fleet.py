@@ -197,7 +197,9 @@ class Fleet(Settings):
     events: tuple[Event, ...] = Field(default=(), description="Known future events.")
     time_zone: TimeZoneName = Field(default="UTC", description="IANA zone whose days and weeks the load follows.")
     max_load: Float | None = Field(
-        default=None, gt=0, description="A sample above this is a wrong unit or a broken exporter: nothing is written."
+        default=None,
+        gt=0,
+        description="Samples above this are a wrong unit or a broken exporter: a few are left out, several in a day hold the fleet.",
     )
     dry_run: Bool = Field(default=False, description="Plan and record, write nothing to the cloud.")
     enabled: Bool = Field(
