@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
+# Compiled modules are kept, whatever the environment says: without them every start compiles pandas and pulumi anew, which takes seconds.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test lint bench lock clean
 .DEFAULT_GOAL := help
 
@@ -20,15 +23,21 @@ $(VENV)/bootstrapped: requirements/bootstrap.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 	@touch $@
 
+# uv takes seconds where pip takes minutes; pip is what a network of its own rules (a mirror, a proxy) is most often set up for.
+export UV_SYSTEM_CERTS := true
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
+install = $(UV) $(1) || $(PIP) $(1)
+
 # Two sets: the demo needs no test tools. The larger set holds the smaller, so `make demo` after `make test` installs nothing.
 $(VENV)/demo: $(VENV)/bootstrapped requirements/demo.txt pyproject.toml
-	@test -e $(VENV)/dev || $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/demo.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@test -e $(VENV)/dev || { $(call install,--require-hashes -r requirements/demo.txt); }
+	@$(call install,--no-deps --no-build-isolation --editable .)
 	@touch $@
 
 $(VENV)/dev: $(VENV)/bootstrapped requirements/dev.txt pyproject.toml
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(call install,--require-hashes -r requirements/dev.txt)
+	@$(call install,--no-deps --no-build-isolation --editable .)
 	@touch $@ $(VENV)/demo
 
 demo: $(VENV)/demo
