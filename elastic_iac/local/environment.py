@@ -63,15 +63,20 @@ def ministack_python() -> Path:
 
 
 def _build(folder: Path, python: Path, requirements: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)  # left by a build that was interrupted
-    uv = _uv()
+    """With uv, which takes seconds; else with pip, which a network with a mirror or proxy of its own is most often set up for."""
     install = ["install", "--quiet", "--require-hashes", "-r", str(requirements)]
+    uv = _uv()
     if uv:
-        run_quietly([uv, "venv", "--quiet", "--no-project", "--python", sys.executable, str(folder)])
-        run_quietly([uv, "pip", *install, "--python", str(python)])
-    else:
-        run_quietly([sys.executable, "-m", "venv", str(folder)])
-        run_quietly([str(python), "-m", "pip", "--disable-pip-version-check", *install])
+        try:
+            shutil.rmtree(folder, ignore_errors=True)  # left by a build that was interrupted
+            run_quietly([uv, "venv", "--quiet", "--no-project", "--python", sys.executable, str(folder)])
+            run_quietly([uv, "pip", *install, "--system-certs", "--python", str(python)])
+            return
+        except LocalCloudError:
+            pass
+    shutil.rmtree(folder, ignore_errors=True)
+    run_quietly([sys.executable, "-m", "venv", str(folder)])
+    run_quietly([str(python), "-m", "pip", "--disable-pip-version-check", *install])
 
 
 def _uv() -> str | None:
