@@ -80,6 +80,7 @@ def _lost_value(declared: Any, read: Any, path: str) -> list[str]:
 
 def _comparable(value: Any) -> Any:
     """Documents are compared by what they say."""
-    if isinstance(value, str) and value.startswith("{"):
-        return json.loads(value)
-    return value
+    try:
+        return json.loads(value) if isinstance(value, str) and value.startswith("{") else value
+    except json.JSONDecodeError:
+        return value

@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+from pulumi.runtime.config import set_all_config
+from pydantic.alias_generators import to_camel
+
+from elastic_iac.aws import args as arguments
+from elastic_iac.local.engine.program import run_program
+from elastic_iac.local.engine.project import read_project
+from forecasting.errors import SettingsError
+from forecasting.settings import Fleet
+from stacks import settings
+from tests.recording import Mocks, Recorder
+
+STACKS = ["local", "dev", "staging", "prod"]
+ROOT = Path(__file__).resolve().parents[1]
+GROUP: dict[str, Any] = {
+    "name": "web",
+    "instanceType": "t3.micro",
+    "amiId": "ami-0a",
+    "minSize": 1,
+    "maxSize": 2,
+    "loadBalancer": {"instancePort": 80},
+    "forecast": {"loadPerInstance": 5},
+}
+
+
+def deploy(stack: str, **changes: str) -> tuple[Recorder, dict[str, Any]]:
+    project, recorder = read_project(stack), Recorder(Mocks())
+    outputs = run_program(
+        project.run, recorder, project=project.name, stack=stack, config={**project.config, **changes}
+    )
+    return recorder, outputs
+
+
+def read(**config: Any) -> settings.Stack:
+    set_all_config(
+        {f"p:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+    )
+    return settings.read_stack(pulumi.Config("p"), pulumi.Config("aws"))
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_environment_exports_what_the_job_reads(stack: str) -> None:
+    recorder, outputs = deploy(stack)
+    names = [item["name"] for item in json.loads(read_project(stack).config["elastic-iac:groups"])]
+    fleets = [Fleet.model_validate_json(fleet) for fleet in outputs["fleets"]]
+    assert [fleet.name for fleet in fleets] == [f"{stack}-{name}" for name in names]
+    assert list(outputs["groups"]) == list(outputs["urls"]) == names
+    assert {item.name for item in recorder.of(":AwsAutoscalingGroup")} == {f"{stack}-{name}" for name in names}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_environment_is_told_apart_by_its_tags(stack: str) -> None:
+    assert read_project(stack).default_tags == {"project": "elastic-iac", "environment": stack}
+    for group in deploy(stack)[0].of("group:Group"):
+        tags = {tag["key"]: tag["value"] for tag in group.inputs["tags"]}
+        assert tags["environment"] == stack
+        assert all(tag["propagateAtLaunch"] for tag in group.inputs["tags"])
+
+
+def test_no_two_environments_share_a_resource() -> None:
+    registered = [(item.type, item.name) for stack in STACKS for item in deploy(stack)[0].registrations]
+    assert len(set(registered)) == len(registered)
+
+
+def test_environments_differ_as_such_environments_do() -> None:
+    groups = {stack: deploy(stack)[0].one("group:Group", "-web-group").inputs for stack in STACKS}
+    fleets = {stack: Fleet.model_validate_json(deploy(stack)[1]["fleets"][0]) for stack in STACKS}
+    ceilings = [groups[stack]["maxSize"] for stack in ("dev", "staging", "prod")]
+    assert ceilings == sorted(ceilings)
+    assert [stack for stack in STACKS if "warmPool" in groups[stack]] == ["prod"]
+    assert [stack for stack in STACKS if fleets[stack].dry_run] == ["dev"]
+    spot = {
+        stack: group["mixedInstancesPolicy"]["instancesDistribution"]["onDemandPercentageAboveBaseCapacity"]
+        for stack, group in groups.items()
+        if "mixedInstancesPolicy" in group
+    }
+    assert spot == {"dev": 0, "staging": 50, "prod": 70}
+
+
+@pytest.mark.parametrize(
+    ("stack", "ports"), [("local", {80}), ("dev", {80}), ("staging", {80, 443}), ("prod", {80, 443})]
+)
+def test_what_is_public_and_not_a_trial_speaks_tls(stack: str, ports: set[int]) -> None:
+    assert {item.inputs["port"] for item in deploy(stack)[0].of(":Listener")} == ports
+
+
+def test_the_default_vpc_is_used_where_no_network_is_given() -> None:
+    local, staging = deploy("local")[0], deploy("staging")[0]
+    assert local.one("group:Group").inputs["vpcZoneIdentifiers"] == ["subnet-0a", "subnet-0b"]
+    assert ("aws:ec2/getVpc:getVpc", {"default": True}) in local.cloud.calls
+    assert staging.one("group:Group", "-web-group").inputs["vpcZoneIdentifiers"][0] == "subnet-0a1b2c3d4e5f60001"
+    assert not [token for token, _ in staging.cloud.calls if "getVpc" in token]
+
+
+def test_a_higher_ceiling_reaches_the_group_and_the_fleet() -> None:
+    groups = json.loads(read_project("local").config["elastic-iac:groups"])
+    groups[0]["maxSize"] = 33
+    recorder, outputs = deploy("local", **{"elastic-iac:groups": json.dumps(groups)})
+    assert recorder.one("group:Group").inputs["maxSize"] == 33
+    assert Fleet.model_validate_json(outputs["fleets"][0]).ceiling == 33
+
+
+WRONG: list[tuple[str, dict[str, Any]]] = [
+    ("groups", {"groups": []}),
+    ("groups.0.minSize", {"groups": [{**GROUP, "minSize": "1"}]}),
+    ("groups.0.maxSize", {"groups": [{key: value for key, value in GROUP.items() if key != "maxSize"}]}),
+    ("groups.0.maxsize", {"groups": [{**GROUP, "maxsize": 3}]}),
+    ("groups.0.loadBalancer.port", {"groups": [{**GROUP, "loadBalancer": {"instancePort": 80, "port": 80}}]}),
+    (
+        "groups.0.targetTracking.0.metric",
+        {"groups": [{**GROUP, "targetTracking": [{"metric": "ram", "targetValue": 1}]}]},
+    ),
+    ("vpcId and subnetIds", {"groups": [GROUP], "vpcId": "vpc-0a"}),
+    ("different names", {"groups": [GROUP, GROUP]}),
+]
+
+
+@pytest.mark.parametrize(("field", "config"), WRONG, ids=[field for field, _ in WRONG])
+def test_wrong_configuration_is_named_by_its_key(field: str, config: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError) as raised:
+        read(**config)
+    assert field in str(raised.value)
+
+
+def test_configuration_becomes_the_components_arguments() -> None:
+    group = read(
+        groups=[
+            {
+                **GROUP,
+                "forecast": {
+                    "loadPerInstance": 5,
+                    "events": [
+                        {"name": "sale", "start": "2027-11-26T08:00:00+01:00", "end": "2027-11-27T08:00:00+01:00"}
+                    ],
+                },
+            }
+        ]
+    ).groups[0]
+    given = group.args(vpc_id="vpc-0a", subnet_ids=["subnet-0a", "subnet-0b"], tags={"a": "b"})
+    assert given == {
+        "instance_type": "t3.micro",
+        "ami_id": "ami-0a",
+        "min_size": 1,
+        "max_size": 2,
+        "load_balancer": {"instance_port": 80},
+        "forecast": {
+            "load_per_instance": 5,
+            "events": [{"name": "sale", "start": "2027-11-26T08:00:00+01:00", "end": "2027-11-27T08:00:00+01:00"}],
+        },
+        "vpc_id": "vpc-0a",
+        "subnet_ids": ["subnet-0a", "subnet-0b"],
+        "tags": {"a": "b"},
+    }
+
+
+PAIRS = [
+    (settings.RootVolume, arguments.AwsRootVolume),
+    (settings.InstanceType, arguments.AwsInstanceType),
+    (settings.MixedInstances, arguments.AwsMixedInstances),
+    (settings.WarmPool, arguments.AwsWarmPool),
+    (settings.InstanceRefresh, arguments.AwsInstanceRefresh),
+    (settings.Metric, arguments.AwsMetric),
+    (settings.Load, arguments.AwsLoad),
+    (settings.TargetTracking, arguments.AwsTargetTracking),
+    (settings.LoadBalancer, arguments.AwsLoadBalancer),
+    (settings.Prices, arguments.LoadPrices),
+    (settings.Event, arguments.LoadEvent),
+    (settings.Forecast, arguments.AwsForecast),
+]
+
+
+@pytest.mark.parametrize(("model", "declared"), PAIRS, ids=[model.__name__ for model, _ in PAIRS])
+def test_the_settings_are_the_components_arguments_field_by_field(model: Any, declared: type) -> None:
+    assert set(model.model_fields) == set(declared.__annotations__)
+    required = {name for name, field in model.model_fields.items() if field.is_required()}
+    assert required == getattr(declared, "__required_keys__")  # noqa: B009 - a TypedDict's, which the type checker does not see
+
+
+def test_a_group_has_every_argument_but_the_network() -> None:
+    given_by_the_stack = {"vpc_id", "subnet_ids", "tags"}
+    declared = set(arguments.AwsAutoscalingGroupArgs.__annotations__) - given_by_the_stack
+    assert set(settings.Group.model_fields) - {"name"} == declared
+
+
+def test_the_manifest_declares_what_the_program_reads() -> None:
+    manifest = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))
+    assert (manifest["main"], manifest["stackConfigDir"]) == ("stacks", "stacks")
+    assert set(manifest["config"]) == {to_camel(name) for name in settings.Stack.model_fields} - {"defaultTags"}
+    assert {key for key, declared in manifest["config"].items() if "default" not in declared} == {"groups"}
