@@ -95,7 +95,7 @@ def _load() -> pd.Series[float]:
     random = np.random.default_rng(7)
     hour = index.hour.to_numpy() + index.minute.to_numpy() / 60
     day = 0.3 + np.exp(-(((hour - 12) / 4) ** 2))
-    week = np.where(index.dayofweek.to_numpy() >= 5, 0.6, 1.0)
+    week = np.where(index.day_of_week.to_numpy() >= 5, 0.6, 1.0)
     return pd.Series(900 * day * week * np.exp(random.normal(0, 0.08, len(index))), index=index)
 
 

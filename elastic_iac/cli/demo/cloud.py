@@ -77,7 +77,12 @@ def provision(aws: LocalAws, trace: Trace) -> Stack:
     group |= {
         "maxSize": CEILING,
         "targetTracking": [{"metric": "alb-requests", "targetValue": 60 * load_per_instance}],
-        "forecast": {**group["forecast"], "loadPerInstance": load_per_instance, "periodSeconds": trace.sample_seconds},
+        "forecast": {
+            **group["forecast"],
+            "loadPerInstance": load_per_instance,
+            "periodSeconds": trace.sample_seconds,
+            "stepMinutes": trace.step_minutes,
+        },
     }
     deployment = provision_stack(aws, STACK, adjust={key: json.dumps([group])})
     return Stack(deployment, parse_fleet(json.loads(deployment.outputs["fleets"][0])))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,6 +17,8 @@ MIN_HISTORY_DAYS = 2
 UNSEEN_HOURS = 48
 SYNTHETIC_SECONDS = 300
 SYNTHETIC_SEED = 20260301
+SAMPLE_SECONDS = tuple(60 * minutes for minutes in (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60))
+"""Lengths of a sample: CloudWatch's periods are whole minutes, and a forecast's step holds whole samples."""
 
 _UNSEEN = timedelta(hours=UNSEEN_HOURS)
 
@@ -41,6 +42,11 @@ class Trace:
     now: datetime
     moved_by: timedelta
     synthetic: bool
+
+    @property
+    def step_minutes(self) -> int:
+        """The shortest step of a forecast, of a quarter of an hour or more, that holds whole samples."""
+        return next(minutes for minutes in (15, 30, 60) if 60 * minutes % self.sample_seconds == 0)
 
     @property
     def history(self) -> pd.Series[float]:
@@ -70,8 +76,8 @@ def file_trace(path: Path, present: datetime) -> Trace:
     """
     reading = read_csv(path)
     load = reading.load[~reading.load.index.duplicated(keep="last")].sort_index()
-    seconds = max(60, math.ceil(reading.sample_seconds / 60) * 60)  # CloudWatch's periods are whole minutes
-    if seconds > 3600:
+    seconds = next((length for length in SAMPLE_SECONDS if length >= reading.sample_seconds), None)
+    if seconds is None:
         raise InputError(f"{path}: samples of {reading.sample_seconds} s; expected one an hour or more often")
     sample = pd.Timedelta(seconds=seconds)
     load = load.resample(sample).mean()
@@ -105,7 +111,7 @@ def synthetic_trace(present: datetime) -> Trace:
     hour = index.hour.to_numpy() + index.minute.to_numpy() / 60
     # A working day: a steep morning, a lunch dip, a long evening; weekends at two thirds.
     day = 0.25 + 0.75 * np.exp(-(((hour - 11) / 3.2) ** 2)) + 0.55 * np.exp(-(((hour - 17.5) / 3.0) ** 2))
-    week = np.where(index.dayofweek.to_numpy() >= 5, 0.66, 1.0)
+    week = np.where(index.day_of_week.to_numpy() >= 5, 0.66, 1.0)
     wander = np.zeros(len(index))
     for step, shock in enumerate(random.normal(0, 0.018, len(index) - 1), start=1):
         wander[step] = 0.97 * wander[step - 1] + shock
