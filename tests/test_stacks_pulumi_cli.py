@@ -1,0 +1,134 @@
+"""The stacks under the Pulumi CLI itself, with a local backend, pointed at the emulated cloud."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pulumi import automation
+
+from elastic_iac.local.aws import LocalAws
+from elastic_iac.local.engine.project import CHECKOUT
+from forecasting.settings import Fleet
+
+pytestmark = [
+    pytest.mark.pulumi_cli,
+    pytest.mark.skipif(shutil.which("pulumi") is None, reason="the Pulumi CLI is not on PATH"),
+    pytest.mark.timeout(1200),
+]
+
+STACKS = ["local", "dev", "staging", "prod"]
+
+
+class Environment:
+    """One stack of a copy of the project: the CLI writes into its configuration."""
+
+    def __init__(self, folder: Path, name: str, variables: dict[str, str]) -> None:
+        shutil.copytree(CHECKOUT / "stacks", folder / "stacks", ignore=shutil.ignore_patterns("__pycache__"))
+        manifest = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text(encoding="utf-8"))
+        manifest["runtime"]["options"]["virtualenv"] = sys.prefix
+        (folder / "Pulumi.yaml").write_text(yaml.safe_dump(manifest, sort_keys=False), encoding="utf-8")
+        state = folder / "state"
+        state.mkdir()
+        backend = {"PULUMI_BACKEND_URL": state.as_uri(), "PULUMI_CONFIG_PASSPHRASE": "test"}
+        quiet = {"PULUMI_SKIP_UPDATE_CHECK": "true"}
+        self._config = folder / "stacks" / f"Pulumi.{name}.yaml"
+        self.stack = automation.create_or_select_stack(
+            name,
+            work_dir=str(folder),
+            opts=automation.LocalWorkspaceOptions(env_vars={**variables, **backend, **quiet}),
+        )
+
+    def up(self) -> dict[str, int]:
+        """Deploy; how many resources were created, updated, left the same, ..."""
+        return _changes(self.stack.up().summary.resource_changes)
+
+    def preview(self) -> dict[str, int]:
+        """What a deployment would do."""
+        return _changes(self.stack.preview().change_summary)
+
+    def configure(self, change: Callable[[dict[str, Any]], None]) -> None:
+        """Change the first group's settings in the stack's configuration file."""
+        settings = yaml.safe_load(self._config.read_text(encoding="utf-8"))
+        change(settings["config"]["elastic-iac:groups"][0])
+        self._config.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+
+    def resources(self) -> list[dict[str, Any]]:
+        """The resources of the stack's state that stand in the cloud."""
+        state = self.stack.export_stack().deployment or {}
+        return [item for item in state.get("resources", []) if item["type"].startswith("aws:")]
+
+    def rewrite(self, kind: str, **properties: Any) -> None:
+        """Let the state say that resources of a type have other properties, as a refresh does after somebody has changed them in the cloud."""
+        exported = self.stack.export_stack()
+        state = copy.deepcopy(dict(exported.deployment or {}))
+        found = [item for item in state["resources"] if item["type"] == kind]
+        assert found
+        for item in found:
+            item["inputs"].update(properties)
+            item["outputs"].update(properties)
+        self.stack.import_stack(automation.Deployment(version=exported.version, deployment=state))
+
+
+def _changes(changes: Mapping[Any, int] | None) -> dict[str, int]:
+    """Counts by the name of the operation; the history has names, an event has members of an enumeration."""
+    return {automation.OpType(kind).value: count for kind, count in (changes or {}).items() if count}
+
+
+@pytest.fixture(params=STACKS)
+def environment(request: pytest.FixtureRequest, tmp_path: Path, aws: LocalAws) -> Iterator[Environment]:
+    made = Environment(tmp_path, request.param, aws.environment())
+    yield made
+    made.stack.destroy()
+
+
+def test_the_life_of_an_environment(environment: Environment) -> None:
+    preview = environment.preview()
+    assert set(preview) == {"create"}
+    assert environment.resources() == []
+
+    assert environment.up() == preview
+    assert set(environment.up()) == {"same"}
+
+    environment.rewrite("aws:autoscaling/group:Group", minSize=3, desiredCapacity=3)
+    assert set(environment.up()) == {"same"}
+
+    def raise_ceiling(group: dict[str, Any]) -> None:
+        group["maxSize"] += 1
+
+    environment.configure(raise_ceiling)
+    changes = environment.up()
+    assert changes.pop("same")
+    assert changes == {"update": 1}
+    assert set(environment.up()) == {"same"}
+
+    environment.stack.destroy()
+    assert environment.resources() == []
+
+
+def test_an_image_is_held_until_a_refresh(environment: Environment) -> None:
+    """The parameter names another image than the one that is deployed: an unrelated update must not replace instances."""
+    environment.up()
+    environment.rewrite("aws:ec2/launchTemplate:LaunchTemplate", imageId="ami-00000000000000000")
+    assert set(environment.up()) == {"same"}
+
+    environment.configure(lambda group: group.update(refreshAmi=True))
+    assert environment.preview()["update"] >= 1
+    environment.up()
+    images = {item["inputs"]["imageId"] for item in environment.resources() if "LaunchTemplate" in item["type"]}
+    others = len(environment.stack.outputs()["groups"].value) - 1  # only the first group was to be refreshed
+    assert ("ami-00000000000000000" in images) == (others > 0)
+    assert len(images) == min(others, 1) + 1
+
+
+def test_the_fleets_are_what_the_job_reads(environment: Environment) -> None:
+    environment.up()
+    outputs = environment.stack.outputs()
+    fleets = [Fleet.model_validate_json(fleet) for fleet in outputs["fleets"].value]
+    assert [fleet.target.group_name for fleet in fleets] == list(outputs["groups"].value.values())
