@@ -16,6 +16,8 @@ CHOICE_DAYS = 28
 """Older days say little about the next ones."""
 
 RESAMPLES = 200
+TOLERANCE = 0.1
+"""Differences in uncovered load that are small beside this share of the goal hardly count."""
 BLOCK_DAYS = 3
 """Days next to each other are alike: resampling takes them in blocks."""
 
@@ -111,12 +113,14 @@ def _counts(positions: npt.NDArray[np.int64], days: int) -> FloatArray:
 def cost_at(uncovered: float, frontier: tuple[FloatArray, FloatArray], tolerance: float) -> float:
     """Cost at which a frontier leaves `uncovered` of the load.
 
-    Log cost is interpolated over log(uncovered + tolerance): shares far below the tolerance are all as good as none. Beyond its ends the frontier is
-    held, so a policy that leaves less uncovered than the frontier ever does is compared with the frontier's dearest point.
+    Log cost is interpolated over log(uncovered + tolerance): shares far below the tolerance are nearly as good as none, and a tenth of it is as good.
+    Beyond its ends the frontier is held, so a policy that leaves less uncovered than the frontier ever does is compared with its dearest point.
     """
     cost, left = _ascending(frontier)
-    place = np.interp(-math.log(uncovered + tolerance), -np.log(left + tolerance), np.log(cost))
-    return math.exp(float(place))
+    enough = int(np.searchsorted(-left, -tolerance / 10)) + 1
+    depth = -np.log(np.maximum(left[:enough], tolerance / 10) + tolerance)
+    wanted = -math.log(max(uncovered, tolerance / 10) + tolerance)
+    return math.exp(float(np.interp(wanted, depth, np.log(cost[:enough]))))
 
 
 def uncovered_at(cost: float, frontier: tuple[FloatArray, FloatArray]) -> float:
@@ -139,7 +143,7 @@ def savings(ours: Days, reference: Days, weights: FloatArray | None, goal: float
     reference_cost, reference_left = reference.frontier(weights)
     return np.array(
         [
-            1.0 - cost[row, 0] / cost_at(left[row, 0], (reference_cost[row], reference_left[row]), goal / 10)
+            1.0 - cost[row, 0] / cost_at(left[row, 0], (reference_cost[row], reference_left[row]), TOLERANCE * goal)
             for row in range(len(cost))
         ]
     )

@@ -79,38 +79,63 @@ def backtest(
         SettingsError: a setting is out of range.
     """
     chosen = settings or BacktestSettings()
-    if not chosen.goal_percent > 0:
-        raise SettingsError("goal_percent", chosen.goal_percent, "a number above 0")
-    samples = _samples(reading)
-    begin, end = samples.index[0], samples.index[-1] + pd.Timedelta(seconds=reading.sample_seconds)
-    first = max(end - pd.Timedelta(days=chosen.days), begin + pd.Timedelta(days=chosen.first_days))
-    how = replace(chosen.walk, model=fleet.model, time_zone=fleet.time_zone, step_minutes=fleet.step_minutes)
+    times, how = origin_times(reading, fleet, chosen)
+    origins = walk(reading, times, how, processes=chosen.processes, progress=progress)
+    return assess(reading, origins, fleet, chosen)
+
+
+def origin_times(reading: Reading, fleet: Fleet, settings: BacktestSettings) -> tuple[list[pd.Timestamp], WalkSettings]:
+    """The origins of a backtest and how they are walked; raises as `backtest` does."""
+    if not settings.goal_percent > 0:
+        raise SettingsError("goal_percent", settings.goal_percent, "a number above 0")
+    begin, end = _span(_samples(reading), reading)
+    first = max(end - pd.Timedelta(days=settings.days), begin + pd.Timedelta(days=settings.first_days))
+    how = replace(settings.walk, model=fleet.model, time_zone=fleet.time_zone, step_minutes=fleet.step_minutes)
     times = rolling_origins(first, end, how.refresh_hours)
     if len(times) < 24 // how.refresh_hours:
         days = (end - begin) / pd.Timedelta(days=1)
-        raise InputError(f"{days:.1f} days of load are too few to replay: expected at least {chosen.first_days + 1:g}")
-    origins = walk(reading, times, how, processes=chosen.processes, progress=progress)
-    start = times[0]
-    load = per_minute(samples, reading.sample_seconds, start, int((end - start) // pd.Timedelta(minutes=1)))
-    boots = chosen.boot_minutes or (fleet.lead_time_seconds / 60,)
-    found = sweep(load, start, origins, fleet, boots, how, provider=chosen.provider, seed=chosen.seed)
-    whole = per_minute(
-        samples, reading.sample_seconds, begin.floor("1D"), int((end - begin.floor("1D")) // pd.Timedelta(minutes=1))
-    )
+        raise InputError(
+            f"{days:.1f} days of load are too few to replay: expected at least {settings.first_days + 1:g}"
+        )
+    return times, how
+
+
+def window(reading: Reading, origins: Sequence[Origin]) -> FloatArray:
+    """Load of each minute from the first origin to the end of the samples."""
+    samples = _samples(reading)
+    start, end = origins[0].at, _span(samples, reading)[1]
+    return per_minute(samples, reading.sample_seconds, start, int((end - start) // pd.Timedelta(minutes=1)))
+
+
+def assess(reading: Reading, origins: Sequence[Origin], fleet: Fleet, settings: BacktestSettings) -> Backtest:
+    """The part of a backtest that follows the walk."""
+    samples = _samples(reading)
+    begin, end = _span(samples, reading)
+    how = replace(settings.walk, model=fleet.model, time_zone=fleet.time_zone, step_minutes=fleet.step_minutes)
+    start, load = origins[0].at, window(reading, origins)
+    boots = settings.boot_minutes or (fleet.lead_time_seconds / 60,)
+    found = sweep(load, start, origins, fleet, boots, how, provider=settings.provider, seed=settings.seed)
+    day = begin.floor("1D")
+    whole = per_minute(samples, reading.sample_seconds, day, int((end - day) // pd.Timedelta(minutes=1)))
     scores = accuracy(origins, _step_means(load, how.step_minutes), start, how.step_minutes, how.quantiles)
     return Backtest(
         start=start,
         measured_from=start + pd.Timedelta(days=_days_to_choose_on(found)),
         load=load,
-        history=_series(whole, begin.floor("1D"), how.step_minutes),
+        history=_series(whole, day, how.step_minutes),
         load_per_instance=fleet.load_per_instance,
-        goal_percent=chosen.goal_percent,
+        goal_percent=settings.goal_percent,
         band=_band(origins, how),
         accuracy=scores,
-        boots=tuple(_boot(found, boot, fleet, chosen, scores) for boot in boots),
+        boots=tuple(_boot(found, boot, fleet, settings, scores) for boot in boots),
         history_days=(end - begin) / pd.Timedelta(days=1),
         forecasts=(sum(bool(len(origin.quantiles)) for origin in origins), len(origins)),
     )
+
+
+def _span(samples: pd.Series[float], reading: Reading) -> tuple[pd.Timestamp, pd.Timestamp]:
+    stamps = pd.DatetimeIndex(samples.index)
+    return stamps[0], stamps[-1] + pd.Timedelta(seconds=reading.sample_seconds)
 
 
 def _samples(reading: Reading) -> pd.Series[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from forecasting.backtest.choice import CHOICE_DAYS, Days, resampled_twice, savings
+from forecasting.replay.base import FloatArray
 
 SAMPLES = 1000
 AHEAD_DAYS = 14
@@ -18,7 +20,9 @@ MIN_DAYS = 4
 SURE = 2 / 3
 """Below this probability of either sign there is no verdict. See `designs/verdict.md` for what was measured."""
 WIDENING = 1.25
-"""Days to come differ from the past by more than resampling shows; measured on later data."""
+"""Days to come differ from the past by more than resampling shows; measured on later data, as is `UNLIKE`."""
+UNLIKE = 0.5
+"""A load whose days differ has not shown all of itself: standard deviation of the saving per mean change of the daily load, for one day of past."""
 
 SHORT_BOOT_MINUTES = 10.0
 FLAT_RATIO = 1.5
@@ -96,11 +100,14 @@ def judge(
         )
     first = max(len(ours) - CHOICE_DAYS, 0)
     ours, reactive = ours.between(first, len(ours)), reactive.between(first, len(reactive))
-    weights = resampled_twice(len(ours), ahead_days, SAMPLES, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    weights = resampled_twice(len(ours), ahead_days, SAMPLES, rng)
     found = 100 * savings(ours, reactive, weights, goal)
     median = float(np.median(found))
-    low, high = (float(value) for value in np.quantile(median + WIDENING * (found - median), [0.05, 0.95]))
-    chance = float((found > 0).mean())
+    unseen = 100 * UNLIKE * _daily_change(ours.load) / math.sqrt(len(ours))
+    spread = median + WIDENING * (found - median) + unseen * rng.standard_normal(SAMPLES)
+    low, high = (float(value) for value in np.quantile(spread, [0.05, 0.95]))
+    chance = float((spread > 0).mean())
     outcome = Outcome.UNDECIDED
     if chance >= SURE and median > 0:
         outcome = Outcome.PAYS
@@ -108,6 +115,12 @@ def judge(
         outcome = Outcome.DOES_NOT_PAY
     reason = "" if outcome is Outcome.PAYS else _reason(traits)
     return Verdict(outcome, median, low, high, chance, reason, _sentence(outcome, median, low, high, reason, traits))
+
+
+def _daily_change(load: FloatArray) -> float:
+    """Mean change of the load from day to day, in logs; the last day may be short and is left out."""
+    whole = load[:-1]
+    return float(np.abs(np.diff(np.log(np.maximum(whole, 1e-12 * whole.max() + 1e-300)))).mean())
 
 
 def _reason(traits: Traits) -> str:
