@@ -1,5 +1,6 @@
 """The Auto Scaling group: sizes, zones, instance types, health, warm pool and refresh."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -84,7 +85,8 @@ def settle_group(args: AwsAutoscalingGroupArgs) -> Group:
     Raises:
         SettingsError: the first wrong literal.
     """
-    lead_time = args["forecast"].get("lead_time_seconds", 300)
+    lead_time = checked("forecast.lead_time_seconds", args["forecast"].get("lead_time_seconds", 300), _whole_seconds)
+    grace = args.get("health_check_grace_seconds")
     warmup = checked("instance_warmup_seconds", args.get("instance_warmup_seconds", 60), whole(0, 21_600))
     mixed = args.get("mixed_instances")
     if mixed is not None:
@@ -101,11 +103,11 @@ def settle_group(args: AwsAutoscalingGroupArgs) -> Group:
         desired_capacity=desired,
         mixed=mixed,
         capacity_rebalance=checked("capacity_rebalance", args.get("capacity_rebalance", True), boolean),
-        health_check_grace_seconds=checked(
-            "health_check_grace_seconds", args.get("health_check_grace_seconds", lead_time), whole(0, 21_600)
-        ),
+        health_check_grace_seconds=lead_time
+        if grace is None
+        else checked("health_check_grace_seconds", grace, whole(0, 21_600)),
         instance_warmup_seconds=warmup,
-        wait_for_capacity=checked("forecast.lead_time_seconds", lead_time, _wait_for_capacity),
+        wait_for_capacity=lead_time.apply(lambda seconds: "0" if seconds >= SLOW_BOOT_SECONDS else "10m"),
         warm_pool=_warm_pool(args.get("warm_pool")),
         instance_refresh=_instance_refresh(args.get("instance_refresh", {"enabled": True}), warmup),
         termination_policies=[
@@ -137,8 +139,11 @@ def _in_order(sizes: list[Any]) -> list[int]:
     return [minimum, desired, maximum]
 
 
-def _wait_for_capacity(field: str, value: object) -> str:
-    return "0" if whole(0, 21_600)(field, value) >= SLOW_BOOT_SECONDS else "10m"
+def _whole_seconds(field: str, value: object) -> int:
+    """A measured time, rounded up."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 21_600:
+        raise SettingsError(field, value, "seconds from 0 to 21600")
+    return math.ceil(value)
 
 
 def _check_mixed(mixed: AwsMixedInstances) -> None:

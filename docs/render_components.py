@@ -1,0 +1,101 @@
+"""Write docs/components.md from the components' schema, so that it cannot drift: `python docs/render_components.py`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pulumi.provider.experimental.component import ComponentProvider
+from pydantic.alias_generators import to_snake
+
+import elastic_iac
+
+TARGET = Path(__file__).parent / "components.md"
+
+INTRODUCTION = """# Components
+
+Written from the components' schema by `docs/render_components.py`.
+
+A component stands for a group and all that it needs. From Python:
+
+```python
+import pulumi
+from elastic_iac import AwsAutoscalingGroup
+
+web = AwsAutoscalingGroup("web", {
+    "vpc_id": vpc_id,
+    "subnet_ids": subnet_ids,
+    "instance_type": "m7i.large",
+    "ami_ssm_parameter": "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64",
+    "min_size": 2,
+    "max_size": 20,
+    "load_balancer": {"instance_port": 8080, "health_check_path": "/health"},
+    "target_tracking": [{"metric": "alb-requests", "target_value": 6000}],
+    "forecast": {"load_per_instance": 100, "lead_time_seconds": 240},
+})
+pulumi.export("fleet", web.fleet)
+```
+
+From other languages the names are in camelCase: `pulumi package add PATH-OF-THIS-REPOSITORY` makes an SDK, YAML programs name the repository
+under `packages`. (Run either from another folder: inside this repository the CLI finds two manifests and refuses.)
+
+What a component does that one might not expect:
+
+- **Minimum and desired size are set at creation only.** Afterwards the forecast job and the scaling policies own them; `max_size` follows every
+  update. AWS refuses a maximum below the minimum that the job has set: lower `max_size` after `elastic-iac release`, or once the plan has fallen.
+- **An image from a parameter is held.** It is resolved when the group is first deployed. When the parameter names another one, the deployment's log
+  says so; `refresh_ami` true takes it. This holds for another parameter too.
+- **A changed launch template replaces instances**, step by step and with a way back, unless `instance_refresh.enabled` is false.
+- **One policy at least may scale in.** A floor only ever adds instances.
+- **Nothing but the load balancer reaches the instances.** Shell access is Systems Manager's.
+"""
+
+
+def render() -> str:
+    """The whole page."""
+    components = [getattr(elastic_iac, name) for name in elastic_iac.__all__]
+    schema = json.loads(ComponentProvider(components, "elastic-iac").schema or "{}")
+    parts = [INTRODUCTION]
+    for token, resource in schema["resources"].items():
+        parts += [f"\n## {_name(token)}\n\n{_one_line(resource['description'])}\n"]
+        parts += ["\n### Arguments\n", _table(resource["inputProperties"], resource["requiredInputs"])]
+        parts += ["\n### Outputs\n", _table(resource["properties"], resource.get("required", []))]
+    for token, kind in sorted(schema["types"].items()):
+        parts += [
+            f"\n## {_name(token)}\n\n{_one_line(kind['description'])}\n",
+            _table(kind["properties"], kind["required"]),
+        ]
+    return "\n".join(part.rstrip("\n") for part in parts) + "\n"
+
+
+def _table(fields: Mapping[str, Any], required: list[str]) -> str:
+    rows = [
+        f"| `{to_snake(name)}`{' *' if name in required else ''} | {_type(field)} | {_one_line(field['description'])} |"
+        for name, field in sorted(fields.items(), key=lambda item: (item[0] not in required, item[0]))
+    ]
+    return "\n".join(["", "| field (* always there) | type | |", "|---|---|---|", *rows])
+
+
+def _type(field: Mapping[str, Any]) -> str:
+    if "$ref" in field:
+        name = _name(field["$ref"])
+        return f"[{name}](#{name.lower()})"
+    if field["type"] == "array":
+        return f"list of {_type(field['items'])}"
+    if field["type"] == "object":
+        return f"map of {_type(field['additionalProperties'])}"
+    return str(field["type"])
+
+
+def _name(token: str) -> str:
+    return token.rsplit(":", maxsplit=1)[-1]
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    TARGET.write_text(render(), encoding="utf-8")
