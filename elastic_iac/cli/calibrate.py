@@ -51,6 +51,6 @@ def calibrate(
     output.show(
         f"load_per_instance: {found.load_per_instance:.4g}   (90 % interval {found.low:.4g} to {high})",
         f"From {found.samples} samples by {found.method}; the highest load per instance seen is {found.highest:.4g}.",
-        *(f"[bold yellow]warning:[/] {warning}" for warning in found.warnings),
+        *(f"warning: {warning}" for warning in found.warnings),
     )
     output.document({"command": "calibrate", **found.to_json()})

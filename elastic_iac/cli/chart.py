@@ -22,10 +22,11 @@ class Glyphs:
     floor: str
     axis: str
     corner: str
+    line: str
 
 
-BLOCKS = Glyphs(covered="█", beyond="▒", floor="━", axis="│", corner="└")
-ASCII = Glyphs(covered="#", beyond="!", floor="=", axis="|", corner="+")
+BLOCKS = Glyphs(covered="█", beyond="▒", floor="━", axis="│", corner="└", line="─")
+ASCII = Glyphs(covered="#", beyond="!", floor="=", axis="|", corner="+", line="-")
 
 
 def sparkline(values: Sequence[float], columns: int) -> str:
@@ -64,19 +65,19 @@ def floor_chart(
             else:
                 text.append(" ")
         text.append("\n")
-    text.append(f"   0 {glyphs.corner}{_ticks(start, hours, width)}\n", style="dim")
+    text.append(f"   0 {glyphs.corner}{_ticks(start, hours, width, glyphs)}\n", style="dim")
     return text
 
 
-def _ticks(start: datetime, hours: int, width: int) -> str:
+def _ticks(start: datetime, hours: int, width: int, glyphs: Glyphs) -> str:
     """The axis: a label every six hours, on the hour."""
-    line = ["-"] * width
+    line = [glyphs.line] * width
     first = (start + timedelta(minutes=59)).replace(minute=0, second=0, microsecond=0)
     for hour in range(hours):
         moment = first + timedelta(hours=hour)
         at = round((moment - start) / timedelta(hours=hours) * width)
         if moment.hour % 6 == 0:
-            label = f"{moment:%H:%M}" if moment.hour else f"{moment:%a %d}"
+            label = f"{moment:%H:%M}" if moment.hour else f"{moment:%a}"
             if at + len(label) <= width:
                 line[at : at + len(label)] = label
     return "".join(line)

@@ -73,7 +73,9 @@ def table(checks: Sequence[Check]) -> Table:
 def check_job(run: Run, config: Path) -> Iterator[Check]:
     """What all fleets share."""
     job = run.job
-    yield Check("job", "settings", "ok", f"{config}: job {job.name!r}, {len(job.fleets)} fleets, owner {job.owner!r}")
+    yield Check(
+        "job", "settings", "ok", f"{config}: job {job.name!r} of owner {job.owner!r}, fleets: {len(job.fleets)}"
+    )
     if not job.enabled:
         yield Check("job", "kill switch", "warn", "enabled is false: nothing is written", "set enabled: true to go on")
     if job.dry_run:

@@ -27,7 +27,7 @@ def doctor(config: options.Config, fleet: options.Fleets = None, *, as_json: opt
         checks += check_fleet(run, each)
     failed = sum(check.outcome == "fail" for check in checks)
     warned = sum(check.outcome == "warn" for check in checks)
-    output.show(table(checks), "", f"{len(checks)} checks: {failed} failed, {warned} warnings. Nothing was written.")
+    output.show(table(checks), "", f"{len(checks)} checks: {failed} failed, {warned} to look at. Nothing was written.")
     output.document(
         {"command": "doctor", "ok": not failed, "checks": [check.document() for check in checks]},
     )

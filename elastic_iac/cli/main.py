@@ -9,6 +9,7 @@ import io
 import json
 import logging
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -81,24 +82,35 @@ class _Stderr(logging.Handler):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 done, 1 failed or held, 2 wrong usage or input, 130 interrupted."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if (
+        arguments is None
+    ):  # as a program of its own: ended from outside, it still leaves no process and no folder behind
+        signal.signal(signal.SIGTERM, _terminate)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a character that a terminal lacks is no failure
     as_json = "--json" in given
     try:
-        return app(given or ["--help"], prog_name="elastic-iac", standalone_mode=False) or 0
+        code: int = app(given or ["--help"], prog_name="elastic-iac", standalone_mode=False) or 0
     except ElasticIacError as error:
         return _fail(str(error), type(error).__name__, error.exit_code, as_json=as_json)
     except typer.TyperException as error:
         hint = "" if as_json else " (elastic-iac COMMAND --help shows the options)"
         return _fail(f"{error.format_message()}{hint}", "UsageError", 2, as_json=as_json)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted", "Interrupted", INTERRUPTED, as_json=as_json)
+        code = INTERRUPTED
     except Exception as error:  # noqa: BLE001 - a defect of ours: one line for the user, the traceback for who asks for it
         if _debug():
             traceback.print_exc()
         text = f"unexpected {type(error).__name__}: {error}; this is a defect: run again with --debug before the command for the traceback"
         return _fail(text, type(error).__name__, 1, as_json=as_json)
+    if code == INTERRUPTED:
+        return _fail("interrupted", "Interrupted", INTERRUPTED, as_json=as_json)
+    return code
+
+
+def _terminate(number: int, _frame: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def _debug() -> bool:

@@ -32,7 +32,7 @@ class Output:
 
     def progress(self, text: str) -> None:
         """What is under way: on stderr, so that it is never part of a result."""
-        self._stderr.print(text, style="dim", markup=False)
+        self._stderr.print(text, style="dim")
 
     @contextmanager
     def counter(self, what: str) -> Generator[Callable[[int, int], None]]:
@@ -71,4 +71,4 @@ class Output:
 def _console(*, stderr: bool) -> Console:
     from rich.console import Console  # noqa: PLC0415 - `--help` and JSON need no tables
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+    return Console(stderr=stderr, highlight=False, markup=False)  # what a cloud or a file says may hold brackets

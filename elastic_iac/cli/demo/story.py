@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -203,7 +204,12 @@ def _tell(output: Output, scene: Scene, ending: Ending, replay: Comparison, repo
     output.show(
         floor_chart(ending.floors, needs, start, UNSEEN_HOURS, columns=output.width, glyphs=glyphs), *_legend(glyphs)
     )
-    output.show("", Text("The same 48 h under other policies (replayed; boot time and jitter counted)", style="bold"))
+    output.show(
+        "",
+        Text(
+            "The same 48 h under other policies, replayed (cost 1.00: the least that covers all the load)", style="bold"
+        ),
+    )
     output.show(_policies(replay), "", *_conclusions(scene, ending))
     if report:
         output.show(f"In pictures: {report}")
@@ -261,12 +267,13 @@ def _legend(glyphs: Glyphs) -> Iterator[Text]:
         yield Text.assemble("      ", (glyph, style), " ", (meaning, "dim"))
 
 
-def _conclusions(scene: Scene, ending: Ending) -> Iterator[str]:
+def _conclusions(scene: Scene, ending: Ending) -> Iterator[RenderableType]:
     minutes, last = len(ending.floors), scene.slots[-1]
     if ending.differing_minutes:
-        yield f"[bold red]The group's MinSize was NOT the plan's at {ending.differing_minutes} of {minutes} minutes.[/]"
+        text = f"The group's MinSize was NOT the plan's at {ending.differing_minutes} of {minutes} minutes."
+        yield Text(text, style="bold red")
     else:
-        yield f"[green]The group's MinSize was the plan's at each of the {minutes} minutes.[/]"
+        yield Text(f"The group's MinSize was the plan's at each of the {minutes} minutes.", style="green")
     if ending.covered_percent is not None:
         yield (
             f"MinSize alone gave {ending.covered_percent:.1f} % of the instances that the load needed. "
