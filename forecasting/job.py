@@ -20,7 +20,7 @@ from forecasting.models.tournament import forecast
 from forecasting.planning.base import Plan
 from forecasting.planning.capacity import plan_capacity
 from forecasting.planning.headroom import learn_headroom
-from forecasting.run import FleetResult, Run
+from forecasting.run import PEOPLE_DAYS, FleetResult, Run
 from forecasting.schedule.actions import GroupState, split_actions
 from forecasting.schedule.aws import Request, build_schedule, standing_timeline
 from forecasting.schedule.base import Schedule
@@ -46,9 +46,6 @@ FORECAST_SECONDS = 20.0
 
 SCORE_DAYS = 7
 """Forecasts made within this time are scored against what came."""
-
-PEOPLE_DAYS = 8
-"""People's actions are remembered this far ahead, so that a job that was silent for a week can still tell a person's hand from their schedule."""
 
 ROUNDS = 3
 """Most rounds of schedule and write for a fleet: where people's actions fill the group, the first ones only make room."""
@@ -238,7 +235,7 @@ class Pipeline:
             for _ in range(ROUNDS):
                 schedule, diff, seen = self._schedule(history, load, group, memory)
                 self._refuse_unagreed(diff)
-                memory = self._intent(group, diff, schedule, seen)
+                memory = self._intent(group, diff, schedule, seen, memory)
                 if diff.writes:
                     # A successor must know what this run wanted, should it die among its writes.
                     self.ledger.remember(claim, memory.to_json())
@@ -273,16 +270,21 @@ class Pipeline:
         ):
             raise Hold("changed", "the group or its load has changed since the plan was shown: look again")
 
-    def _intent(self, group: GroupState, diff: Diff, schedule: Schedule, seen: Observation) -> Memory:
+    def _intent(
+        self, group: GroupState, diff: Diff, schedule: Schedule, seen: Observation, before: Memory | None
+    ) -> Memory:
         _owned, foreign = split_actions(group.actions, self.run.owners)
+        standing = standing_timeline(group.actions, self.run.owners)
         return Memory(
             as_of=self.run.now,
             min_size=group.min_size,
             baseline=seen.baseline,
             people_floor=seen.people_floor,
             people_events=people_events(foreign, self.run.now, self.run.now + timedelta(days=PEOPLE_DAYS)),
-            slots=standing_timeline(group.actions, self.run.owners),
+            slots=standing,
             intended=tuple((slot.start, slot.floor) for slot in (*diff.imminent, *schedule.slots)),
+            # A first plan has nothing before it; a run that writes nothing leaves what a rollback restores.
+            previous=standing if diff.writes else (before.previous if before else ()),
         )
 
     def record(self, result: FleetResult) -> None:

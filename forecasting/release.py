@@ -1,17 +1,26 @@
-"""Gives a group back as it was found."""
+"""Gives a group back as it was found, or its schedule back as it was before the last run that wrote."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from forecasting.errors import Hold
-from forecasting.run import Run
-from forecasting.schedule.actions import split_actions
+from forecasting.run import PEOPLE_DAYS, Run
+from forecasting.schedule.actions import slot_name, split_actions
+from forecasting.schedule.aws import standing_timeline
+from forecasting.schedule.aws_limits import START_AHEAD
+from forecasting.schedule.base import Schedule, Slot
+from forecasting.schedule.grid import round_up
 from forecasting.schedule.memory import Memory, observe
+from forecasting.schedule.people import PeopleFloor, people_events, value_at
 from forecasting.settings import Fleet
 from forecasting.store import open_store
-from forecasting.store.ledger import Ledger
+from forecasting.store.ledger import Claim, Ledger
 from forecasting.targets.aws import AutoScalingTarget
+from forecasting.targets.reconcile import Outcome, reconcile
 
 
 @dataclass(frozen=True)
@@ -38,12 +47,7 @@ def release_fleet(run: Run, fleet: Fleet) -> Released:
         ElasticIacError: the group or the store cannot be read or written; calling again goes on where it stopped.
     """
     target = AutoScalingTarget(fleet, run.session)
-    ledger = Ledger(open_store(run.job.store, run.session), fleet.target_key, clock=run.clock)
-    claim = ledger.claim(run.run_id)
-    remaining = max(run.remaining_seconds(), 1.0)
-    state = ledger.acquire(claim, lease_seconds=remaining, wait_seconds=remaining / 2)
-    try:
-        memory = Memory.from_json(state.memory)
+    with _holding(run, fleet) as (ledger, claim, memory):
         group = target.inspect()
         owned, _foreign = split_actions(group.actions, run.owners)
         seen = observe(memory, group, fleet.floor, run.owners, run.clock())
@@ -63,6 +67,70 @@ def release_fleet(run: Run, fleet: Fleet) -> Released:
                 f"MinSize is {after.min_size} and {len(left)} of our actions are left: somebody else is writing; release again",
             )
         ledger.commit(claim, {})
-        return Released(tuple(action.name for _start, action in sorted(owned.items())), group.min_size, wanted)
+    return Released(tuple(action.name for _start, action in sorted(owned.items())), group.min_size, wanted)
+
+
+def roll_back_fleet(run: Run, fleet: Fleet) -> Outcome:
+    """Restore a fleet's schedule as it stood before the last run that wrote, from now on. Rolling back again undoes it.
+
+    People come first as ever: no slot is restored below what they want now. The next run of the job plans anew, so set the kill switch first
+    where the old plan is to stay.
+
+    Raises:
+        Hold: there is no schedule before the last one, or nothing of it lies ahead.
+        ElasticIacError: as for any run; every slot then holds its old or its new value.
+    """
+    target = AutoScalingTarget(fleet, run.session)
+    with _holding(run, fleet) as (ledger, claim, memory):
+        group = target.read()
+        now = run.clock()
+        owned, foreign = split_actions(group.actions, run.owners)
+        seen = observe(memory, group, fleet.floor, run.owners, now)
+        people = PeopleFloor(seen.people_floor, people_events(foreign, now, now + timedelta(days=PEOPLE_DAYS)))
+        first = round_up(now + START_AHEAD, 1)
+        ahead = [(start, floor) for start, floor in (memory.previous if memory else ()) if start > first]
+        if memory is None or not ahead:
+            raise Hold(
+                "nothing-to-roll-back",
+                "no earlier schedule reaches beyond now; `release` gives the group back as it was found",
+            )
+        in_force = value_at(memory.previous, first, memory.baseline)
+        slots = tuple(
+            Slot(
+                start,
+                max(floor, people.at(start), fleet.floor),
+                owned[start].name if start in owned else slot_name(run.job.owner, start),
+            )
+            for start, floor in [(first, in_force), *ahead]
+        )
+        before = standing_timeline(group.actions, run.owners)
+        intent = replace(
+            memory,
+            as_of=now,
+            min_size=group.min_size,
+            people_floor=seen.people_floor,
+            people_events=people.events,
+            slots=before,
+            intended=tuple((slot.start, slot.floor) for slot in slots),
+            previous=before,
+        )
+        ledger.remember(claim, intent.to_json())
+        outcome = reconcile(
+            target, group, Schedule(slots), owners=run.owners, fence=lambda: ledger.fence(claim), clock=run.clock
+        )
+        after = replace(intent, slots=standing_timeline(outcome.state.actions, run.owners), intended=())
+        ledger.commit(claim, after.to_json())
+    return outcome
+
+
+@contextmanager
+def _holding(run: Run, fleet: Fleet) -> Generator[tuple[Ledger, Claim, Memory | None]]:
+    """The write lease of a fleet's group, given back at the end, and what was remembered when it was taken."""
+    ledger = Ledger(open_store(run.job.store, run.session), fleet.target_key, clock=run.clock)
+    claim = ledger.claim(run.run_id)
+    remaining = max(run.remaining_seconds(), 1.0)
+    state = ledger.acquire(claim, lease_seconds=remaining, wait_seconds=remaining / 2)
+    try:
+        yield ledger, claim, Memory.from_json(state.memory)
     finally:
         ledger.release(claim)

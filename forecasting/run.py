@@ -23,6 +23,9 @@ from forecasting.targets.base import Diff
 if TYPE_CHECKING:
     import boto3.session
 
+PEOPLE_DAYS = 8
+"""People's actions are remembered this far ahead, so that a job that was silent for a week can still tell a person's hand from their schedule."""
+
 Status = Literal["written", "unchanged", "planned", "held", "failed"]
 
 

@@ -16,9 +16,9 @@ import pytest
 from elastic_iac.local import faults
 from elastic_iac.local.aws import LocalAws
 from forecasting import job as job_module
-from forecasting.errors import ForecastError, SettingsError
+from forecasting.errors import ForecastError, Hold, SettingsError
 from forecasting.job import Pipeline, run_fleet, run_job
-from forecasting.release import release_fleet
+from forecasting.release import release_fleet, roll_back_fleet
 from forecasting.run import FleetResult, Run
 from forecasting.settings import Job
 from forecasting.store import open_store
@@ -458,6 +458,30 @@ def test_release_of_a_group_that_was_never_touched_changes_nothing(street: Stree
     released = release_fleet(street.make_run(), street.job().fleets[0])
     assert (released.deleted, released.min_size_after) == ((), 4)
     assert street.changes() == []
+
+
+def test_row_35_a_rollback_restores_the_schedule_before_the_last_one(street: Street) -> None:
+    street.run()
+    before = {action["StartTime"]: action["MinSize"] for action in street.described()}
+    street.aws.clock.advance(HOUR)
+    write_load(street.folder / "load.csv", scale=1.8)
+    street.run()
+    wrong = {action["StartTime"]: action["MinSize"] for action in street.described()}
+    assert any(wrong.get(start, 0) > floor for start, floor in before.items())
+
+    outcome = roll_back_fleet(street.make_run(), street.job().fleets[0])
+    assert outcome.written
+    restored = {action["StartTime"]: action["MinSize"] for action in street.described()}
+    assert {
+        start: floor for start, floor in before.items() if start > NOW + HOUR + 4 * MINUTE
+    }.items() <= restored.items()
+    street.aws.clock.advance(49 * HOUR)
+    assert street.aws.history(GROUP)[-1].sizes.minimum == 2
+
+
+def test_a_rollback_without_an_earlier_schedule_holds(street: Street) -> None:
+    with pytest.raises(Hold, match="nothing-to-roll-back"):
+        roll_back_fleet(street.make_run(), street.job().fleets[0])
 
 
 def _names(slots: Sequence[Any]) -> set[str]:

@@ -26,6 +26,7 @@ class Memory:
         people_events: Other people's future MinSizes, as they were known then.
         slots: Our slots as they stood when the last run had finished.
         intended: Our slots as a run that may have died half-way wanted them; empty when it finished.
+        previous: Our slots as they stood before the last run that wrote: what a rollback restores.
     """
 
     as_of: datetime
@@ -35,6 +36,7 @@ class Memory:
     people_events: Timeline = ()
     slots: Timeline = ()
     intended: Timeline = ()
+    previous: Timeline = ()
 
     def to_json(self) -> dict[str, JsonValue]:
         """As the ledger keeps it."""
@@ -46,6 +48,7 @@ class Memory:
             "people_events": _dump(self.people_events),
             "slots": _dump(self.slots),
             "intended": _dump(self.intended),
+            "previous": _dump(self.previous),
         }
 
     @classmethod
