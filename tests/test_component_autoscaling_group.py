@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import pulumi
+import pulumi_aws
 import pytest
 
 from forecasting.errors import SettingsError
@@ -366,6 +367,19 @@ WRONG: list[tuple[str, AwsAutoscalingGroupArgs]] = [
         "instance_refresh.max_healthy_percent",
         changed(MINIMAL, instance_refresh={"enabled": True, "min_healthy_percent": 0}),
     ),
+    (
+        "warm_pool.min_size",
+        changed(MINIMAL, warm_pool={"max_group_prepared_capacity": 2, "min_size": 3}),
+    ),
+    ("security_group_ids", changed(MINIMAL, security_group_ids="sg-0a")),
+    ("instance_policy_arns", changed(MINIMAL, instance_policy_arns=["arn:aws:iam::1:policy/x"])),
+    ("target_tracking", changed(MINIMAL, target_tracking={"metric": "cpu", "target_value": 5})),
+    ("load_balancer", changed(MAXIMAL, load_balancer="yes")),
+    (
+        "load_balancer.ingress_cidrs",
+        changed(MAXIMAL, load_balancer={"instance_port": 80, "ingress_cidrs": "0.0.0.0/0"}),
+    ),
+    ("forecast.lead_time_seconds", changed(MINIMAL, forecast={**MINIMAL["forecast"], "lead_time_seconds": "5m"})),
     ("termination_policies[0]", changed(MINIMAL, termination_policies=["Oldest"])),
     ("target_tracking", changed(MINIMAL, target_tracking=[])),
     (
@@ -418,6 +432,35 @@ def test_a_wrong_argument_is_named_before_anything_is_registered(field: str, arg
 
     recorder, _ = record(program)
     assert recorder.registrations == []
+
+
+def test_none_is_the_same_as_not_given() -> None:
+    given = {**MINIMAL, "load_balancer": None, "tags": None, "forecast": {**MINIMAL["forecast"], "quantile": None}}
+    with_none, without = (declare(cast("AwsAutoscalingGroupArgs", args)) for args in (given, MINIMAL))
+    assert as_json(with_none[0].registrations) == as_json(without[0].registrations)
+    assert with_none[1] == without[1]
+
+
+def test_a_list_that_is_an_output_is_refused_where_its_length_decides() -> None:
+    def program() -> None:
+        with pytest.raises(SettingsError) as raised:
+            component.AwsAutoscalingGroup("web", changed(MINIMAL, security_group_ids=later(["sg-0a"])))
+        assert raised.value.field == "security_group_ids"
+
+    assert record(program)[0].registrations == []
+
+
+def test_a_preview_bears_what_is_not_known_yet() -> None:
+    """An output that the mocks do not give is unknown in a preview, as an id of a network that is yet to be made."""
+
+    def program() -> None:
+        unknown: pulumi.Output[Any] = pulumi_aws.ec2.Vpc("vpc", cidr_block="10.0.0.0/16").main_route_table_id
+        changes = dict.fromkeys(("vpc_id", "subnet_ids", "min_size", "instance_type", "user_data", "tags"), unknown)
+        forecast = {**MAXIMAL["forecast"], "load_per_instance": unknown}
+        component.AwsAutoscalingGroup("web", changed(MAXIMAL, forecast=forecast, **changes))
+
+    preview, known = record(program, preview=True)[0], declare(MAXIMAL)[0]
+    assert {item.name for item in preview.registrations} - {"vpc"} == {item.name for item in known.registrations}
 
 
 @pytest.mark.parametrize("name", ["Web", "web_app", "-web", "w" * 41, ""])

@@ -14,7 +14,18 @@ from elastic_iac.aws import scaling_policies, security_groups
 from elastic_iac.aws.args import AwsAutoscalingGroupArgs, AwsForecast
 from elastic_iac.aws.fleet import check_fleet, fleet_json, fleet_settings
 from elastic_iac.aws.instance_profile import role_args, systems_manager_policy_arn
-from elastic_iac.aws.validation import ARN, SECURITY_GROUP_ID, VPC_ID, checked, matching, refuse_unknown, text_map
+from elastic_iac.aws.validation import (
+    ARN,
+    SECURITY_GROUP_ID,
+    VPC_ID,
+    checked,
+    checked_list,
+    matching,
+    plain_map,
+    refuse_unknown,
+    text_map,
+    without_none,
+)
 
 __all__ = ["AwsAutoscalingGroup", "AwsAutoscalingGroupArgs"]
 
@@ -54,13 +65,10 @@ def _settle(name: str, args: AwsAutoscalingGroupArgs) -> _Settled:
             behind_load_balancer=balancer is not None,
         ),
         load_balancer=None if balancer is None else load_balancers.settle_load_balancer(balancer),
-        security_group_ids=[
-            checked(f"security_group_ids[{index}]", group_id, SECURITY_GROUP_ID)
-            for index, group_id in enumerate(args.get("security_group_ids", []))
-        ],
+        security_group_ids=checked_list("security_group_ids", args.get("security_group_ids", []), SECURITY_GROUP_ID),
         policy_arns={
             key: checked(f"instance_policy_arns.{key}", arn, ARN)
-            for key, arn in args.get("instance_policy_arns", {}).items()
+            for key, arn in plain_map("instance_policy_arns", args.get("instance_policy_arns", {})).items()
         },
         tags=checked("tags", args.get("tags", {}), text_map).apply(lambda tags: {"Name": name, **tags}),
     )
@@ -125,6 +133,7 @@ class AwsAutoscalingGroup(pulumi.ComponentResource):
         Raises:
             SettingsError: a literal argument is wrong; nothing has been registered then.
         """
+        args = without_none(args)
         settled = _settle(name, args)
         super().__init__("elastic-iac:index:AwsAutoscalingGroup", name, {}, opts)
         self._prefix = name

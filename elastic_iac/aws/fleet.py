@@ -12,7 +12,7 @@ from elastic_iac.aws.args import (
     LoadEvent,
     LoadPrices,
 )
-from elastic_iac.aws.validation import is_literal, refuse_unknown
+from elastic_iac.aws.validation import is_literal, plain_list, refuse_unknown
 from forecasting.errors import SettingsError
 from forecasting.settings import parse_fleet
 
@@ -147,7 +147,7 @@ def _check_nested(forecast: AwsForecast) -> None:
         refuse_unknown("forecast.load", load, AwsLoad)
     if prices is not None:
         refuse_unknown("forecast.prices", prices, LoadPrices)
-    for index, event in enumerate(forecast.get("events", [])):
+    for index, event in enumerate(plain_list("forecast.events", forecast.get("events", []))):
         refuse_unknown(f"forecast.events[{index}]", event, LoadEvent)
 
 

@@ -22,9 +22,11 @@ from elastic_iac.aws.validation import (
     SUBNET_ID,
     boolean,
     checked,
+    checked_list,
     is_literal,
     list_of,
     one_of,
+    plain_list,
     refuse_unknown,
     whole,
 )
@@ -110,10 +112,9 @@ def settle_group(args: AwsAutoscalingGroupArgs) -> Group:
         wait_for_capacity=lead_time.apply(lambda seconds: "0" if seconds >= SLOW_BOOT_SECONDS else "10m"),
         warm_pool=_warm_pool(args.get("warm_pool")),
         instance_refresh=_instance_refresh(args.get("instance_refresh", {"enabled": True}), warmup),
-        termination_policies=[
-            checked(f"termination_policies[{index}]", policy, _TERMINATION_POLICY)
-            for index, policy in enumerate(args.get("termination_policies", ["Default"]))
-        ],
+        termination_policies=checked_list(
+            "termination_policies", args.get("termination_policies", ["Default"]), _TERMINATION_POLICY
+        ),
     )
 
 
@@ -148,7 +149,7 @@ def _whole_seconds(field: str, value: object) -> int:
 
 def _check_mixed(mixed: AwsMixedInstances) -> None:
     refuse_unknown("mixed_instances", mixed, AwsMixedInstances)
-    types = mixed["instance_types"]
+    types = plain_list("mixed_instances.instance_types", mixed["instance_types"])
     if not 1 <= len(types) <= 40:
         raise SettingsError("mixed_instances.instance_types", f"{len(types)} types", "1 to 40 instance types")
     for index, item in enumerate(types):
@@ -205,6 +206,8 @@ def _warm_pool(pool: AwsWarmPool | None) -> aws.autoscaling.GroupWarmPoolArgs | 
         return None
     refuse_unknown("warm_pool", pool, AwsWarmPool)
     prepared, minimum = pool["max_group_prepared_capacity"], pool.get("min_size", 0)
+    if isinstance(prepared, int | float) and isinstance(minimum, int | float) and minimum > prepared:
+        raise SettingsError("warm_pool.min_size", minimum, f"at most max_group_prepared_capacity ({prepared:g})")
     return aws.autoscaling.GroupWarmPoolArgs(
         max_group_prepared_capacity=checked("warm_pool.max_group_prepared_capacity", prepared, SIZE),
         min_size=checked("warm_pool.min_size", minimum, SIZE),

@@ -15,6 +15,7 @@ from elastic_iac.aws.validation import (
     SUBNET_ID,
     boolean,
     checked,
+    checked_list,
     list_of,
     matching,
     refuse_unknown,
@@ -61,7 +62,6 @@ def settle_load_balancer(given: AwsLoadBalancer) -> LoadBalancer:
     at = "load_balancer"
     refuse_unknown(at, given, AwsLoadBalancer)
     certificate, subnets = given.get("certificate_arn"), given.get("subnet_ids")
-    cidrs = given.get("ingress_cidrs", ["0.0.0.0/0"])
     two_zones = list_of(
         SUBNET_ID, at_least=2, expected="two or more different subnets, in different Availability Zones"
     )
@@ -70,7 +70,7 @@ def settle_load_balancer(given: AwsLoadBalancer) -> LoadBalancer:
         certificate_arn=None if certificate is None else checked(f"{at}.certificate_arn", certificate, CERTIFICATE_ARN),
         subnet_ids=None if subnets is None else checked(f"{at}.subnet_ids", subnets, two_zones),
         internal=checked(f"{at}.internal", given.get("internal", False), boolean),
-        ingress_cidrs=[checked(f"{at}.ingress_cidrs[{i}]", cidr, IPV4_RANGE) for i, cidr in enumerate(cidrs)],
+        ingress_cidrs=checked_list(f"{at}.ingress_cidrs", given.get("ingress_cidrs", ["0.0.0.0/0"]), IPV4_RANGE),
         health_check=_health_check(at, given),
         deregistration_delay_seconds=checked(
             f"{at}.deregistration_delay_seconds", given.get("deregistration_delay_seconds", 60), whole(0, 3600)

@@ -7,7 +7,7 @@ import pulumi
 import pulumi_aws as aws
 
 from elastic_iac.aws.args import AwsMetric, AwsTargetTracking
-from elastic_iac.aws.validation import TEXT, boolean, checked, number, one_of, refuse_unknown
+from elastic_iac.aws.validation import TEXT, boolean, checked, number, one_of, plain_list, refuse_unknown
 from forecasting.errors import SettingsError
 
 DEFAULT_TARGET_TRACKING: tuple[AwsTargetTracking, ...] = ({"metric": "cpu", "target_value": 60},)
@@ -30,7 +30,7 @@ def settle_target_tracking(given: Sequence[AwsTargetTracking], *, behind_load_ba
         SettingsError: a wrong literal, a metric twice, or no policy that may scale in: a floor only ever adds instances.
     """
     settled: list[TargetTracking] = []
-    for index, policy in enumerate(given):
+    for index, policy in enumerate(plain_list("target_tracking", given)):
         field = f"target_tracking[{index}]"
         _check_policy(field, policy, behind_load_balancer=behind_load_balancer)
         earlier = sum(other.given["metric"] == policy["metric"] for other in settled)

@@ -6,7 +6,7 @@ A check is a function of the field's name and its value that returns the value i
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import pulumi
 
@@ -106,6 +106,43 @@ def list_of(check_item: Check[T], *, at_least: int, expected: str) -> Check[list
         return [checked(f"{field}[{index}]", item, check_item) for index, item in enumerate(items)]
 
     return check
+
+
+def plain_list(field: str, value: object) -> list[Any]:
+    """A list whose length decides what is declared: its items may be outputs, itself not.
+
+    Raises:
+        SettingsError: it is an output, a single value or something else.
+    """
+    if not isinstance(value, list | tuple):
+        raise SettingsError(field, value, "a list at hand; its items may be outputs")
+    return _items(cast("object", value))
+
+
+def checked_list(field: str, value: object, check: Check[T]) -> list[pulumi.Output[T]]:
+    """The items of a plain list, each checked; raises as `plain_list` and the check do."""
+    return [checked(f"{field}[{index}]", item, check) for index, item in enumerate(plain_list(field, value))]
+
+
+def plain_map(field: str, value: object) -> Mapping[str, object]:
+    """A mapping whose keys decide what is declared: its values may be outputs, itself not.
+
+    Raises:
+        SettingsError: it is an output or something else.
+    """
+    if not isinstance(value, Mapping):
+        raise SettingsError(field, value, "a mapping at hand; its values may be outputs")
+    return cast("Mapping[str, object]", value)
+
+
+def without_none(value: T) -> T:
+    """`value` without the fields that are None, at every depth: a field that is not given and one given as None are the same."""
+    if isinstance(value, Mapping):
+        items = cast("Mapping[str, object]", value).items()
+        return cast("T", {key: without_none(item) for key, item in items if item is not None})
+    if isinstance(value, list):
+        return cast("T", [without_none(item) for item in cast("list[object]", value)])
+    return value
 
 
 def text_map(field: str, value: object) -> Mapping[str, str]:
