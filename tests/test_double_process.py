@@ -43,23 +43,41 @@ def test_an_environment_is_built_once_for_all_who_ask_at_once(monkeypatch: pytes
     assert built[0].is_relative_to(tmp_path)
 
 
-def test_a_build_that_failed_is_built_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("ELASTIC_IAC_CACHE", str(tmp_path))
-    attempts: list[list[str]] = []
+class Installers:
+    """Stands in for uv and pip; those named in `broken` fail to install."""
 
-    def run(command: list[str]) -> None:
-        attempts.append(command)
-        if "venv" in command:
-            Path(command[-1]).mkdir()
-        elif len(attempts) == 2:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *broken: str) -> None:
+        self.broken = set(broken)
+        self.installs: list[list[str]] = []
+        monkeypatch.setenv("ELASTIC_IAC_CACHE", str(tmp_path))
+        monkeypatch.setattr(environment, "_uv", lambda: "uv")
+        monkeypatch.setattr(environment, "run_quietly", self)
+
+    def __call__(self, command: list[str]) -> None:
+        if "install" not in command:
+            return Path(command[-1]).mkdir()
+        self.installs.append(command)
+        if ("uv" if command[0] == "uv" else "pip") in self.broken:
             raise LocalCloudError("no network")
+        return None
 
-    monkeypatch.setattr(environment, "run_quietly", run)
+
+def test_a_build_that_failed_is_built_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    installers = Installers(monkeypatch, tmp_path, "uv", "pip")
     with pytest.raises(LocalCloudError, match="no network"):
         environment.ministack_python()
+    installers.broken.clear()
     environment.ministack_python()
-    assert len(attempts) == 4
-    assert all("--require-hashes" in command for command in attempts if "install" in command)
+    environment.ministack_python()
+    assert len(installers.installs) == 3
+    assert all("--require-hashes" in command for command in installers.installs)
+
+
+def test_where_uv_cannot_install_pip_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    installers = Installers(monkeypatch, tmp_path, "uv")
+    environment.ministack_python()
+    assert installers.installs[0][:2] == ["uv", "pip"]
+    assert installers.installs[-1][1:3] == ["-m", "pip"]
 
 
 def test_without_the_repository_the_error_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

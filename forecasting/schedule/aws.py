@@ -178,13 +178,15 @@ class _Builder:
 
     def _values(self, times: Sequence[datetime]) -> list[int]:
         request = self.request
-        ends = [*times[1:], None]
-        raw = [max(self._planned(start, end), self.people.at(start)) for start, end in zip(times, ends, strict=True)]
+        spans = list(zip(times, [*times[1:], None], strict=True))
+        # Hysteresis is for what we plan. What people want, and what stands when in doubt, is taken as it is.
         least = [
-            max(self.people.at(start), self._standing(start, end) if request.raise_only else 0)
-            for start, end in zip(times, ends, strict=True)
+            max(self.people.at(start), self._standing(start, end) if request.raise_only else 0) for start, end in spans
         ]
-        settled = [self._settle(start, max(value, low)) for start, value, low in zip(times, raw, least, strict=True)]
+        settled = [
+            max(self._settle(start, self._planned(start, end)), low)
+            for (start, end), low in zip(spans, least, strict=True)
+        ]
         limited = limit_changes(
             settled[:-1],
             start=value_at(self.standing, times[0] - timedelta(seconds=1), request.group.min_size),
