@@ -240,6 +240,9 @@ def _facts(scene: Scene) -> Iterator[tuple[str, str]]:
     made = scene.stack.deployment.resources
     yield "stack", f"{cloud.STACK}: {len(made)} resources, made in a local cloud that keeps AWS's rules (no account)"
     yield "group", f"{scene.stack.group_name}: MinSize {fleet.floor}, MaxSize {fleet.ceiling}, target tracking on"
+    if unproven := scene.stack.deployment.unproven:
+        listed = ", ".join(f"{declared.resource} {declared.input}" for declared in unproven)
+        yield "", f"declared, but not given back by the local cloud, so unproven here: {listed}"
     yield (
         "load",
         f"{scene.published:,} samples of {trace.sample_seconds // 60} min ({days:.1f} days) published as its load balancer's metric{moved}",

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from elastic_iac.cli.duration import seconds
+from elastic_iac.cli.main import main
+from forecasting.errors import SettingsError
+from forecasting.settings import load_job
+from tests.commands import Shell, write_load
+from tests.fleets import GROUP, fleet_data, make_group
+
+QUICK = ["--load-per-instance", "10", "--model", "seasonal-naive-day", "--processes", "1"]
+
+
+def test_backtest_gives_a_verdict_a_report_and_settings_that_plan_takes(shell: Shell) -> None:
+    write_load("load.csv", days=8)
+    done = shell.run("backtest", "--csv", "load.csv", *QUICK, "--lead-time", "5m", "--lead-time", "0.5h", "--json")
+    assert done.code == 0
+    document = done.document
+    assert [boot["boot_minutes"] for boot in document["boots"]] == [5, 30]
+    for boot in document["boots"]:
+        assert boot["verdict"]["sentence"]
+        assert {"reactive", "predictive", "clairvoyant"} <= {row["policy"] for row in boot["policies"]}
+    assert "<html" in Path(document["report"]).read_text(encoding="utf-8")
+    (fleet,) = load_job(Path(document["settings"])).fleets
+    assert fleet.load_per_instance == 10
+    assert shell.mutations() == []
+
+
+def test_backtest_for_a_person_leads_with_the_verdict(shell: Shell) -> None:
+    write_load("load.csv", days=8)
+    done = shell.run("backtest", "--csv", "load.csv", *QUICK)
+    assert done.code == 0
+    lines = done.stdout.splitlines()
+    assert lines[0] == "Does prediction pay for load.csv?"
+    assert lines[1].startswith(("With a boot of 5 min", "Whether prediction pays"))
+    assert "elastic-iac + reactive" in done.stdout
+
+
+def test_backtest_of_a_fleet_reads_its_own_source(shell: Shell) -> None:
+    write_load("load.csv", days=6)
+    done = shell.run("backtest", "--config", shell.settings(), "--processes", "1", "--json")
+    assert done.code == 0
+    assert [boot["boot_minutes"] for boot in done.document["boots"]] == [3]
+    (fleet,) = load_job(Path(done.document["settings"])).fleets
+    assert fleet.target.group_name == GROUP
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "either --csv"),
+        (["--csv", "load.csv"], "--load-per-instance"),
+        (["--csv", "load.csv", "--load-per-instance", "-1"], "load_per_instance"),
+        (["--csv", "load.csv", "--load-per-instance", "1", "--lead-time", "5"], "such as 90s, 5m or 1h"),
+        (["--csv", "load.csv", "--load-per-instance", "1", "--model", "magic"], "model"),
+        (["--csv", "absent.csv", "--load-per-instance", "1"], "no such file"),
+        (["--csv", "load.csv", "--config", "job.yaml"], "either --csv"),
+    ],
+)
+def test_wrong_backtest_is_exit_code_2(shell: Shell, arguments: list[str], message: str) -> None:
+    done = shell.run("backtest", *arguments)
+    assert done.code == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_backtest_of_too_little_load_is_refused(shell: Shell) -> None:
+    write_load("load.csv", days=2)
+    done = shell.run("backtest", "--csv", "load.csv", *QUICK)
+    assert done.code == 2
+    assert "days" in done.stderr
+
+
+@pytest.mark.parametrize(("text", "expected"), [("90s", 90), ("5m", 300), ("1.5h", 5400)])
+def test_durations(text: str, expected: float) -> None:
+    assert seconds(text, "--lead-time") == expected
+
+
+@pytest.mark.parametrize("text", ["5", "m", "-5m", "5 days", ""])
+def test_durations_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="--lead-time"):
+        seconds(text, "--lead-time")
+
+
+# calibrate
+
+
+def write_measured(path: Path, slope: float = 0.6) -> None:
+    """Utilisation is 5 + `slope` x load per instance, with noise: 60 % at (60 - 5) / slope."""
+    random = np.random.default_rng(3)
+    start = datetime(2026, 3, 1, tzinfo=UTC)
+    rows = ["timestamp,load,in_service,utilisation"]
+    for number in range(7 * 96):
+        load = 500 + 400 * np.sin(2 * np.pi * number / 96)
+        instances = 10 if number % 96 < 48 else 8
+        utilisation = 5 + slope * load / instances + random.normal(0, 1)
+        rows.append(f"{(start + timedelta(minutes=15 * number)).isoformat()},{load:.3f},{instances},{utilisation:.3f}")
+    path.write_text("\n".join(rows), encoding="utf-8")
+
+
+def test_calibrate_finds_the_load_per_instance_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_measured(tmp_path / "measured.csv")
+    assert main(["calibrate", "--csv", str(tmp_path / "measured.csv"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["low"] <= 55 / 0.6 <= found["high"]
+    assert found["load_per_instance"] == pytest.approx(55 / 0.6, rel=0.02)
+
+
+def test_calibrate_reads_cloudwatch(shell: Shell) -> None:
+    make_group(shell.aws)
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    client = shell.aws.client("cloudwatch")
+    group = [{"Name": "AutoScalingGroupName", "Value": GROUP}]
+    samples = [now - timedelta(minutes=5 * number) for number in range(3, 2 * 288)]
+    loads = [500 + 400 * np.sin(number / 40) for number in range(len(samples))]
+    for namespace, name, values in (
+        ("App", "Requests", loads),
+        ("AWS/AutoScaling", "GroupInServiceInstances", [10.0] * len(samples)),
+        ("AWS/EC2", "CPUUtilization", [5 + 0.6 * load / 10 for load in loads]),
+    ):
+        points = [
+            {"MetricName": name, "Dimensions": group, "Timestamp": stamp, "Value": float(value)}
+            for stamp, value in zip(samples, values, strict=True)
+        ]
+        client.put_metric_data(Namespace=namespace, MetricData=points)
+    metric = {"namespace": "App", "metric_name": "Requests", "dimensions": {"AutoScalingGroupName": GROUP}}
+    config = shell.settings(fleet_data(source={"kind": "cloudwatch", "metric": metric, "lookback_days": 3}))
+    done = shell.run("calibrate", "--config", config, "--json")
+    assert done.code == 0, done.stderr
+    assert done.document["load_per_instance"] == pytest.approx(55 / 0.6, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "either --csv or --config"),
+        (["--csv", "load.csv"], "column 'load' is absent"),
+        (["--config", "job.yaml"], "its source is a file"),
+    ],
+)
+def test_wrong_calibration_is_exit_code_2(shell: Shell, arguments: list[str], message: str) -> None:
+    shell.settings()
+    done = shell.run("calibrate", *arguments)
+    assert done.code == 2
+    assert message in done.stderr
