@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable
 from typing import Any, cast
@@ -11,144 +10,10 @@ import pytest
 
 from forecasting.errors import SettingsError
 from forecasting.settings import Fleet
-from tests.recording import ANSWERS, GOLDEN, Mocks, Recorder, as_json, golden, record
+from tests.group_args import MAXIMAL, MINIMAL, changed, component, declare, later
+from tests.recording import ANSWERS, GOLDEN, Mocks, as_json, golden, record
 
-from elastic_iac.aws import autoscaling_group as component  # isort: skip - after the import that quiets the SDK
-from elastic_iac.aws.args import AwsAutoscalingGroupArgs  # isort: skip
-
-MINIMAL: AwsAutoscalingGroupArgs = {
-    "vpc_id": "vpc-0a",
-    "subnet_ids": ["subnet-0a", "subnet-0b"],
-    "instance_type": "m7i.large",
-    "ami_id": "ami-0a",
-    "min_size": 1,
-    "max_size": 4,
-    "forecast": {"load_per_instance": 50, "load": {"namespace": "Jobs", "metric_name": "Started"}},
-}
-
-MAXIMAL: AwsAutoscalingGroupArgs = {
-    "vpc_id": "vpc-0a",
-    "subnet_ids": ["subnet-0a", "subnet-0b"],
-    "instance_type": "m7i.large",
-    "ami_ssm_parameter": "/aws/service/some/image",
-    "min_size": 2,
-    "max_size": 20,
-    "desired_capacity": 3,
-    "user_data": "#!/bin/sh\necho hello\n",
-    "root_volume": {
-        "size_gib": 60,
-        "device_name": "/dev/sda1",
-        "iops": 4000,
-        "throughput_mib": 500,
-        "kms_key_arn": "arn:aws:kms:eu-central-1:111122223333:key/k",
-    },
-    "ebs_optimized": False,
-    "detailed_monitoring": False,
-    "instance_policy_arns": {"models": "arn:aws:iam::111122223333:policy/models"},
-    "security_group_ids": ["sg-0a"],
-    "mixed_instances": {
-        "instance_types": [
-            {"instance_type": "m7i.large", "weight": 1},
-            {"instance_type": "m7i.xlarge", "weight": 2},
-        ],
-        "on_demand_base_capacity": 2,
-        "on_demand_percent_above_base": 25,
-        "on_demand_allocation_strategy": "lowest-price",
-        "spot_allocation_strategy": "capacity-optimized",
-    },
-    "capacity_rebalance": False,
-    "health_check_grace_seconds": 400,
-    "instance_warmup_seconds": 90,
-    "warm_pool": {
-        "max_group_prepared_capacity": 6,
-        "min_size": 1,
-        "pool_state": "Running",
-        "reuse_on_scale_in": True,
-    },
-    "instance_refresh": {
-        "enabled": True,
-        "min_healthy_percent": 90,
-        "max_healthy_percent": 120,
-        "auto_rollback": False,
-    },
-    "termination_policies": ["OldestLaunchTemplate", "Default"],
-    "target_tracking": [
-        {"metric": "alb-requests", "target_value": 6000},
-        {"metric": "cpu", "target_value": 70, "disable_scale_in": True},
-        {
-            "metric": "custom",
-            "target_value": 4,
-            "custom_metric": {
-                "namespace": "Serving",
-                "metric_name": "QueueLength",
-                "statistic": "Maximum",
-                "unit": "Count",
-                "dimensions": {"Service": "web"},
-            },
-        },
-        {
-            "metric": "custom",
-            "target_value": 5,
-            "custom_metric": {"namespace": "Serving", "metric_name": "Tokens"},
-        },
-    ],
-    "load_balancer": {
-        "instance_port": 8080,
-        "certificate_arn": "arn:aws:acm:eu-central-1:111122223333:certificate/c",
-        "subnet_ids": ["subnet-0c", "subnet-0d"],
-        "internal": True,
-        "ingress_cidrs": ["10.0.0.0/8", "192.168.0.0/16"],
-        "health_check_path": "/health",
-        "health_check_interval_seconds": 5,
-        "deregistration_delay_seconds": 30,
-        "idle_timeout_seconds": 300,
-        "deletion_protection": True,
-    },
-    "forecast": {
-        "load_per_instance": 100,
-        "lead_time_seconds": 240,
-        "period_seconds": 60,
-        "saturated_cpu_percent": 90,
-        "prices": {"instance_hour": 0.12, "unmet_instance_hour": 3},
-        "step_minutes": 30,
-        "horizon_hours": 24,
-        "max_increase_per_slot": 8,
-        "max_decrease_per_slot": 4,
-        "time_zone": "Europe/Berlin",
-        "model": "ets",
-        "max_load": 1e6,
-        "events": [
-            {
-                "name": "sale",
-                "start": "2027-11-26T08:00:00+01:00",
-                "end": "2027-11-27T08:00:00+01:00",
-                "load_factor": 2.5,
-            }
-        ],
-        "dry_run": True,
-        "enabled": False,
-    },
-    "tags": {"team": "serving"},
-}
-
-
-def declare(
-    args: AwsAutoscalingGroupArgs | Callable[[], AwsAutoscalingGroupArgs], name: str = "web", **options: Any
-) -> tuple[Recorder, dict[str, Any]]:
-    """Declare the group; outputs among the arguments must be made within the program, so those come from a function."""
-
-    def program() -> None:
-        group = component.AwsAutoscalingGroup(name, args() if callable(args) else args)
-        for output in component.AwsAutoscalingGroup.__annotations__:
-            pulumi.export(output, getattr(group, output))
-
-    return record(program, **options)
-
-
-def changed(base: AwsAutoscalingGroupArgs, **changes: Any) -> AwsAutoscalingGroupArgs:
-    """`base` with fields replaced, and those that are None left out."""
-    merged = {**copy.deepcopy(base), **changes}
-    return cast("AwsAutoscalingGroupArgs", {key: value for key, value in merged.items() if value is not None})
+from elastic_iac.aws.args import AwsAutoscalingGroupArgs  # isort: skip - after the import that quiets the SDK
 
 
 @pytest.mark.parametrize(("file", "args"), [("minimal", MINIMAL), ("maximal", MAXIMAL)])
@@ -317,137 +182,11 @@ class TestImage:
             declare(MAXIMAL, cloud=Mocks(answers))
 
 
-WRONG: list[tuple[str, AwsAutoscalingGroupArgs]] = [
-    ("min_sizes", changed(MINIMAL, min_sizes=2)),
-    ("max_size", changed(MINIMAL, max_size=None)),
-    ("max_size", changed(MINIMAL, min_size=5, max_size=4)),
-    ("min_size", changed(MINIMAL, min_size=1.5)),
-    ("min_size", changed(MINIMAL, min_size="two")),
-    ("min_size", changed(MINIMAL, min_size=-1)),
-    ("desired_capacity", changed(MINIMAL, desired_capacity=9)),
-    ("vpc_id", changed(MINIMAL, vpc_id="10.0.0.0/16")),
-    ("subnet_ids", changed(MINIMAL, subnet_ids=["subnet-0a"])),
-    ("subnet_ids", changed(MINIMAL, subnet_ids=["subnet-0a", "subnet-0a"])),
-    ("subnet_ids", changed(MINIMAL, subnet_ids="subnet-0a")),
-    ("subnet_ids[1]", changed(MINIMAL, subnet_ids=["subnet-0a", "vpc-0b"])),
-    ("instance_type", changed(MINIMAL, instance_type="large")),
-    ("ami_id", changed(MINIMAL, ami_id=None)),
-    ("ami_id", changed(MINIMAL, ami_id="al2023")),
-    ("ami_ssm_parameter", changed(MINIMAL, ami_ssm_parameter="/aws/x")),
-    ("ami_ssm_parameter", changed(MINIMAL, ami_id=None, ami_ssm_parameter="aws/x")),
-    ("refresh_ami", changed(MINIMAL, refresh_ami=True)),
-    ("user_data", changed(MINIMAL, user_data="x" * 16_385)),
-    ("root_volume.size_gib", changed(MINIMAL, root_volume={})),
-    ("root_volume.size_gib", changed(MINIMAL, root_volume={"size_gib": 0})),
-    ("root_volume.encrypted", changed(MINIMAL, root_volume={"size_gib": 8, "encrypted": False})),
-    ("ebs_optimized", changed(MINIMAL, ebs_optimized="yes")),
-    ("instance_policy_arns.s3", changed(MINIMAL, instance_policy_arns={"s3": "AmazonS3ReadOnlyAccess"})),
-    ("security_group_ids[0]", changed(MINIMAL, security_group_ids=["default"])),
-    ("mixed_instances.instance_types", changed(MINIMAL, mixed_instances={"instance_types": []})),
-    (
-        "mixed_instances.instance_types[1].weight",
-        changed(
-            MINIMAL,
-            mixed_instances={
-                "instance_types": [{"instance_type": "m7i.large", "weight": 1}, {"instance_type": "m7a.large"}]
-            },
-        ),
-    ),
-    (
-        "mixed_instances.spot_allocation_strategy",
-        changed(
-            MINIMAL,
-            mixed_instances={"instance_types": [{"instance_type": "m7i.large"}], "spot_allocation_strategy": "cheap"},
-        ),
-    ),
-    ("health_check_grace_seconds", changed(MINIMAL, health_check_grace_seconds=-5)),
-    ("warm_pool.max_group_prepared_capacity", changed(MINIMAL, warm_pool={"min_size": 1})),
-    ("warm_pool.pool_state", changed(MINIMAL, warm_pool={"max_group_prepared_capacity": 2, "pool_state": "Warm"})),
-    (
-        "instance_refresh.max_healthy_percent",
-        changed(MINIMAL, instance_refresh={"enabled": True, "min_healthy_percent": 0}),
-    ),
-    (
-        "warm_pool.min_size",
-        changed(MINIMAL, warm_pool={"max_group_prepared_capacity": 2, "min_size": 3}),
-    ),
-    ("security_group_ids", changed(MINIMAL, security_group_ids="sg-0a")),
-    ("instance_policy_arns", changed(MINIMAL, instance_policy_arns=["arn:aws:iam::1:policy/x"])),
-    ("target_tracking", changed(MINIMAL, target_tracking={"metric": "cpu", "target_value": 5})),
-    ("load_balancer", changed(MAXIMAL, load_balancer="yes")),
-    (
-        "load_balancer.ingress_cidrs",
-        changed(MAXIMAL, load_balancer={"instance_port": 80, "ingress_cidrs": "0.0.0.0/0"}),
-    ),
-    ("forecast.lead_time_seconds", changed(MINIMAL, forecast={**MINIMAL["forecast"], "lead_time_seconds": "5m"})),
-    ("termination_policies[0]", changed(MINIMAL, termination_policies=["Oldest"])),
-    ("target_tracking", changed(MINIMAL, target_tracking=[])),
-    (
-        "target_tracking",
-        changed(MINIMAL, target_tracking=[{"metric": "cpu", "target_value": 50, "disable_scale_in": True}]),
-    ),
-    ("target_tracking[0].metric", changed(MINIMAL, target_tracking=[{"metric": "memory", "target_value": 50}])),
-    ("target_tracking[0].metric", changed(MINIMAL, target_tracking=[{"metric": "alb-requests", "target_value": 5}])),
-    ("target_tracking[0].target_value", changed(MINIMAL, target_tracking=[{"metric": "cpu", "target_value": 120}])),
-    ("target_tracking[0].custom_metric", changed(MINIMAL, target_tracking=[{"metric": "custom", "target_value": 5}])),
-    (
-        "target_tracking[1].metric",
-        changed(MINIMAL, target_tracking=[{"metric": "cpu", "target_value": 5}, {"metric": "cpu", "target_value": 9}]),
-    ),
-    ("load_balancer.instance_port", changed(MAXIMAL, load_balancer={"instance_port": 70_000})),
-    (
-        "load_balancer.certificate_arn",
-        changed(MAXIMAL, load_balancer={"instance_port": 80, "certificate_arn": "example.com"}),
-    ),
-    (
-        "load_balancer.ingress_cidrs[0]",
-        changed(MAXIMAL, load_balancer={"instance_port": 80, "ingress_cidrs": ["anyone"]}),
-    ),
-    (
-        "load_balancer.health_check_path",
-        changed(MAXIMAL, load_balancer={"instance_port": 80, "health_check_path": "up"}),
-    ),
-    ("tags.team", changed(MINIMAL, tags={"team": 3})),
-    ("forecast.load", changed(MINIMAL, forecast={"load_per_instance": 5})),
-    ("forecast.load_per_instance", changed(MAXIMAL, forecast={})),
-    ("forecast.load_per_instance", changed(MAXIMAL, forecast={"load_per_instance": 0})),
-    ("forecast.quantile", changed(MAXIMAL, forecast={"load_per_instance": 5, "quantile": 2})),
-    ("forecast.time_zone", changed(MAXIMAL, forecast={"load_per_instance": 5, "time_zone": "Berlin"})),
-    ("forecast.step_minutes", changed(MAXIMAL, forecast={"load_per_instance": 5, "step_minutes": 7})),
-    ("forecast.period_seconds", changed(MAXIMAL, forecast={"load_per_instance": 5, "period_seconds": 90})),
-    (
-        "forecast.prices.unmet_instance_hour",
-        changed(MAXIMAL, forecast={"load_per_instance": 5, "prices": {"instance_hour": 1}}),
-    ),
-]
-
-
-@pytest.mark.parametrize(("field", "args"), WRONG, ids=[f"{index}-{field}" for index, (field, _) in enumerate(WRONG)])
-def test_a_wrong_argument_is_named_before_anything_is_registered(field: str, args: AwsAutoscalingGroupArgs) -> None:
-    def program() -> None:
-        with pytest.raises(SettingsError) as raised:
-            component.AwsAutoscalingGroup("web", args)
-        assert raised.value.field == field
-        assert raised.value.expected
-
-    recorder, _ = record(program)
-    assert recorder.registrations == []
-
-
 def test_none_is_the_same_as_not_given() -> None:
     given = {**MINIMAL, "load_balancer": None, "tags": None, "forecast": {**MINIMAL["forecast"], "quantile": None}}
     with_none, without = (declare(cast("AwsAutoscalingGroupArgs", args)) for args in (given, MINIMAL))
     assert as_json(with_none[0].registrations) == as_json(without[0].registrations)
     assert with_none[1] == without[1]
-
-
-def test_a_list_that_is_an_output_is_refused_where_its_length_decides() -> None:
-    def program() -> None:
-        with pytest.raises(SettingsError) as raised:
-            component.AwsAutoscalingGroup("web", changed(MINIMAL, security_group_ids=later(["sg-0a"])))
-        assert raised.value.field == "security_group_ids"
-
-    assert record(program)[0].registrations == []
 
 
 def test_a_preview_bears_what_is_not_known_yet() -> None:
@@ -461,20 +200,6 @@ def test_a_preview_bears_what_is_not_known_yet() -> None:
 
     preview, known = record(program, preview=True)[0], declare(MAXIMAL)[0]
     assert {item.name for item in preview.registrations} - {"vpc"} == {item.name for item in known.registrations}
-
-
-@pytest.mark.parametrize("name", ["Web", "web_app", "-web", "w" * 41, ""])
-def test_a_name_must_fit_into_names_of_the_cloud(name: str) -> None:
-    def program() -> None:
-        with pytest.raises(SettingsError, match=r"^name: "):
-            component.AwsAutoscalingGroup(name, MINIMAL)
-
-    assert record(program)[0].registrations == []
-
-
-def later(value: Any) -> pulumi.Output[Any]:
-    """A value that is known during the deployment only."""
-    return pulumi.Output.from_input(value).apply(lambda known: known)
 
 
 def test_outputs_declare_what_literals_declare() -> None:
@@ -494,31 +219,6 @@ def test_outputs_declare_what_literals_declare() -> None:
     assert {"registrations": as_json(recorder.registrations), "outputs": outputs} == golden(
         "autoscaling_group_maximal.json", None
     )
-
-
-@pytest.mark.parametrize(
-    ("field", "argument", "value"),
-    [
-        ("min_size", "min_size", 1.5),
-        ("max_size", "max_size", 0),
-        ("subnet_ids", "subnet_ids", ["subnet-0a"]),
-        ("instance_type", "instance_type", "huge"),
-    ],
-)
-def test_a_wrong_output_is_named_by_the_deployment(field: str, argument: str, value: Any) -> None:
-    with pytest.raises(SettingsError) as raised:
-        record(lambda: component.AwsAutoscalingGroup("web", changed(MINIMAL, **{argument: later(value)})))
-    assert raised.value.field == field
-
-
-def test_a_wrong_output_of_the_forecast_is_named_by_the_deployment() -> None:
-    def program() -> None:
-        forecast = {**MINIMAL["forecast"], "load_per_instance": later(-1.0)}
-        pulumi.export("fleet", component.AwsAutoscalingGroup("web", changed(MINIMAL, forecast=forecast)).fleet)
-
-    with pytest.raises(SettingsError) as raised:
-        record(program)
-    assert raised.value.field == "forecast.load_per_instance"
 
 
 def test_a_preview_declares_the_same_resources() -> None:

@@ -15,8 +15,8 @@ from pulumi.runtime.proto import provider_pb2
 
 import elastic_iac
 from forecasting.settings import Fleet
+from tests.group_args import MAXIMAL, MINIMAL, later
 from tests.recording import as_json, golden, record
-from tests.test_component_autoscaling_group import MAXIMAL, MINIMAL, later
 from tests.wire import PluginHost, output, plugin_host, wire
 
 ROOT = Path(__file__).resolve().parents[1]

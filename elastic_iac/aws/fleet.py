@@ -169,7 +169,7 @@ def fleet_json(settings: Mapping[str, Any]) -> str:
         SettingsError: a value that the job would refuse, by the argument's name.
     """
     try:
-        return parse_fleet(_whole_numbers(settings)).model_dump_json(exclude_defaults=False)
+        return parse_fleet(_whole_numbers(settings)).model_dump_json()
     except SettingsError as error:
         raise SettingsError(_argument(error.field), error.value, error.expected) from error
 
