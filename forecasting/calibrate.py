@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +16,6 @@ import pandas as pd
 
 from forecasting.errors import InputError, SettingsError
 from forecasting.models.base import FloatArray
-from forecasting.settings import CloudWatchMetric, CloudWatchSource, Fleet
-from forecasting.sources import open_source
-from forecasting.sources.files import read_csv
-
-if TYPE_CHECKING:
-    import boto3.session
 
 SAMPLES = 300
 MIN_SAMPLES = 48
@@ -137,73 +129,6 @@ def calibrate_frame(
     return calibrate(
         frame["load"], frame["in_service"], utilisation=frame["utilisation"], target_utilisation=target_utilisation
     )
-
-
-def calibrate_csv(
-    path: Path | str, *, target_utilisation: float = 60.0, latency_limit: float | None = None
-) -> Calibration:
-    """As `calibrate_frame`, from a file with the columns `timestamp`, `load`, `in_service` and `utilisation` (or `latency`, with a limit).
-
-    Raises:
-        InputError: the file is no such table; the error names the column or the row.
-    """
-    signal = "utilisation" if latency_limit is None else "latency"
-    columns = {name: _unique(read_csv(path, value_column=name).load) for name in ("load", "in_service", signal)}
-    return calibrate_frame(pd.DataFrame(columns), target_utilisation=target_utilisation, latency_limit=latency_limit)
-
-
-def calibrate_fleet(
-    fleet: Fleet,
-    start: datetime,
-    end: datetime,
-    *,
-    session: boto3.session.Session | None = None,
-    target_utilisation: float = 60.0,
-    latency: CloudWatchMetric | None = None,
-    latency_limit: float | None = None,
-) -> Calibration:
-    """As `calibrate`, from CloudWatch: the fleet's load, its group's instances in service, and its source's utilisation or a latency.
-
-    Args:
-        fleet: Its source is CloudWatch and a load of its own, not an average per instance.
-        start: Start of the first sample (aware).
-        end: End of the last one (aware).
-        session: Credentials; boto3's standard chain where it is not given.
-        target_utilisation: Where target tracking holds the utilisation, in its unit.
-        latency: Instead of the source's utilisation.
-        latency_limit: Highest latency that is fine.
-
-    Raises:
-        SettingsError: the fleet's source says no load or no utilisation.
-        SourceError: CloudWatch refused or gave less than everything.
-    """
-    source = fleet.source
-    if not isinstance(source, CloudWatchSource) or source.per_instance:
-        raise SettingsError(
-            "source", source.kind, "a load in CloudWatch; an average over instances says nothing about what one serves"
-        )
-    signal = latency or source.utilisation
-    if signal is None:
-        raise SettingsError("source.utilisation", None, "a utilisation metric, or a latency")
-    in_service = CloudWatchMetric(
-        namespace="AWS/AutoScaling",
-        metric_name="GroupInServiceInstances",
-        dimensions={"AutoScalingGroupName": fleet.target.group_name},
-        statistic="Average",
-    )
-
-    def read(metric: CloudWatchMetric) -> pd.Series[float]:
-        one = CloudWatchSource(kind="cloudwatch", metric=metric, period_seconds=source.period_seconds)
-        return _unique(open_source(one, target=fleet.target, session=session).read(start, end).load)
-
-    load, instances, values = read(source.metric), read(in_service), read(signal)
-    if latency is not None:
-        return calibrate(load, instances, latency=values, latency_limit=latency_limit)
-    return calibrate(load, instances, utilisation=values, target_utilisation=target_utilisation)
-
-
-def _unique(series: pd.Series[float]) -> pd.Series[float]:
-    return series[~series.index.duplicated(keep="last")]
 
 
 def _matched(

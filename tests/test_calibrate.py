@@ -1,17 +1,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from elastic_iac.local.aws import LocalAws
-from forecasting.backtest.recommend import csv_fleet
-from forecasting.calibrate import calibrate, calibrate_csv, calibrate_fleet, calibrate_frame
+from forecasting.calibrate import calibrate, calibrate_frame
 from forecasting.errors import InputError, SettingsError
-from forecasting.settings import parse_fleet
 
 
 def table(days: int = 10, top: float = 14.0, noise: float = 2.0, seed: int = 0) -> pd.DataFrame:
@@ -65,56 +61,6 @@ def test_gaps_and_other_stamps_are_left_out() -> None:
     frame.loc[frame.index[100:200], "in_service"] = 0
     found = calibrate(frame["load"], frame["in_service"].iloc[:-100], utilisation=frame["utilisation"])
     assert found.samples == len(frame) - 300
-
-
-def test_a_file_is_read_by_its_columns(tmp_path: Path) -> None:
-    file = tmp_path / "fleet.csv"
-    table().rename_axis("timestamp").to_csv(file)
-    assert calibrate_csv(file) == calibrate_frame(table())
-    assert calibrate_csv(file, latency_limit=60.0).method == "latency"
-    table().drop(columns="in_service").rename_axis("timestamp").to_csv(file)
-    with pytest.raises(InputError, match="in_service"):
-        calibrate_csv(file)
-
-
-def test_a_fleet_is_read_from_cloudwatch(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable, setting in aws.environment().items():
-        monkeypatch.setenv(variable, setting)
-    end = pd.Timestamp(aws.clock.now()).floor("5min")
-    frame = table(days=3)
-    frame.index = pd.date_range(end=end - pd.Timedelta(minutes=5), periods=len(frame), freq="5min")
-    group = [{"Name": "AutoScalingGroupName", "Value": "web"}]
-    names = {
-        "load": ("Web", "Requests"),
-        "in_service": ("AWS/AutoScaling", "GroupInServiceInstances"),
-        "utilisation": ("AWS/EC2", "CPUUtilization"),
-    }
-    for column, (namespace, name) in names.items():
-        points = [
-            {"MetricName": name, "Dimensions": group, "Timestamp": stamp.to_pydatetime(), "Value": float(value)}
-            for stamp, value in zip(pd.DatetimeIndex(frame.index), frame[column], strict=True)
-        ]
-        aws.client("cloudwatch").put_metric_data(Namespace=namespace, MetricData=points)
-
-    def metric(column: str) -> dict[str, object]:
-        namespace, name = names[column]
-        return {"namespace": namespace, "metric_name": name, "dimensions": {"AutoScalingGroupName": "web"}}
-
-    data = csv_fleet("x.csv", 1.0, 10.0).model_dump(mode="json") | {
-        "target": {"region": aws.region, "group_name": "web"},
-        "source": {
-            "kind": "cloudwatch",
-            "metric": metric("load"),
-            "utilisation": metric("utilisation"),
-            "saturated_above": 95,
-        },
-    }
-    fleet = parse_fleet(data)
-    found = calibrate_fleet(fleet, frame.index[0].to_pydatetime(), end.to_pydatetime())
-    assert found.samples == len(frame)
-    assert found.load_per_instance == pytest.approx(11, rel=0.03)
-    with pytest.raises(SettingsError, match="load in CloudWatch"):
-        calibrate_fleet(csv_fleet("x.csv", 1.0, 10.0), end.to_pydatetime(), end.to_pydatetime())
 
 
 def test_what_cannot_be_told_is_an_error() -> None:
