@@ -117,6 +117,17 @@ def test_only_the_load_balancer_reaches_the_instances() -> None:
     assert (into[0].inputs["fromPort"], into[0].inputs["toPort"]) == (8080, 8080)
 
 
+def test_a_rule_keeps_its_name_when_another_range_goes() -> None:
+    def rules(*cidrs: str) -> dict[str, str]:
+        front = {"instance_port": 8080, "ingress_cidrs": list(cidrs)}
+        recorder, _ = declare(changed(MAXIMAL, load_balancer=front))
+        ingress = recorder.of(":SecurityGroupIngressRule")
+        return {item.name: item.inputs["cidrIpv4"] for item in ingress if "cidrIpv4" in item.inputs}
+
+    both, one = rules("10.0.0.0/8", "192.168.0.0/16"), rules("192.168.0.0/16")
+    assert one.items() < both.items()
+
+
 def test_without_a_load_balancer_nothing_reaches_the_instances() -> None:
     recorder, outputs = declare(MINIMAL)
     assert not recorder.of(":SecurityGroupIngressRule")

@@ -71,6 +71,10 @@ WRONG: list[tuple[str, AwsAutoscalingGroupArgs]] = [
     ("load_balancer", changed(MAXIMAL, load_balancer="yes")),
     (
         "load_balancer.ingress_cidrs",
+        changed(MAXIMAL, load_balancer={"instance_port": 80, "ingress_cidrs": ["10.0.0.0/8", "10.0.0.0/8"]}),
+    ),
+    (
+        "load_balancer.ingress_cidrs",
         changed(MAXIMAL, load_balancer={"instance_port": 80, "ingress_cidrs": "0.0.0.0/0"}),
     ),
     ("forecast.lead_time_seconds", changed(MINIMAL, forecast={**MINIMAL["forecast"], "lead_time_seconds": "5m"})),

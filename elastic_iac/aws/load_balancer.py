@@ -18,9 +18,11 @@ from elastic_iac.aws.validation import (
     checked_list,
     list_of,
     matching,
+    plain_list,
     refuse_unknown,
     whole,
 )
+from forecasting.errors import SettingsError
 
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 """TLS 1.3 and 1.2: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html"""
@@ -36,7 +38,8 @@ class LoadBalancer:
     certificate_arn: pulumi.Output[str] | None
     subnet_ids: pulumi.Output[list[pulumi.Output[str]]] | None
     internal: pulumi.Output[bool]
-    ingress_cidrs: list[pulumi.Output[str]]
+    ingress: dict[str, pulumi.Output[str]]
+    """IPv4 ranges that may reach it, by a name that does not depend on their order."""
     health_check: aws.lb.TargetGroupHealthCheckArgs
     deregistration_delay_seconds: pulumi.Output[int]
     idle_timeout_seconds: pulumi.Output[int]
@@ -70,7 +73,7 @@ def settle_load_balancer(given: AwsLoadBalancer) -> LoadBalancer:
         certificate_arn=None if certificate is None else checked(f"{at}.certificate_arn", certificate, CERTIFICATE_ARN),
         subnet_ids=None if subnets is None else checked(f"{at}.subnet_ids", subnets, two_zones),
         internal=checked(f"{at}.internal", given.get("internal", False), boolean),
-        ingress_cidrs=checked_list(f"{at}.ingress_cidrs", given.get("ingress_cidrs", ["0.0.0.0/0"]), IPV4_RANGE),
+        ingress=_ingress(f"{at}.ingress_cidrs", given.get("ingress_cidrs", ["0.0.0.0/0"])),
         health_check=_health_check(at, given),
         deregistration_delay_seconds=checked(
             f"{at}.deregistration_delay_seconds", given.get("deregistration_delay_seconds", 60), whole(0, 3600)
@@ -80,6 +83,18 @@ def settle_load_balancer(given: AwsLoadBalancer) -> LoadBalancer:
         ),
         deletion_protection=checked(f"{at}.deletion_protection", given.get("deletion_protection", False), boolean),
     )
+
+
+def _ingress(field: str, cidrs: object) -> dict[str, pulumi.Output[str]]:
+    """Ranges by name: a rule that is named by its place would turn into its neighbour, which AWS refuses as a duplicate."""
+    ranges = checked_list(field, cidrs, IPV4_RANGE)
+    names = [
+        re.sub(r"[^0-9]+", "-", cidr) if isinstance(cidr, str) else f"output-{index}"
+        for index, cidr in enumerate(plain_list(field, cidrs))
+    ]
+    if len(set(names)) < len(names):
+        raise SettingsError(field, cidrs, "different ranges")
+    return dict(zip(names, ranges, strict=True))
 
 
 def _health_check(at: str, given: AwsLoadBalancer) -> aws.lb.TargetGroupHealthCheckArgs:

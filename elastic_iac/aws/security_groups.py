@@ -23,11 +23,11 @@ def public_rules(
 ) -> dict[str, aws.vpc.SecurityGroupIngressRuleArgs]:
     """What may reach the load balancer, by name of the rule."""
     return {
-        f"{scheme}-{index}": aws.vpc.SecurityGroupIngressRuleArgs(
+        f"{scheme}-{name}": aws.vpc.SecurityGroupIngressRuleArgs(
             security_group_id=security_group_id, ip_protocol="tcp", from_port=port, to_port=port, cidr_ipv4=cidr
         )
         for scheme, port in load_balancer.public_ports.items()
-        for index, cidr in enumerate(load_balancer.ingress_cidrs)
+        for name, cidr in load_balancer.ingress.items()
     }
 
 
