@@ -146,7 +146,8 @@ class AwsAutoscalingGroup(pulumi.ComponentResource):
             aws.vpc.SecurityGroupEgressRule(f"{name}-instances-out-{rule}", rule_args, self._child)
             for rule, rule_args in security_groups.outbound_rules(instances.id).items()
         ]
-        front = self._front(settled, instances) if settled.load_balancer is not None else None
+        balancer = settled.load_balancer
+        front = None if balancer is None else self._front(settled, balancer, instances)
         template = self._launch_template(settled, profile, instances)
         group = self._group(settled, template, front, outbound)
         self._target_tracking(settled, group, front)
@@ -193,9 +194,10 @@ class AwsAutoscalingGroup(pulumi.ComponentResource):
             self._child,
         )
 
-    def _front(self, settled: _Settled, instances: aws.ec2.SecurityGroup) -> _Front:
-        name, balancer = self._prefix, settled.load_balancer
-        assert balancer is not None  # noqa: S101 - the caller's condition, for the type checker
+    def _front(
+        self, settled: _Settled, balancer: load_balancers.LoadBalancer, instances: aws.ec2.SecurityGroup
+    ) -> _Front:
+        name = self._prefix
         public = self._security_group("load-balancer", settled, f"Load balancer of {name}")
         for rule, rule_args in security_groups.public_rules(balancer, public.id).items():
             aws.vpc.SecurityGroupIngressRule(f"{name}-load-balancer-in-{rule}", rule_args, self._child)
