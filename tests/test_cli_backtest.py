@@ -142,6 +142,7 @@ def test_calibrate_reads_cloudwatch(shell: Shell) -> None:
         ([], "either --csv or --config"),
         (["--csv", "load.csv"], "column 'load' is absent"),
         (["--config", "job.yaml"], "its source is a file"),
+        (["--config", "job.yaml", "--latency-limit", "0.5"], "--latency-limit goes with --csv"),
     ],
 )
 def test_wrong_calibration_is_exit_code_2(shell: Shell, arguments: list[str], message: str) -> None:

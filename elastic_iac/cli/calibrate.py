@@ -38,15 +38,23 @@ def calibrate(
 
     Example: elastic-iac calibrate --config job.yaml --fleet web --target-utilisation 60
     """
-    from elastic_iac.cli.measured import file_table, fleet_table  # noqa: PLC0415 - `--help` needs no pandas
-    from forecasting.calibrate import calibrate_frame  # noqa: PLC0415
+    from elastic_iac.cli.measured import of_file, of_fleet  # noqa: PLC0415 - `--help` needs no pandas
+    from forecasting.calibrate import calibrate as estimate  # noqa: PLC0415
     from forecasting.errors import UsageError  # noqa: PLC0415
 
-    if (csv is None) == (config is None):
-        raise UsageError("give either --csv or --config")
     output = Output(as_json)
-    table = file_table(csv) if csv else fleet_table(config or Path(), fleet)
-    found = calibrate_frame(table, target_utilisation=target_utilisation, latency_limit=latency_limit)
+    if csv is not None and config is None:
+        measured = of_file(csv, "utilisation" if latency_limit is None else "latency")
+    elif config is not None and csv is None and latency_limit is None:
+        measured = of_fleet(config, fleet)
+    else:
+        raise UsageError("give either --csv or --config; --latency-limit goes with --csv")
+    if latency_limit is None:
+        found = estimate(
+            measured.load, measured.in_service, utilisation=measured.signal, target_utilisation=target_utilisation
+        )
+    else:
+        found = estimate(measured.load, measured.in_service, latency=measured.signal, latency_limit=latency_limit)
     high = f"{found.high:.4g}" if found.high != float("inf") else "unknown"
     output.show(
         f"load_per_instance: {found.load_per_instance:.4g}   (90 % interval {found.low:.4g} to {high})",

@@ -2,37 +2,49 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
 from elastic_iac.cli.choose import one_fleet
-from forecasting.errors import InputError, UsageError
+from forecasting.errors import UsageError
 from forecasting.run import utc_now
 from forecasting.settings import CloudWatchMetric, CloudWatchSource, Fleet, load_job
 from forecasting.sources import open_source
 from forecasting.sources.files import read_csv
 
 
-def file_table(path: Path) -> pd.DataFrame:
-    """The columns `load`, `in_service` and `utilisation` or `latency` of a CSV or Parquet file, by UTC stamp.
+@dataclass(frozen=True)
+class Measured:
+    """Samples of a fleet's past, each by UTC stamp.
+
+    Attributes:
+        load: Load of the fleet.
+        in_service: Instances in service.
+        signal: Their utilisation or latency.
+    """
+
+    load: pd.Series[float]
+    in_service: pd.Series[float]
+    signal: pd.Series[float]
+
+
+def of_file(path: Path, signal: Literal["utilisation", "latency"]) -> Measured:
+    """The columns `load`, `in_service` and the signal's of a CSV or Parquet file.
 
     Raises:
-        InputError: `load` or `in_service` is absent, both others are, or a column is not a series of numbers with stamps.
+        InputError: a column is absent, or not a series of numbers with stamps.
     """
-    columns = {name: read_csv(path, value_column=name).load for name in ("load", "in_service")}
-    for name in ("utilisation", "latency"):
-        try:
-            columns[name] = read_csv(path, value_column=name).load
-            break
-        except InputError as error:
-            if "is absent" not in str(error) or name == "latency":
-                raise
-    return _side_by_side(columns)
+    load, in_service, values = (
+        _unique(read_csv(path, value_column=name).load) for name in ("load", "in_service", signal)
+    )
+    return Measured(load, in_service, values)
 
 
-def fleet_table(config: Path, name: str | None) -> pd.DataFrame:
+def of_fleet(config: Path, name: str | None) -> Measured:
     """The same from CloudWatch: the fleet's load, its in-service count, and its utilisation metric, or the group's CPU without one.
 
     Raises:
@@ -52,12 +64,10 @@ def fleet_table(config: Path, name: str | None) -> pd.DataFrame:
     group = {"AutoScalingGroupName": fleet.target.group_name}
     in_service = CloudWatchMetric(namespace="AWS/AutoScaling", metric_name="GroupInServiceInstances", dimensions=group)
     cpu = CloudWatchMetric(namespace="AWS/EC2", metric_name="CPUUtilization", dimensions=group)
-    return _side_by_side(
-        {
-            "load": _series(fleet, source, source.metric),
-            "in_service": _series(fleet, source, in_service),
-            "utilisation": _series(fleet, source, source.utilisation or cpu),
-        }
+    return Measured(
+        load=_series(fleet, source, source.metric),
+        in_service=_series(fleet, source, in_service),
+        signal=_series(fleet, source, source.utilisation or cpu),
     )
 
 
@@ -66,8 +76,8 @@ def _series(fleet: Fleet, source: CloudWatchSource, metric: CloudWatchMetric) ->
         kind="cloudwatch", metric=metric, period_seconds=source.period_seconds, lookback_days=source.lookback_days
     )
     now = utc_now()
-    return open_source(alone, target=fleet.target).read(now - timedelta(days=source.lookback_days), now).load
+    return _unique(open_source(alone, target=fleet.target).read(now - timedelta(days=source.lookback_days), now).load)
 
 
-def _side_by_side(columns: dict[str, pd.Series[float]]) -> pd.DataFrame:
-    return pd.DataFrame({name: series[~series.index.duplicated(keep="last")] for name, series in columns.items()})
+def _unique(samples: pd.Series[float]) -> pd.Series[float]:
+    return samples[~samples.index.duplicated(keep="last")]
