@@ -137,6 +137,7 @@ def _later(name: str, found: Sweep, result: Backtest) -> list[Later]:
             split = int(len(ours) * share)
             end = min(split + AHEAD_DAYS, len(ours))
             column = choose(ours.between(0, split), GOAL)
+            # Only the words of the reason depend on how flat the load is.
             traits = Traits(boot, split, 2.0, result.accuracy.overall.mase if result.accuracy else None)
             verdict = judge(
                 ours.only(column).between(0, split), reactive.between(0, split), traits, GOAL, ahead_days=end - split

@@ -125,6 +125,13 @@ def test_the_verdict_says_why_not(traits: Traits, words: str) -> None:
     assert words in verdict.sentence
 
 
+def test_a_small_saving_is_said_to_be_little_and_why() -> None:
+    flat = Traits(20, 28, 1.1, 0.9)
+    verdict = judge(days([1.287], [0.004]), days([1.1, 1.3], [0.02, 0.004]), flat, GOAL)
+    assert verdict.outcome is Outcome.PAYS
+    assert "that is little: the load is flat" in verdict.sentence
+
+
 def test_too_few_days_give_no_verdict() -> None:
     verdict = judge(days([1.0], [0.0], 3), days([1.5], [0.0], 3), SLOW, GOAL)
     assert verdict.outcome is Outcome.UNDECIDED

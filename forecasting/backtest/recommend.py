@@ -83,5 +83,7 @@ def recommended_settings(result: Backtest, fleet: Fleet, boot: BootResult | None
 def _plain(settings: Fleet | Job) -> dict[str, Any]:
     """What differs from the defaults."""
     return settings.model_dump(mode="json", exclude_defaults=True) | (
-        {"floor": settings.floor} if isinstance(settings, Fleet) else {}
+        {"floor": settings.floor, "lead_time_seconds": settings.lead_time_seconds}
+        if isinstance(settings, Fleet)
+        else {}
     )

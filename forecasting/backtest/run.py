@@ -12,7 +12,7 @@ from forecasting.backtest.accuracy import Accuracy, accuracy
 from forecasting.backtest.choice import Days, choose, uncovered_at
 from forecasting.backtest.floors import per_minute
 from forecasting.backtest.result import AtEqualHours, Backtest, BootResult, Point, Row
-from forecasting.backtest.sweep import Setting, Sweep, sweep
+from forecasting.backtest.sweep import Sweep, sweep
 from forecasting.backtest.verdict import Traits, judge
 from forecasting.backtest.walk import Origin, Progress, WalkSettings, rolling_origins, walk
 from forecasting.errors import InputError, SettingsError
@@ -115,6 +115,8 @@ def assess(reading: Reading, origins: Sequence[Origin], fleet: Fleet, settings: 
     start, load = origins[0].at, window(reading, origins)
     boots = settings.boot_minutes or (fleet.lead_time_seconds / 60,)
     found = sweep(load, start, origins, fleet, boots, how, provider=settings.provider, seed=settings.seed)
+    now = {boot: _chosen_now(found, boot, settings) for boot in boots}
+    pictures = _pictures(found, now, fleet, settings)
     day = begin.floor("1D")
     whole = per_minute(samples, reading.sample_seconds, day, int((end - day) // pd.Timedelta(minutes=1)))
     scores = accuracy(origins, _step_means(load, how.step_minutes), start, how.step_minutes, how.quantiles)
@@ -127,7 +129,7 @@ def assess(reading: Reading, origins: Sequence[Origin], fleet: Fleet, settings: 
         goal_percent=settings.goal_percent,
         band=_band(origins, how),
         accuracy=scores,
-        boots=tuple(_boot(found, boot, fleet, settings, scores) for boot in boots),
+        boots=tuple(_boot(found, boot, settings, scores, now[boot], pictures[boot]) for boot in boots),
         history_days=(end - begin) / pd.Timedelta(days=1),
         forecasts=(sum(bool(len(origin.quantiles)) for origin in origins), len(origins)),
     )
@@ -181,16 +183,29 @@ def _days_to_choose_on(found: Sweep) -> int:
     return max(len(found.days.load) // 2, 1)
 
 
-def _boot(found: Sweep, boot: float, fleet: Fleet, chosen: BacktestSettings, scores: Accuracy | None) -> BootResult:
+def _chosen_now(found: Sweep, boot: float, chosen: BacktestSettings) -> dict[str, int]:
+    """Columns of ours and of reactive scaling at the settings to use from now on: chosen on all days."""
+    columns = {policy: found.columns(policy, boot) for policy in ("predictive", "reactive")}
+    return {
+        policy: part[choose(Days.of(found.days, part, found.clairvoyant[boot]), chosen.goal_percent / 100, chosen.seed)]
+        for policy, part in columns.items()
+    }
+
+
+def _boot(
+    found: Sweep,
+    boot: float,
+    chosen: BacktestSettings,
+    scores: Accuracy | None,
+    now: dict[str, int],
+    capacity: dict[str, Capacity],
+) -> BootResult:
     goal, best = chosen.goal_percent / 100, found.clairvoyant[boot]
     days = {policy: Days.of(found.days, found.columns(policy, boot), best) for policy in CHOSEN}
     split, last = _days_to_choose_on(found), len(best)
     picked = {policy: choose(part.between(0, split), goal, chosen.seed) for policy, part in days.items()}
-    now = {policy: choose(part, goal, chosen.seed) for policy, part in days.items()}
-    recommended = found.columns("predictive", boot)[now["predictive"]]
-    reactive = found.columns("reactive", boot)[now["reactive"]]
     verdict = judge(
-        days["predictive"].only(now["predictive"]),
+        Days.of(found.days, [now["predictive"]], best),
         days["reactive"],
         Traits(boot, len(best), _busy_to_quiet(found.load), scores.overall.mase if scores else None),
         goal,
@@ -202,9 +217,9 @@ def _boot(found: Sweep, boot: float, fleet: Fleet, chosen: BacktestSettings, sco
         rows=_rows(found, boot, picked, split),
         equal_hours=_equal_hours(later, picked["predictive"]),
         frontier={policy: _points(found, policy, boot, days[policy]) for policy in CHOSEN},
-        recommended=_row(found, recommended, boot, 0),
+        recommended=_row(found, now["predictive"], boot, 0),
         verdict=verdict,
-        capacity=_capacity(found, boot, fleet, chosen, found.settings[recommended], found.settings[reactive]),
+        capacity=capacity,
         clairvoyant=_clairvoyant(found, boot).astype(np.int32),
     )
 
@@ -273,18 +288,20 @@ def _points(found: Sweep, policy: str, boot: float, days: Days) -> tuple[Point, 
     return tuple(sorted(points, key=lambda point: (point.cost_ratio, point.under_provisioned_percent)))
 
 
-def _capacity(
-    found: Sweep, boot: float, fleet: Fleet, chosen: BacktestSettings, ours: Setting, reactive: Setting
-) -> dict[str, Capacity]:
-    group = replace(chosen.provider, boot_seconds=boot * 60)
-    floor = found.floors[boot, ours.quantile or 0.0]
-    cases = [
-        Case("predictive", group, floor, ours.target, fleet.ceiling),
-        Case("reactive", group, fleet.floor, reactive.target, fleet.ceiling),
-    ]
-    return replay(
-        found.load, found.load_per_instance, cases, keep=["predictive", "reactive"], seed=chosen.seed
-    ).capacity
+def _pictures(
+    found: Sweep, now: dict[float, dict[str, int]], fleet: Fleet, chosen: BacktestSettings
+) -> dict[float, dict[str, Capacity]]:
+    """The settings of `now` once more, minute by minute: all boot times in one replay."""
+    cases: list[Case] = []
+    for boot, columns in now.items():
+        group = replace(chosen.provider, boot_seconds=boot * 60)
+        for policy, column in columns.items():
+            setting = found.settings[column]
+            floor = found.floors[boot, setting.quantile] if setting.quantile is not None else fleet.floor
+            cases.append(Case(f"{policy}/{boot}", group, floor, setting.target, fleet.ceiling))
+    names = [case.name for case in cases]
+    kept = replay(found.load, found.load_per_instance, cases, keep=names, seed=chosen.seed).capacity
+    return {boot: {policy: kept[f"{policy}/{boot}"] for policy in columns} for boot, columns in now.items()}
 
 
 def _busy_to_quiet(load: FloatArray) -> float:

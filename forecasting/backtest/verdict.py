@@ -24,6 +24,8 @@ WIDENING = 1.25
 UNLIKE = 0.5
 """A load whose days differ has not shown all of itself: standard deviation of the saving per mean change of the daily load, for one day of past."""
 
+LITTLE_PERCENT = 2.0
+"""A saving below this is said to be little, and why."""
 SHORT_BOOT_MINUTES = 10.0
 FLAT_RATIO = 1.5
 FEW_DAYS = 10
@@ -63,7 +65,7 @@ class Verdict:
         saving_percent: Instance-hours saved against reactive scaling alone, at equal uncovered load (median; None where there is no replay to tell).
         low_percent: Lower end of the 90 % interval for the days to come; `high_percent` is the upper end.
         probability: Share of resampled futures in which prediction saves.
-        reason: Why it does not pay, or why that cannot be told; empty where it pays.
+        reason: Why it does not pay or pays little, or why that cannot be told; empty where it pays.
         sentence: All of it, for a person.
     """
 
@@ -113,7 +115,7 @@ def judge(
         outcome = Outcome.PAYS
     elif chance <= 1 - SURE and median < 0:
         outcome = Outcome.DOES_NOT_PAY
-    reason = "" if outcome is Outcome.PAYS else _reason(traits)
+    reason = "" if outcome is Outcome.PAYS and median >= LITTLE_PERCENT else _reason(traits)
     return Verdict(outcome, median, low, high, chance, reason, _sentence(outcome, median, low, high, reason, traits))
 
 
@@ -139,7 +141,10 @@ def _sentence(outcome: Outcome, median: float, low: float, high: float, reason: 
     interval = f"90 % interval {low:.1f} to {high:.1f} %"
     boot = f"With a boot of {traits.boot_minutes:g} min"
     if outcome is Outcome.PAYS:
-        return f"{boot}, prediction saves {median:.1f} % of instance-hours at equal uncovered load ({interval})."
+        little = f"; that is little: {reason}" if reason else ""
+        return (
+            f"{boot}, prediction saves {median:.1f} % of instance-hours at equal uncovered load ({interval}){little}."
+        )
     if outcome is Outcome.DOES_NOT_PAY:
         return f"{boot}, prediction does not pay: {median:.1f} % saved at equal uncovered load ({interval}); {reason}."
     return f"{boot}, it is not clear whether prediction pays: {median:.1f} % saved at equal uncovered load ({interval}); {reason}."
