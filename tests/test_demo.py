@@ -239,3 +239,7 @@ def test_chart_names_the_hours_in_utc() -> None:
 
 def test_sparkline_keeps_the_highest_value_of_each_part() -> None:
     assert sparkline([0, 0, 0, 8, 4, 4], 3) == " █▄"
+
+
+def test_sparkline_of_nothing_is_empty() -> None:
+    assert sparkline([], 48) == ""

@@ -86,5 +86,7 @@ def _ticks(start: datetime, hours: int, width: int, glyphs: Glyphs) -> str:
 def _blocks(values: Sequence[float], count: int) -> list[float]:
     """The largest known value of each of `count` equal parts; NaN for a part with none."""
     array = np.asarray(values, dtype=float)
+    if not len(array):
+        return []
     parts = np.array_split(array, min(count, len(array)))
     return [float(np.nanmax(part)) if np.isfinite(part).any() else float("nan") for part in parts]
