@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,18 +14,6 @@ from pulumi.runtime.rpc import deserialize_properties
 
 from elastic_iac.local.engine.program import Monitor, run_program
 from elastic_iac.local.engine.shapes import native
-
-
-def quiet_sdk() -> None:
-    """Import the SDK's module that warns of a resource's new name whoever imports it, before a test turns that into an error."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="aws.ec2/encryptioncontrol", category=DeprecationWarning)
-        import pulumi_aws.ec2  # noqa: PLC0415 - the warning is the import's
-
-        assert pulumi_aws.ec2.LaunchTemplate
-
-
-quiet_sdk()
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
 

@@ -268,6 +268,38 @@ def test_release_gives_the_group_back(shell: Shell) -> None:
     assert [action["ScheduledActionName"] for action in answer["ScheduledUpdateGroupActions"]] == ["sale"]
 
 
+def test_release_can_roll_the_schedule_back(shell: Shell) -> None:
+    make_group(shell.aws)
+    config = shell.settings()
+    nothing = shell.run("release", "web", "--config", config, "--previous", "--yes")
+    assert nothing.code == 1
+    assert "nothing-to-roll-back" in nothing.stderr
+
+    shell.run("apply", "--config", config, "--yes")
+    sizes = _sizes(shell)
+    shell.run("apply", "--config", shell.settings(fleet_data(load_per_instance=5)), "--yes")
+    assert _sizes(shell) != sizes
+    done = shell.run("release", "web", "--config", config, "--previous", "--yes", "--json")
+    assert done.code == 0, done.stderr
+    assert done.document["written"] > 0
+    restored = _sizes(shell)
+    assert {name: size for name, size in sizes.items() if name in restored} == {
+        name: size for name, size in restored.items() if name in sizes
+    }
+    assert len(restored.keys() & sizes.keys()) > 20
+
+
+def _sizes(shell: Shell) -> dict[str, int]:
+    pages = (
+        shell.aws.client("autoscaling").get_paginator("describe_scheduled_actions").paginate(AutoScalingGroupName=GROUP)
+    )
+    return {
+        action["ScheduledActionName"]: action["MinSize"]
+        for page in pages
+        for action in page["ScheduledUpdateGroupActions"]
+    }
+
+
 def test_doctor_finds_nothing_wrong_with_a_sound_fleet(shell: Shell) -> None:
     make_group(shell.aws)
     before = len(shell.mutations())

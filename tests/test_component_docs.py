@@ -3,9 +3,6 @@ from __future__ import annotations
 import runpy
 from pathlib import Path
 
-from tests.recording import quiet_sdk
-
-quiet_sdk()
 ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -68,6 +68,16 @@ def check(document: dict[str, Any]) -> dict[str, Any]:
     return fleet
 
 
+def test_an_engine_that_is_not_there_is_refused_before_anything_is_started(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert main(["demo", "--engine", "pulumi"]) == 2
+    assert "--engine pulumi: the Pulumi CLI is not on PATH; install it" in capsys.readouterr().err
+    assert main(["demo", "--engine", "docker"]) == 2
+    assert "--engine: got 'docker'; expected embedded or pulumi" in capsys.readouterr().err
+
+
 def test_demo_end_to_end_prints_one_document_and_touches_no_other_cloud(tmp_path: Path) -> None:
     done = demo("--json", "--out", "kept", folder=tmp_path)
     assert done.returncode == 0, done.stderr

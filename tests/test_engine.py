@@ -13,9 +13,6 @@ from elastic_iac.local.aws import LocalAws
 from elastic_iac.local.engine import Cloud, EngineError, ProjectError, provision_stack, read_project, up
 from elastic_iac.local.engine.shapes import lost, physical_name
 from forecasting.settings import Fleet
-from tests.recording import quiet_sdk
-
-quiet_sdk()
 
 IMAGE = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
 import shutil
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ import yaml
 from pulumi import automation
 
 from elastic_iac.local.aws import LocalAws
-from elastic_iac.local.engine.project import CHECKOUT
+from elastic_iac.local.engine.project import read_project
+from elastic_iac.local.engine.pulumi_cli import open_stack, provision_with_cli
 from forecasting.settings import Fleet
 
 pytestmark = [
@@ -30,20 +31,8 @@ class Environment:
     """One stack of a copy of the project: the CLI writes into its configuration."""
 
     def __init__(self, folder: Path, name: str, variables: dict[str, str]) -> None:
-        shutil.copytree(CHECKOUT / "stacks", folder / "stacks", ignore=shutil.ignore_patterns("__pycache__"))
-        manifest = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text(encoding="utf-8"))
-        manifest["runtime"]["options"]["virtualenv"] = sys.prefix
-        (folder / "Pulumi.yaml").write_text(yaml.safe_dump(manifest, sort_keys=False), encoding="utf-8")
-        state = folder / "state"
-        state.mkdir()
-        backend = {"PULUMI_BACKEND_URL": state.as_uri(), "PULUMI_CONFIG_PASSPHRASE": "test"}
-        quiet = {"PULUMI_SKIP_UPDATE_CHECK": "true"}
         self._config = folder / "stacks" / f"Pulumi.{name}.yaml"
-        self.stack = automation.create_or_select_stack(
-            name,
-            work_dir=str(folder),
-            opts=automation.LocalWorkspaceOptions(env_vars={**variables, **backend, **quiet}),
-        )
+        self.stack = open_stack(folder, name, variables)
 
     def up(self) -> dict[str, int]:
         """Deploy; how many resources were created, updated, left the same, ..."""
@@ -132,3 +121,22 @@ def test_the_fleets_are_what_the_job_reads(environment: Environment) -> None:
     outputs = environment.stack.outputs()
     fleets = [Fleet.model_validate_json(fleet) for fleet in outputs["fleets"].value]
     assert [fleet.target.group_name for fleet in fleets] == list(outputs["groups"].value.values())
+
+
+def test_the_demos_stack_comes_with_its_adjustments(tmp_path: Path, aws: LocalAws) -> None:
+    """As `elastic-iac demo --engine pulumi` deploys it."""
+    group = json.loads(read_project("local").config["elastic-iac:groups"])[0]
+    lines: list[str] = []
+    deployment = provision_with_cli(
+        aws.environment(),
+        tmp_path,
+        adjust={"elastic-iac:groups": json.dumps([{**group, "maxSize": 17}])},
+        progress=lines.append,
+    )
+    try:
+        fleet = Fleet.model_validate_json(deployment.outputs["fleets"][0])
+        assert fleet.ceiling == 17
+        assert "aws:autoscaling/group:Group" in {resource.type for resource in deployment.resources}
+        assert any("created" in line for line in lines)
+    finally:
+        deployment.destroy()

@@ -8,7 +8,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -16,6 +17,9 @@ from elastic_iac.cli.demo.trace import Trace
 from elastic_iac.local.aws import LocalAws
 from elastic_iac.local.engine import Deployment, provision_stack, read_project
 from forecasting.settings import CloudWatchMetric, CloudWatchSource, Fleet, parse_fleet
+
+Engine = Literal["embedded", "pulumi"]
+"""The engine of this package, or the Pulumi CLI."""
 
 STACK = "local"
 CEILING = 60
@@ -31,10 +35,12 @@ class Stack:
     Attributes:
         deployment: What the stack made.
         fleet: Its first fleet, as the stack exports it for the job.
+        engine: What ran the program.
     """
 
     deployment: Deployment
     fleet: Fleet
+    engine: Engine
 
     @property
     def group_name(self) -> str:
@@ -66,8 +72,10 @@ def only_local(aws: LocalAws) -> Generator[None]:
         os.environ.update(before)
 
 
-def provision(aws: LocalAws, trace: Trace) -> Stack:
+def provision(aws: LocalAws, trace: Trace, engine: Engine, folder: Path) -> Stack:
     """The stack `local` of this checkout, its first group sized for the trace.
+
+    The Pulumi CLI keeps its copy of the project and its state in `folder`.
 
     The trace does not say what one instance serves: it is chosen so that the largest sample of the history needs `PEAK_INSTANCES`.
     """
@@ -84,8 +92,14 @@ def provision(aws: LocalAws, trace: Trace) -> Stack:
             "stepMinutes": trace.step_minutes,
         },
     }
-    deployment = provision_stack(aws, STACK, adjust={key: json.dumps([group])})
-    return Stack(deployment, parse_fleet(json.loads(deployment.outputs["fleets"][0])))
+    adjust = {key: json.dumps([group])}
+    if engine == "pulumi":
+        from elastic_iac.local.engine.pulumi_cli import provision_with_cli  # noqa: PLC0415 - only where it is asked for
+
+        deployment = provision_with_cli(aws.environment(), folder, STACK, adjust=adjust)
+    else:
+        deployment = provision_stack(aws, STACK, adjust=adjust)
+    return Stack(deployment, parse_fleet(json.loads(deployment.outputs["fleets"][0])), engine)
 
 
 def publish(aws: LocalAws, trace: Trace, metric: CloudWatchMetric) -> int:

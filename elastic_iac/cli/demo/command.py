@@ -19,6 +19,9 @@ def demo(
         ),
     ] = None,
     cloud: Annotated[str, typer.Option("--cloud", help="Which cloud to stand in for: aws.")] = "aws",
+    engine: Annotated[
+        str, typer.Option("--engine", help="What runs the stack: embedded, or pulumi (the CLI, where it is on PATH).")
+    ] = "embedded",
     out: Annotated[
         Path | None, typer.Option("--out", help="Keep settings and records in this folder.", show_default=False)
     ] = None,
@@ -37,10 +40,16 @@ def demo(
         raise SettingsError("--cloud", cloud, "aws: Google Cloud is not in this release")
     if cloud != "aws":
         raise SettingsError("--cloud", cloud, "aws")
+    if engine not in {"embedded", "pulumi"}:
+        raise SettingsError("--engine", engine, "embedded or pulumi")
+    if engine == "pulumi":
+        from elastic_iac.local.engine.pulumi_cli import require_cli  # noqa: PLC0415
+
+        require_cli()
 
     from elastic_iac.cli.demo import story  # noqa: PLC0415
 
     output = Output(as_json)
-    told: dict[str, Any] = story.run(csv, out, output)
+    told: dict[str, Any] = story.run(csv, out, "pulumi" if engine == "pulumi" else "embedded", output)
     output.document(told)
     raise typer.Exit(0 if told["ok"] else 1)

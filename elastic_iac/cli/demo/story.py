@@ -33,14 +33,14 @@ DEFAULT_OUT = Path("out") / "demo"
 """Where the report is kept if no folder is named."""
 
 
-def run(csv: Path | None, out: Path | None, output: Output) -> dict[str, Any]:
+def run(csv: Path | None, out: Path | None, engine: cloud.Engine, output: Output) -> dict[str, Any]:
     """Play the demo and tell it; returns its JSON document."""
     present = datetime.now(UTC)
     trace = file_trace(csv, present) if csv else synthetic_trace(present)
     with _folder(out) as folder:
         output.progress("starting the local cloud ...")
         with local_aws(now=trace.now) as aws, cloud.only_local(aws):
-            scene = _set_up(aws, trace, folder, output)
+            scene = _set_up(aws, trace, engine, folder, output)
             if not scene.result.ok:
                 output.show(results.page(scene.result, frozenset({scene.job.owner}), scene.job.schedule))
                 return document(scene, None, None, None)
@@ -53,10 +53,11 @@ def run(csv: Path | None, out: Path | None, output: Output) -> dict[str, Any]:
     return document(scene, ending, replay, report)
 
 
-def _set_up(aws: LocalAws, trace: Trace, folder: Path, output: Output) -> Scene:
+def _set_up(aws: LocalAws, trace: Trace, engine: cloud.Engine, folder: Path, output: Output) -> Scene:
     """A group, its load as metric data, and one run of the job."""
     output.progress("provisioning the stack ...")
-    stack = cloud.provision(aws, trace)
+    with tempfile.TemporaryDirectory(prefix="elastic-iac-stack-") as project:
+        stack = cloud.provision(aws, trace, engine, Path(project))
     output.progress("publishing the load as metric data ...")
     published = cloud.publish(aws, trace, stack.metric)
     job = _settings(stack.fleet, folder)

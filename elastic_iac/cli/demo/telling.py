@@ -143,7 +143,7 @@ def document(scene: Scene, ending: Ending | None, replay: Comparison | None, rep
         fleet["covered_by_floor_percent"] = ending.covered_percent
     return {
         "ok": result.ok and result.read_back and ending is not None and not ending.differing_minutes,
-        "engine": "embedded",
+        "engine": scene.stack.engine,
         "stack": deployment.stack,
         "resources": [{"type": made.type, "name": made.name, "id": made.id} for made in deployment.resources],
         "unproven": [f"{declared.resource}: {declared.input}" for declared in deployment.unproven],
