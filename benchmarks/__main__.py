@@ -1,5 +1,6 @@
-"""`python -m benchmarks`: speed and memory of the job. The other modules here need load traces; each says how it is run."""
+"""`python -m benchmarks`: speed and memory of the job, then of a year's replay. The other modules here need load traces; each says how it is run."""
 
-from benchmarks.job import main
+from benchmarks import job, replay_speed
 
-main()
+job.main()
+replay_speed.main()
