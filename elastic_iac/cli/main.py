@@ -82,10 +82,11 @@ class _Stderr(logging.Handler):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 done, 1 failed or held, 2 wrong usage or input, 130 interrupted."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if (
-        arguments is None
-    ):  # as a program of its own: ended from outside, it still leaves no process and no folder behind
-        signal.signal(signal.SIGTERM, _terminate)
+    if arguments is None:  # as a program of its own
+        signal.signal(signal.SIGTERM, _terminate)  # ended from outside, it still leaves no process and no folder behind
+        # The models' matrices are small: a second thread for each costs more than it gives.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a character that a terminal lacks is no failure
