@@ -205,11 +205,14 @@ class Pipeline:
     ) -> tuple[Schedule, Diff, Observation]:
         headroom = learn_headroom(history, self.fleet.plan_quantile)
         plan = plan_capacity(load, self.fleet, headroom=headroom, current_floor=group.min_size)
-        seen = observe(memory, group, self.fleet.floor, self.run.owners, self.run.now)
+        # A write is planned for the moment the group was read, not for the run's start: other fleets, the forecast and the wait for the lease lie
+        # between, and what has run meanwhile is no person's hand. What a person is shown, and agrees to, is planned for one moment.
+        now = self.run.clock() if self.claim and self.agreed is None else self.run.now
+        seen = observe(memory, group, self.fleet.floor, self.run.owners, self.run.clock())
         schedule = build_schedule(
             Request(
                 plan=plan,
-                now=self.run.now,
+                now=now,
                 owner=self.run.job.owner,
                 former_owners=self.run.job.former_owners,
                 ceiling=self.fleet.ceiling,
@@ -240,7 +243,8 @@ class Pipeline:
                     # A successor must know what this run wanted, should it die among its writes.
                     self.ledger.remember(claim, memory.to_json())
                 group = self._reconcile(claim, group, schedule)
-                memory = replace(memory, slots=standing_timeline(group.actions, self.run.owners), intended=())
+                # Not what was read back: a slot that ran among the writes is gone from there, and MinSize is as it was before.
+                memory = replace(memory, slots=memory.intended, intended=())
                 if schedule.complete:
                     self.ledger.commit(claim, memory.to_json())
                     return self._note(status="written" if self.result.written else "unchanged", read_back=True)
@@ -275,12 +279,13 @@ class Pipeline:
     ) -> Memory:
         _owned, foreign = split_actions(group.actions, self.run.owners)
         standing = standing_timeline(group.actions, self.run.owners)
+        now = self.run.clock()
         return Memory(
-            as_of=self.run.now,
+            as_of=now,
             min_size=group.min_size,
             baseline=seen.baseline,
             people_floor=seen.people_floor,
-            people_events=people_events(foreign, self.run.now, self.run.now + timedelta(days=PEOPLE_DAYS)),
+            people_events=people_events(foreign, now, now + timedelta(days=PEOPLE_DAYS)),
             slots=standing,
             intended=tuple((slot.start, slot.floor) for slot in (*diff.imminent, *schedule.slots)),
             # A first plan has nothing before it; a run that writes nothing leaves what a rollback restores.

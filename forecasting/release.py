@@ -10,12 +10,12 @@ from datetime import timedelta
 from forecasting.errors import Hold
 from forecasting.run import PEOPLE_DAYS, Run
 from forecasting.schedule.actions import slot_name, split_actions
-from forecasting.schedule.aws import standing_timeline
+from forecasting.schedule.aws import clear_starts, highest, standing_timeline
 from forecasting.schedule.aws_limits import START_AHEAD
 from forecasting.schedule.base import Schedule, Slot
 from forecasting.schedule.grid import round_up
 from forecasting.schedule.memory import Memory, observe
-from forecasting.schedule.people import PeopleFloor, people_events, value_at
+from forecasting.schedule.people import PeopleFloor, people_events
 from forecasting.settings import Fleet
 from forecasting.store import open_store
 from forecasting.store.ledger import Claim, Ledger
@@ -52,7 +52,7 @@ def release_fleet(run: Run, fleet: Fleet) -> Released:
         owned, _foreign = split_actions(group.actions, run.owners)
         seen = observe(memory, group, fleet.floor, run.owners, run.clock())
         touched = memory is not None or bool(owned)
-        wanted = (seen.people_floor or seen.baseline) if touched else group.min_size
+        wanted = min(seen.people_floor or seen.baseline, group.max_size) if touched else group.min_size
         for _start, action in sorted(owned.items()):
             ledger.fence(claim)
             target.delete(action.name)
@@ -94,14 +94,16 @@ def roll_back_fleet(run: Run, fleet: Fleet) -> Outcome:
                 "nothing-to-roll-back",
                 "no earlier schedule reaches beyond now; `release` gives the group back as it was found",
             )
-        in_force = value_at(memory.previous, first, memory.baseline)
+        upper = min(fleet.ceiling, group.max_size)
+        starts = clear_starts({first, *(start for start, _ in ahead)}, foreign, people.events, first)
         slots = tuple(
             Slot(
                 start,
-                max(floor, people.at(start), fleet.floor),
+                min(max(highest(memory.previous, start, end, memory.baseline), people.at(start), fleet.floor), upper),
                 owned[start].name if start in owned else slot_name(run.job.owner, start),
             )
-            for start, floor in [(first, in_force), *ahead]
+            for start, end in zip(starts, [*starts[1:], None], strict=True)
+            if people.at(start) <= upper
         )
         before = standing_timeline(group.actions, run.owners)
         intent = replace(
@@ -111,14 +113,15 @@ def roll_back_fleet(run: Run, fleet: Fleet) -> Outcome:
             people_floor=seen.people_floor,
             people_events=people.events,
             slots=before,
-            intended=tuple((slot.start, slot.floor) for slot in slots),
+            # What starts before the first slot is about to run: nobody touches it.
+            intended=(*(slot for slot in before if slot[0] < first), *((slot.start, slot.floor) for slot in slots)),
             previous=before,
         )
         ledger.remember(claim, intent.to_json())
         outcome = reconcile(
             target, group, Schedule(slots), owners=run.owners, fence=lambda: ledger.fence(claim), clock=run.clock
         )
-        after = replace(intent, slots=standing_timeline(outcome.state.actions, run.owners), intended=())
+        after = replace(intent, slots=intent.intended, intended=())
         ledger.commit(claim, after.to_json())
     return outcome
 

@@ -367,6 +367,64 @@ def test_a_hand_that_raises_pins_until_it_lowers(street: Street) -> None:
     assert released.schedule.slots[-1].floor == 2
 
 
+def step_load(path: Path, scale: float = 1.0) -> None:
+    """Four instances until noon and fifteen from then on: with the lead time, the slot of 11:45 raises the floor."""
+    load = write_load(path, scale=scale)
+    afternoon = np.asarray(pd.DatetimeIndex(load.index).hour) >= 12
+    stepped = pd.Series(scale * np.where(afternoon, 150.0, 40.0), index=load.index)
+    stepped += np.random.default_rng(3).normal(0, 1, len(load))
+    stepped.rename("value").rename_axis("timestamp").to_csv(path, date_format="%Y-%m-%dT%H:%M:%SZ")
+
+
+def test_a_slot_that_runs_between_the_start_of_a_run_and_its_reading_is_no_hand(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step_load(street.folder / "load.csv")
+    street.run()
+    real = job_module.forecast
+
+    def slow(*args: Any, **options: Any) -> Any:
+        street.aws.clock.advance(2 * MINUTE)
+        return real(*args, **options)
+
+    monkeypatch.setattr(job_module, "forecast", slow)
+    street.aws.clock.advance_to(NOW.replace(hour=11, minute=44))
+    result = street.run()
+    assert street.aws.history(GROUP)[-1].at == NOW.replace(hour=11, minute=45)
+    assert result.observation
+    assert (result.observation.people_floor, result.observation.note) == (0, None)
+
+
+def test_a_slot_that_runs_among_the_writes_is_no_hand(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    step_load(street.folder / "load.csv")
+    street.run()
+    street.aws.clock.advance_to(NOW.replace(hour=11, minute=44, second=30))
+    step_load(street.folder / "load.csv", scale=1.5)
+    slow = Pipeline(street.make_run(), street.job().fleets[0])
+    put = slow.target.put
+
+    def slowly(slot: Any) -> None:
+        put(slot)
+        street.aws.clock.advance(timedelta(seconds=0.5))
+
+    monkeypatch.setattr(slow.target, "put", slowly)
+    assert slow.guarded().status == "written"
+    assert street.aws.history(GROUP)[-1].at == NOW.replace(hour=11, minute=45)
+    street.aws.clock.advance_to(NOW.replace(hour=11, minute=46))
+    result = street.run()
+    assert result.observation
+    assert (result.observation.people_floor, result.observation.note) == (0, None)
+
+
+def test_a_fleet_that_comes_late_in_a_run_is_planned_for_its_own_moment(street: Street) -> None:
+    run = street.make_run()
+    street.aws.clock.advance(5 * MINUTE)  # as the fleets before it would take
+    (result,) = run_job(run)
+    assert result.status == "written"
+    assert result.schedule
+    assert result.schedule.slots[0].start > street.aws.clock.now() + 2 * MINUTE
+
+
 def test_a_group_found_above_the_floor_is_pinned_on_first_contact(street: Street) -> None:
     street.hand(MinSize=6, DesiredCapacity=6)
     result = street.run()
@@ -452,6 +510,13 @@ def test_release_respects_what_people_set(street: Street) -> None:
     assert release_fleet(street.make_run(), street.job().fleets[0]).min_size_after == 17
 
 
+def test_release_gives_back_no_more_than_max_size_allows(street: Street) -> None:
+    street.hand(MinSize=6, DesiredCapacity=6)
+    street.run()
+    street.hand(MinSize=3, DesiredCapacity=3, MaxSize=5)
+    assert release_fleet(street.make_run(), street.job().fleets[0]).min_size_after == 5
+
+
 def test_release_of_a_group_that_was_never_touched_changes_nothing(street: Street) -> None:
     street.hand(MinSize=4, DesiredCapacity=4)
     street.aws.calls.clear()
@@ -477,6 +542,23 @@ def test_row_35_a_rollback_restores_the_schedule_before_the_last_one(street: Str
     }.items() <= restored.items()
     street.aws.clock.advance(49 * HOUR)
     assert street.aws.history(GROUP)[-1].sizes.minimum == 2
+
+
+def test_a_rollback_keeps_to_max_size_and_clear_of_actions_that_people_added_since(street: Street) -> None:
+    street.run()
+    street.aws.clock.advance(HOUR)
+    write_load(street.folder / "load.csv", scale=1.8)
+    street.hand(MinSize=3, DesiredCapacity=3, MaxSize=15)
+    street.foreign("match", NOW.replace(hour=14, minute=1), MinSize=9)
+    street.foreign("warm", NOW.replace(hour=13, minute=1), DesiredCapacity=12)
+    theirs = {"match", "warm"}
+    street.run()
+    roll_back_fleet(street.make_run(), street.job().fleets[0])
+    restored = [action for action in street.described() if action["ScheduledActionName"] not in theirs]
+    assert max(action["MinSize"] for action in restored) == 15
+    near = NOW.replace(hour=14, minute=1)
+    assert all(abs(action["StartTime"] - near) >= 3 * MINUTE for action in restored)
+    assert min(action["MinSize"] for action in restored if action["StartTime"] > near) >= 9
 
 
 def test_a_rollback_without_an_earlier_schedule_holds(street: Street) -> None:

@@ -420,6 +420,21 @@ def test_slots_that_come_too_near_while_writing_are_left_to_the_next_run(aws: Lo
     assert all(call.status == 200 for call in aws.calls if call.action == "PutScheduledUpdateGroupAction")
 
 
+def test_a_near_slot_that_is_missing_is_noticed_though_time_has_gone_by(aws: LocalAws) -> None:
+    aws.reset(now=NOW)
+    client = make_group(aws)
+
+    class Meddled(Watched):
+        def put(self, slot: Slot) -> None:
+            super().put(slot)
+            if slot.start == NOW + 3 * MINUTE:  # the most urgent one, and the last to be written
+                client.delete_scheduled_action(AutoScalingGroupName=GROUP, ScheduledActionName=slot.name)
+                aws.clock.advance(timedelta(seconds=20))
+
+    with pytest.raises(Hold, match="read-back"):
+        update(aws, [9] * 48, target=Meddled(aws))
+
+
 def test_another_writer_of_our_names_is_noticed(aws: LocalAws) -> None:
     aws.reset(now=NOW)
     client = make_group(aws)

@@ -66,6 +66,18 @@ def test_the_present_need_does_not_wait_for_the_grid() -> None:
     assert schedule.slots[1].start == NOW.replace(minute=15)
 
 
+def test_the_present_need_does_not_wait_for_a_far_slot_that_stands() -> None:
+    crowd = [one_off(f"theirs-{i}", NOW + timedelta(days=9, minutes=i), 3) for i in range(110)]
+    far = one_off(slot_name(OWNER, NOW.replace(hour=11, minute=0)), NOW.replace(hour=11, minute=0), 2)
+    schedule = build_schedule(request(plan_of([7] * STEPS_48H), group_state(*crowd, far, min_size=2)))
+    assert schedule.slots[0].start == NOW + 3 * MINUTE
+
+
+def test_a_need_above_max_size_is_not_written_again_in_every_run() -> None:
+    schedule = build_schedule(request(plan_of([30] * STEPS_48H), group_state(min_size=20, max_size=20)))
+    assert schedule.slots[0].start == NOW.replace(minute=15)
+
+
 def test_a_present_need_that_stands_already_keeps_its_start_a_minute_later() -> None:
     plan = plan_of([7] * STEPS_48H)
     first = build_schedule(request(plan, group_state(min_size=2)))
@@ -118,6 +130,30 @@ def test_a_persons_action_that_sets_no_min_size_costs_a_minute_only() -> None:
     assert start - MINUTE in starts
 
 
+def test_a_reassertion_whose_start_is_taken_comes_later_and_never_nearer() -> None:
+    lower = NOW.replace(hour=15, minute=0)
+    group = group_state(
+        one_off("oops", lower, 1), one_off("desired", lower + 3 * MINUTE, desired_capacity=20), min_size=9
+    )
+    schedule = build_schedule(request(plan_of([9] * STEPS_48H), group))
+    assert next(slot.start for slot in schedule.slots if slot.start > lower) == lower + 4 * MINUTE
+
+
+def test_a_persons_action_that_runs_late_is_not_overlooked() -> None:
+    late = one_off("late", NOW - MINUTE, 12)
+    schedule = build_schedule(request(plan_of([4] * STEPS_48H), group_state(late, min_size=4)))
+    assert {slot.floor for slot in schedule.slots} == {12}
+
+
+@pytest.mark.parametrize("minutes", [5, 7, 10, 15, 20, 30])
+def test_people_who_change_min_size_every_few_minutes_leave_room_for_a_schedule(minutes: int) -> None:
+    often = ScheduledAction("often", NOW.replace(hour=11, minute=0), 3, recurrence=f"*/{minutes} * * * *")
+    schedule = build_schedule(request(plan_of([5] * STEPS_48H), group_state(often, min_size=5)))
+    assert schedule.complete
+    assert 1 < len(schedule.slots) <= 119
+    assert schedule.slots[-1].floor == 3
+
+
 def test_recurring_actions_are_merged_in_their_own_time_zone_across_a_change_of_clocks() -> None:
     # Europe/Berlin goes to summer time on 29 March 2026 at 01:00Z: 08:00 is 07:00Z before and 06:00Z after.
     now = NOW.replace(month=3, day=28, hour=5, minute=7)
@@ -141,6 +177,7 @@ def test_a_pin_holds_every_slot_and_the_baseline() -> None:
 def test_above_the_ceiling_people_are_left_alone() -> None:
     schedule = build_schedule(request(plan_of([3] * STEPS_48H), group_state(min_size=50), people_floor=50))
     assert schedule.slots == ()
+    assert any("people want 50 instances, more than the 40" in note for note in schedule.notes)
 
 
 def test_a_recurrence_that_nobody_can_read_holds_the_fleet() -> None:

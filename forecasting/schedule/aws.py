@@ -100,6 +100,11 @@ class _Builder:
             # Where people want more than the ceiling allows us, nothing of ours may run: it could only lower their floor.
             if self.people.at(start) <= self.upper
         )
+        if len(slots) < len(times):
+            self.notes.append(
+                f"people want {max(self.people.at(start) for start in times)} instances, more than the {self.upper} that may be asked for:"
+                f" {len(times) - len(slots)} of {len(times)} slots are left to them"
+            )
         return Schedule(slots, tuple(self.notes), complete)
 
     def _upper(self) -> tuple[int, list[str]]:
@@ -156,21 +161,25 @@ class _Builder:
     def _times(self, grid: Grid) -> list[datetime]:
         times = set(grid.starts(self.first, self.request.now, self.end)) | {self.end}
         roll = self._roll_time(min(times))
-        times = _keep_clear(times, roll, self.people.events, self.first, self.end)
-        busy = {action.start for action in self.foreign if action.start is not None}
         foreign_names = {action.name for action in self.foreign}
-        moved = {_dodge(start, busy, self.first) for start in times}
-        return sorted(start for start in moved if self._name(start) not in foreign_names)
+        clear = clear_starts(
+            times | ({roll} if roll else set()),
+            self.foreign,
+            self.people.events,
+            self.first,
+            together=timedelta(minutes=grid.together_minutes),
+        )
+        return [start for start in clear if self._name(start) not in foreign_names]
 
     def _roll_time(self, first_slot: datetime) -> datetime | None:
         """A start before the first slot, where the need of the present interval would else wait for it.
 
         One that stands already keeps its start, so that a second run writes nothing.
         """
-        standing = next((start for start in sorted(self.owned) if self.first <= start < first_slot), None)
+        standing = next((start for start in sorted(self.owned) if self.first <= start < self.first + ORDER_GAP), None)
         start = standing or self.first
         in_force = value_at(self.standing, start - timedelta(seconds=1), self.request.group.min_size)
-        if start < first_slot and in_force < self._planned(start, first_slot):
+        if start < first_slot and in_force < min(self._planned(start, first_slot), self.upper):
             return start
         return None
 
@@ -211,8 +220,7 @@ class _Builder:
 
     def _standing(self, start: datetime, end: datetime | None) -> int:
         """The standing schedule's largest floor between two starts."""
-        within = [value for when, value in self.standing if start < when and (end is None or when < end)]
-        return max([value_at(self.standing, start, self.request.group.min_size), *within])
+        return highest(self.standing, start, end, self.request.group.min_size)
 
     def _settle(self, start: datetime, value: int) -> int:
         """Hysteresis, always on the high side: raising is urgent, lowering a far slot is not, since it will be planned again before it comes."""
@@ -235,45 +243,69 @@ def _tolerance(value: int, *, far: bool) -> int:
     return max(3, math.ceil(value * 0.5)) if far else max(1, math.ceil(value * 0.1))
 
 
-def _keep_clear(
-    times: set[datetime], roll: datetime | None, events: Sequence[tuple[datetime, int]], first: datetime, end: datetime
-) -> set[datetime]:
-    """Moves starts away from other people's changes of MinSize, since actions closer than the jitter run in either order.
+def clear_starts(
+    times: Collection[datetime],
+    foreign: Collection[ScheduledAction],
+    events: Sequence[tuple[datetime, int]],
+    first: datetime,
+    together: timedelta = 2 * ORDER_GAP,
+) -> list[datetime]:
+    """The starts, ascending, moved out of other people's way: away from their changes of MinSize, and off the starts of all their actions.
 
-    Before each such change (or cluster of them) the last start is `ORDER_GAP` earlier; after it, one re-asserts the plan at `ORDER_GAP` later.
+    Actions closer than the jitter run in either order. So before each change of theirs (or cluster of them) the last start is `ORDER_GAP` earlier;
+    after it, one re-asserts the plan `ORDER_GAP` later.
+
+    Args:
+        times: The starts that are wanted.
+        foreign: Other people's actions.
+        events: When they set MinSize, and to what.
+        first: No start is earlier.
+        together: Changes closer than this are taken for one: nothing of ours runs between them.
     """
-    clear = {*times, roll} if roll else set(times)
-    for opening, closing in _clusters([when for when, _ in events if first - ORDER_GAP <= when <= end + ORDER_GAP]):
+    clear, end = set(times), max(times)
+    changes = [when for when, _ in events if first - ORDER_GAP <= when <= end + ORDER_GAP]
+    for opening, closing in _clusters(changes, together):
         near = {start for start in clear if opening - ORDER_GAP < start < closing + ORDER_GAP}
         clear -= near
         if any(start <= closing for start in near) and opening - ORDER_GAP >= first:
             clear.add(opening - ORDER_GAP)
         if closing + ORDER_GAP >= first:
             clear.add(closing + ORDER_GAP)
-    return clear
+    busy = {action.start for action in foreign if action.start is not None}
+    return sorted({_dodge(start, busy, changes, first) for start in clear})
 
 
-def _clusters(moments: Sequence[datetime]) -> list[tuple[datetime, datetime]]:
+def _clusters(moments: Sequence[datetime], together: timedelta) -> list[tuple[datetime, datetime]]:
     """Moments too close to each other for a start between them, as (first, last)."""
     clusters: list[tuple[datetime, datetime]] = []
     for moment in moments:
-        if clusters and moment - clusters[-1][1] < 2 * ORDER_GAP:
+        if clusters and moment - clusters[-1][1] < together:
             clusters[-1] = (clusters[-1][0], moment)
         else:
             clusters.append((moment, moment))
     return clusters
 
 
-def _dodge(start: datetime, busy: Collection[datetime], first: datetime) -> datetime:
-    """A free start: a minute or more earlier, since starts are unique within a group; later only where earlier is too soon."""
+def _dodge(start: datetime, busy: Collection[datetime], changes: Collection[datetime], first: datetime) -> datetime:
+    """A free start: a minute or more earlier, since starts are unique within a group; later where earlier is too soon or too near a change."""
+
+    def near_a_change(moment: datetime) -> bool:
+        return any(abs(moment - change) < ORDER_GAP for change in changes)
+
     earlier = start
     while earlier in busy:
         earlier -= _MINUTE
-    if earlier >= first:
+    if earlier == start or (earlier >= first and not near_a_change(earlier)):
         return earlier
-    while start in busy:
+    while start in busy or near_a_change(start):
         start += _MINUTE
     return start
+
+
+def highest(timeline: Sequence[tuple[datetime, int]], start: datetime, end: datetime | None, before: int) -> int:
+    """The largest value of start <= time < end; `before` is in force where nothing has started yet."""
+    within = [value for when, value in timeline if start < when and (end is None or when < end)]
+    return max([value_at(timeline, start, before), *within])
 
 
 def _whole_minute(value: datetime) -> datetime:

@@ -11,9 +11,15 @@ from datetime import UTC, datetime, timedelta
 
 @dataclass(frozen=True)
 class Grid:
-    """Tiers of (hours ahead, minutes between starts), near to far; each interval divides the next."""
+    """Where slots may start.
+
+    Attributes:
+        tiers: (hours ahead, minutes between starts), near to far; each interval divides the next.
+        together_minutes: Other people's changes of MinSize closer than this are taken for one, with no slot of ours between them.
+    """
 
     tiers: tuple[tuple[int, int], ...]
+    together_minutes: int = 6
 
     def starts(self, first: datetime, now: datetime, end: datetime) -> list[datetime]:
         """Starts with first <= start < end, ascending, on whole multiples of the tier's interval since midnight UTC."""
@@ -46,8 +52,13 @@ GRIDS = (
     Grid(((12, 60), (48, 240))),
     Grid(((48, 240),)),
     Grid(((48, 720),)),
+    Grid(((48, 720),), together_minutes=60),
+    Grid(((48, 720),), together_minutes=720),
 )
-"""From the finest (96 slots over 48 h) to the coarsest (4); the finest that leaves room for other people's actions is taken."""
+"""From the finest (96 slots over 48 h) to the coarsest (4); the finest that leaves room for other people's actions is taken.
+
+Each change of theirs costs up to two slots, so where they change MinSize every few minutes the last ones do not answer each of them.
+"""
 
 
 def round_up(value: datetime, minutes: int) -> datetime:

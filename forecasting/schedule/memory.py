@@ -24,7 +24,7 @@ class Memory:
         baseline: MinSize as the group was found at first contact; `release` returns to it.
         people_floor: The people's floor then.
         people_events: Other people's future MinSizes, as they were known then.
-        slots: Our slots as they stood when the last run had finished.
+        slots: Our slots as they stood when the last run had finished, what ran among its writes included.
         intended: Our slots as a run that may have died half-way wanted them; empty when it finished.
         previous: Our slots as they stood before the last run that wrote: what a rollback restores.
     """

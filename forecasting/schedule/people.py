@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from forecasting.errors import Hold
 from forecasting.schedule.actions import ScheduledAction
+from forecasting.schedule.aws_limits import JITTER
 
 Timeline = tuple[tuple[datetime, int], ...]
 """(start in UTC, value from then on), ascending."""
@@ -46,7 +47,7 @@ class PeopleFloor:
 
 
 def people_events(foreign: Sequence[ScheduledAction], now: datetime, end: datetime) -> Timeline:
-    """When other people's actions will set MinSize, now < time < end, and to what.
+    """When other people's actions will set MinSize, up to `end`, and to what. One that is due but still listed runs late: it counts.
 
     Raises:
         Hold: a recurrence cannot be read, so nobody knows what it will do.
@@ -79,16 +80,15 @@ def last_people_event(foreign: Sequence[ScheduledAction], now: datetime) -> int 
 def _runs(action: ScheduledAction, now: datetime, end: datetime) -> Iterator[datetime]:
     stop = min(end, action.end) if action.end else end
     if not action.recurrence:
-        if action.start is not None and now < action.start < end:
+        if action.start is not None and now - JITTER < action.start < end:
             yield action.start
         return
     # AWS shows a recurring action's next run as its start, so a run at that very minute counts.
-    begin = max(now, action.start - timedelta(seconds=1)) if action.start else now
+    begin = max(now - JITTER, action.start - timedelta(seconds=1)) if action.start else now
     for when in _cron(action, begin):
         if when >= stop:
             return
-        if when > now:
-            yield when
+        yield when
 
 
 def _last_run(action: ScheduledAction, now: datetime) -> datetime | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from forecasting.schedule.actions import GroupState, ScheduledAction
 from forecasting.schedule.aws_limits import START_AHEAD
 from forecasting.schedule.base import Schedule, Slot
+
+_CLOCK_SKEW = timedelta(minutes=1)
+"""AWS's clock may be this much ahead of ours."""
 
 
 class Target(Protocol):
@@ -92,8 +95,11 @@ def make_diff(owned: Mapping[datetime, ScheduledAction], schedule: Schedule, now
     )
 
 
-def same(slots: Sequence[Slot], owned: Mapping[datetime, ScheduledAction], since: datetime) -> bool:
-    """Whether our actions from `since` on are exactly `slots` (those that have run meanwhile are gone from both)."""
-    return {(slot.start, slot.floor, slot.name) for slot in slots if slot.start >= since} == {
-        (start, action.min_size, action.name) for start, action in owned.items() if start >= since
-    }
+def same(slots: Sequence[Slot], owned: Mapping[datetime, ScheduledAction], now: datetime) -> bool:
+    """Whether our actions are exactly `slots`: all of those stand that cannot have run yet, and nothing else but what is about to run."""
+    wanted = {(slot.start, slot.floor, slot.name) for slot in slots}
+    standing = {(start, action.min_size, action.name) for start, action in owned.items()}
+    missing, surplus = wanted - standing, standing - wanted
+    return all(start <= now + _CLOCK_SKEW for start, *_ in missing) and all(
+        start < now + START_AHEAD for start, *_ in surplus
+    )

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from forecasting.errors import Hold
 from forecasting.schedule.actions import GroupState, split_actions
-from forecasting.schedule.aws_limits import MIN_AHEAD_AT_CALL, START_AHEAD
+from forecasting.schedule.aws_limits import MIN_AHEAD_AT_CALL
 from forecasting.schedule.base import Schedule
 from forecasting.targets.base import Diff, Target, make_diff, same
 
@@ -58,8 +58,7 @@ def reconcile(
         if diff.writes:
             state = target.read()
         standing, _foreign = split_actions(state.actions, owners)
-        since = clock() + START_AHEAD
-        if same(schedule.slots, standing, since):
+        if same(schedule.slots, standing, clock()):
             return Outcome(written, state)
     raise Hold("read-back", "the group's scheduled actions are not what was written: somebody else is writing them")
 
