@@ -40,7 +40,7 @@ class Run:
 
     Attributes:
         job: The settings.
-        now: When the run started (aware): every plan starts here.
+        now: When the run started (aware): its data end here. What is written is planned for the moment of writing.
         run_id: Unique for each run; a scheduler's repeated invocation carries the same one and writes nothing.
         session: AWS credentials and endpoint; boto3's standard chain where it is None.
         clock: The present time, for leases and for what must start in the future.

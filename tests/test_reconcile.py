@@ -281,6 +281,38 @@ def test_i7_old_new_and_foreign_never_exceed_125_and_starts_never_collide(
     assert len(foreign_of(snapshot(aws))) == min(people, room)
 
 
+@settings(max_examples=25)
+@given(
+    old=levels(96),
+    new=levels(96),
+    changes=st.fixed_dictionaries(
+        {},
+        optional={
+            "max_increase_per_slot": st.integers(1, 6),
+            "max_decrease_per_slot": st.integers(1, 6),
+            "people_floor": st.integers(3, 45),
+            "raise_only": st.just(value=True),
+            "ceiling": st.integers(5, 40),
+        },
+    ),
+    max_size=st.integers(5, 60),
+)
+def test_i1_and_i4_hold_whatever_limits_a_plan(
+    aws: LocalAws, old: list[int], new: list[int], changes: dict[str, Any], max_size: int
+) -> None:
+    """After a plan without any of them: lowered ceilings and MaxSizes, pins, doubt and limits of change, all together."""
+    aws.reset(now=NOW)
+    client = make_group(aws)
+    update(aws, old)
+    aws.clock.advance_to(NOW + 2 * HOUR)
+    live = snapshot(aws).sizes.minimum
+    client.update_auto_scaling_group(AutoScalingGroupName=GROUP, MaxSize=max(max_size, live))
+    _, schedule, _ = update(aws, new, **changes)
+    highest = min(changes.get("ceiling", 40), max(max_size, live))
+    assert all(2 <= slot.floor <= highest for slot in schedule.slots)
+    assert update(aws, new, **changes)[2] == 0
+
+
 @settings(max_examples=15)
 @given(old=levels(96), new=levels(96))
 def test_i6_in_doubt_no_minute_gets_less_than_the_old_plan_gave(aws: LocalAws, old: list[int], new: list[int]) -> None:
