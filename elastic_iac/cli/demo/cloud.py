@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,7 +76,7 @@ def only_local(aws: LocalAws) -> Generator[None]:
 def provision(aws: LocalAws, trace: Trace, engine: Engine, folder: Path) -> Stack:
     """The stack `local` of this checkout, its first group sized for the trace.
 
-    The Pulumi CLI keeps its copy of the project and its state in `folder`.
+    The Pulumi CLI keeps its copy of the project and its state in a folder of its own under `folder`.
 
     The trace does not say what one instance serves: it is chosen so that the largest sample of the history needs `PEAK_INSTANCES`.
     """
@@ -96,7 +97,8 @@ def provision(aws: LocalAws, trace: Trace, engine: Engine, folder: Path) -> Stac
     if engine == "pulumi":
         from elastic_iac.local.engine.pulumi_cli import provision_with_cli  # noqa: PLC0415 - only where it is asked for
 
-        deployment = provision_with_cli(aws.environment(), folder, STACK, adjust=adjust)
+        project = Path(tempfile.mkdtemp(prefix="stack-", dir=folder))
+        deployment = provision_with_cli(aws.environment(), project, STACK, adjust=adjust)
     else:
         deployment = provision_stack(aws, STACK, adjust=adjust)
     return Stack(deployment, parse_fleet(json.loads(deployment.outputs["fleets"][0])), engine)

@@ -56,8 +56,7 @@ def run(csv: Path | None, out: Path | None, engine: cloud.Engine, output: Output
 def _set_up(aws: LocalAws, trace: Trace, engine: cloud.Engine, folder: Path, output: Output) -> Scene:
     """A group, its load as metric data, and one run of the job."""
     output.progress("provisioning the stack ...")
-    with tempfile.TemporaryDirectory(prefix="elastic-iac-stack-") as project:
-        stack = cloud.provision(aws, trace, engine, Path(project))
+    stack = cloud.provision(aws, trace, engine, folder)
     output.progress("publishing the load as metric data ...")
     published = cloud.publish(aws, trace, stack.metric)
     job = _settings(stack.fleet, folder)
