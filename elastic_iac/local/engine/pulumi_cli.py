@@ -42,6 +42,7 @@ def open_stack(folder: Path, stack: str, environment: Mapping[str, str]) -> auto
     """
     from pulumi import automation  # noqa: PLC0415 - takes a second, and only the CLI's engine needs it
 
+    folder = folder.resolve()  # the backend is named by a URI
     shutil.copytree(CHECKOUT / "stacks", folder / "stacks", ignore=shutil.ignore_patterns("__pycache__"))
     manifest = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text(encoding="utf-8"))
     manifest["runtime"]["options"]["virtualenv"] = sys.prefix
