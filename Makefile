@@ -41,7 +41,7 @@ $(VENV)/dev: $(VENV)/bootstrapped requirements/dev.txt pyproject.toml
 	@touch $@ $(VENV)/demo
 
 demo: $(VENV)/demo
-	$(BIN)/elastic-iac demo $(ARGS)
+	@$(BIN)/elastic-iac demo $(ARGS)
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
