@@ -47,6 +47,9 @@ FORECAST_SECONDS = 20.0
 SCORE_DAYS = 7
 """Forecasts made within this time are scored against what came."""
 
+PRUNE_EVERY = 100
+"""Every so many runs the records that are too old go: about once a day for a job that runs every 15 min."""
+
 ROUNDS = 3
 """Most rounds of schedule and write for a fleet: where people's actions fill the group, the first ones only make room."""
 
@@ -300,6 +303,8 @@ class Pipeline:
             self.ledger.record_run(_record(self.run, result, self.claim))
             if result.forecast is not None:
                 self.ledger.save_forecast(self.run.run_id, self.run.now, result.forecast.quantiles)
+            if self.claim is not None and self.claim.generation % PRUNE_EVERY == 0:
+                self.ledger.prune()
         except ElasticIacError as error:
             log.warning("fleet %s: the run could not be recorded: %s", self.fleet.name, error)
 

@@ -323,6 +323,14 @@ def test_forecasts_are_those_made_since(ledger: Ledger) -> None:
     assert [forecast.made_at for forecast in ledger.forecasts(since)] == [START + timedelta(hours=h) for h in (1, 2)]
 
 
+def test_of_many_forecasts_a_few_spread_over_the_time_are_read(ledger: Ledger) -> None:
+    for hour in range(10):
+        ledger.save_forecast(f"run-{hour}", START + timedelta(hours=hour), a_forecast(START))
+    spread = [forecast.made_at for forecast in ledger.forecasts(START, at_most=4)]
+    assert spread == [START + timedelta(hours=hour) for hour in (0, 2, 5, 7)]
+    assert len(ledger.forecasts(START, at_most=10)) == 10
+
+
 def test_pruning_spares_the_state_and_the_young(store: MemoryStore, ledger: Ledger, clock: Clock) -> None:
     ledger.claim("a")
     for minute in (0, 60):

@@ -197,9 +197,11 @@ class Ledger:
         key = f"{self._root}/forecasts/{_stamp(made_at)}-{slug(run_id)}.csv.gz"
         self._replace(key, encode_frame(quantiles))
 
-    def forecasts(self, since: datetime) -> list[StoredForecast]:
-        """The forecasts made at `since` (aware) or later, oldest first."""
+    def forecasts(self, since: datetime, *, at_most: int | None = None) -> list[StoredForecast]:
+        """The forecasts made at `since` (aware) or later, oldest first; where there are more than `at_most`, that many spread over the time."""
         keys = [key for key in self._store.keys(f"{self._root}/forecasts") if _key_time(key) >= _floor_second(since)]
+        if at_most is not None and len(keys) > at_most:
+            keys = [keys[position * len(keys) // at_most] for position in range(at_most)]
         return [
             StoredForecast(_key_time(key), decode_frame(key, item.body))
             for key in keys

@@ -16,6 +16,10 @@ LEAD_BUCKETS_HOURS = (6.0, 24.0)
 """Bounds of the lead buckets `<6h`, `6-24h`, `>=24h`: errors grow with the lead, and most of the growth is within a day."""
 
 
+MAX_FORECASTS = 28
+"""Most forecasts that one scoring reads: one in six hours of a week. A job that runs every 15 min keeps 672 in that time, each an object to fetch."""
+
+
 @dataclass(frozen=True)
 class Scores:
     """Earlier forecasts against what happened.
@@ -41,7 +45,7 @@ def score_forecasts(ledger: Ledger, actual: pd.Series[float], *, since: datetime
     Raises:
         StoreError: a stored forecast is corrupt, or the store cannot be read.
     """
-    return score(ledger.forecasts(since), actual)
+    return score(ledger.forecasts(since, at_most=MAX_FORECASTS), actual)
 
 
 def score(forecasts: Iterable[StoredForecast], actual: pd.Series[float]) -> Scores | None:
