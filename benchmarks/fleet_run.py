@@ -13,12 +13,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import forecasting
+from benchmarks.scheduling import plain_request
 from forecasting.history import build_history
 from forecasting.job import run_job
 from forecasting.planning.headroom import learn_headroom
 from forecasting.run import Run
 from forecasting.schedule.actions import GroupState
-from forecasting.schedule.aws import Request, build_schedule
+from forecasting.schedule.aws import build_schedule
 from forecasting.settings import load_job
 from forecasting.sources import open_source
 
@@ -36,18 +37,7 @@ def stages() -> None:
     headroom = learn_headroom(history, fleet.plan_quantile)
     plan = forecasting.plan_capacity(load, fleet, headroom=headroom, current_floor=fleet.floor)
     group = GroupState(min_size=fleet.floor, max_size=fleet.ceiling, desired_capacity=fleet.floor, actions=())
-    request = Request(
-        plan=plan,
-        now=now,
-        owner="bench",
-        former_owners=(),
-        ceiling=fleet.ceiling,
-        max_increase_per_slot=None,
-        max_decrease_per_slot=None,
-        group=group,
-        people_floor=0,
-    )
-    assert len(build_schedule(request).slots) > 50
+    assert len(build_schedule(plain_request(fleet, plan, group, now)).slots) > 50
 
 
 def job() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from benchmarks.scheduling import plain_request
 from forecasting.history import build_history
 from forecasting.models.tournament import forecast
 from forecasting.planning.capacity import plan_capacity
@@ -30,7 +31,6 @@ TRACES = (
     "google2019_5min.csv",
 )
 INSTANCES_AT_PEAK = 40
-OWNER = "bench"
 
 
 @dataclass(frozen=True)
@@ -97,17 +97,7 @@ def _request(fleet: Fleet, reading: Reading, now: datetime, group: GroupState) -
     plan = plan_capacity(
         quantiles, fleet, headroom=learn_headroom(history, fleet.plan_quantile), current_floor=group.min_size
     )
-    return Request(
-        plan=plan,
-        now=now,
-        owner=OWNER,
-        former_owners=(),
-        ceiling=fleet.ceiling,
-        max_increase_per_slot=None,
-        max_decrease_per_slot=None,
-        group=group,
-        people_floor=0,
-    )
+    return plain_request(fleet, plan, group, now)
 
 
 def main() -> None:

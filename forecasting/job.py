@@ -20,7 +20,7 @@ from forecasting.models.tournament import forecast
 from forecasting.planning.base import Plan
 from forecasting.planning.capacity import plan_capacity
 from forecasting.planning.headroom import learn_headroom
-from forecasting.run import PEOPLE_DAYS, FleetResult, Run
+from forecasting.run import PEOPLE_DAYS, FleetResult, Run, open_ledger, write_lease
 from forecasting.schedule.actions import GroupState, split_actions
 from forecasting.schedule.aws import Request, build_schedule, standing_timeline
 from forecasting.schedule.base import Schedule
@@ -28,7 +28,6 @@ from forecasting.schedule.memory import Memory, Observation, observe
 from forecasting.schedule.people import people_events
 from forecasting.settings import CloudWatchSource, Fleet, Job
 from forecasting.sources import Reading, open_source
-from forecasting.store import open_store
 from forecasting.store.ledger import Claim, Ledger
 from forecasting.store.records import RecordedFinding, RunRecord, digest
 from forecasting.store.scores import score_forecasts
@@ -116,7 +115,7 @@ class Pipeline:
     @cached_property
     def ledger(self) -> Ledger:
         """The target's ledger."""
-        return Ledger(open_store(self.run.job.store, self.run.session), self.fleet.target_key, clock=self.run.clock)
+        return open_ledger(self.run, self.fleet)
 
     def guarded(self) -> FleetResult:
         """`go`, with every failure turned into a held or failed result."""
@@ -233,10 +232,8 @@ class Pipeline:
 
     def _write(self, claim: Claim, history: History, load: Forecast) -> FleetResult:
         """Under the lease the group is read again, since an older run may have written meanwhile."""
-        remaining = max(self.run.remaining_seconds(), 1.0)
-        state = self.ledger.acquire(claim, lease_seconds=remaining, wait_seconds=remaining / 2)
-        try:
-            memory = Memory.from_json(state.memory)
+        with write_lease(self.run, self.ledger, claim) as remembered:
+            memory = remembered
             group = self.target.read()
             for _ in range(ROUNDS):
                 schedule, diff, seen = self._schedule(history, load, group, memory)
@@ -251,11 +248,7 @@ class Pipeline:
                 if schedule.complete:
                     self.ledger.commit(claim, memory.to_json())
                     return self._note(status="written" if self.result.written else "unchanged", read_back=True)
-            raise Hold(
-                "no-room", "people's actions fill the group, and one run could not make room; the next one goes on"
-            )
-        finally:
-            self.ledger.release(claim)
+        raise Hold("no-room", "people's actions fill the group, and one run could not make room; the next one goes on")
 
     def _reconcile(self, claim: Claim, group: GroupState, schedule: Schedule) -> GroupState:
         outcome = reconcile(

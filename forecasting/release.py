@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from forecasting.errors import Hold
-from forecasting.run import PEOPLE_DAYS, Run
+from forecasting.run import PEOPLE_DAYS, Run, open_ledger, write_lease
 from forecasting.schedule.actions import slot_name, split_actions
 from forecasting.schedule.aws import clear_starts, highest, standing_timeline
 from forecasting.schedule.aws_limits import START_AHEAD
 from forecasting.schedule.base import Schedule, Slot
 from forecasting.schedule.grid import round_up
-from forecasting.schedule.memory import Memory, observe
+from forecasting.schedule.memory import observe
 from forecasting.schedule.people import PeopleFloor, people_events
 from forecasting.settings import Fleet
-from forecasting.store import open_store
-from forecasting.store.ledger import Claim, Ledger
 from forecasting.targets.aws import AutoScalingTarget
 from forecasting.targets.reconcile import Outcome, reconcile
 
@@ -47,7 +43,9 @@ def release_fleet(run: Run, fleet: Fleet) -> Released:
         ElasticIacError: the group or the store cannot be read or written; calling again goes on where it stopped.
     """
     target = AutoScalingTarget(fleet, run.session)
-    with _holding(run, fleet) as (ledger, claim, memory):
+    ledger = open_ledger(run, fleet)
+    claim = ledger.claim(run.run_id)
+    with write_lease(run, ledger, claim) as memory:
         group = target.inspect()
         owned, _foreign = split_actions(group.actions, run.owners)
         seen = observe(memory, group, fleet.floor, run.owners, run.clock())
@@ -81,7 +79,9 @@ def roll_back_fleet(run: Run, fleet: Fleet) -> Outcome:
         ElasticIacError: as for any run; every slot then holds its old or its new value.
     """
     target = AutoScalingTarget(fleet, run.session)
-    with _holding(run, fleet) as (ledger, claim, memory):
+    ledger = open_ledger(run, fleet)
+    claim = ledger.claim(run.run_id)
+    with write_lease(run, ledger, claim) as memory:
         group = target.read()
         now = run.clock()
         owned, foreign = split_actions(group.actions, run.owners)
@@ -124,16 +124,3 @@ def roll_back_fleet(run: Run, fleet: Fleet) -> Outcome:
         after = replace(intent, slots=intent.intended, intended=())
         ledger.commit(claim, after.to_json())
     return outcome
-
-
-@contextmanager
-def _holding(run: Run, fleet: Fleet) -> Generator[tuple[Ledger, Claim, Memory | None]]:
-    """The write lease of a fleet's group, given back at the end, and what was remembered when it was taken."""
-    ledger = Ledger(open_store(run.job.store, run.session), fleet.target_key, clock=run.clock)
-    claim = ledger.claim(run.run_id)
-    remaining = max(run.remaining_seconds(), 1.0)
-    state = ledger.acquire(claim, lease_seconds=remaining, wait_seconds=remaining / 2)
-    try:
-        yield ledger, claim, Memory.from_json(state.memory)
-    finally:
-        ledger.release(claim)

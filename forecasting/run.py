@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
@@ -14,9 +15,11 @@ from forecasting.models.base import Forecast
 from forecasting.planning.base import Plan
 from forecasting.schedule.actions import GroupState
 from forecasting.schedule.base import Schedule
-from forecasting.schedule.memory import Observation
+from forecasting.schedule.memory import Memory, Observation
 from forecasting.settings import Fleet, Job
 from forecasting.sources import Reading
+from forecasting.store import open_store
+from forecasting.store.ledger import Claim, Ledger
 from forecasting.store.scores import Scores
 from forecasting.targets.base import Diff
 
@@ -66,6 +69,31 @@ class Run:
     def remaining_seconds(self) -> float:
         """Time left in the job's budget; nothing is begun when it is spent."""
         return (self.now + timedelta(seconds=self.job.time_budget_seconds) - self.clock()).total_seconds()
+
+
+def open_ledger(run: Run, fleet: Fleet) -> Ledger:
+    """The ledger of a fleet's group; nothing is read yet.
+
+    Raises:
+        StoreError, CredentialsError: the store's settings cannot be opened.
+    """
+    return Ledger(open_store(run.job.store, run.session), fleet.target_key, clock=run.clock)
+
+
+@contextmanager
+def write_lease(run: Run, ledger: Ledger, claim: Claim) -> Generator[Memory | None]:
+    """The right to write to a group until the run's time is up, given back at the end; what was remembered of the group when it was taken.
+
+    Raises:
+        Hold: a newer run has claimed, or an older one still writes and half of the time left was not enough to wait for it.
+        StoreError: the store cannot be read or written, or the memory is damaged.
+    """
+    remaining = max(run.remaining_seconds(), 1.0)
+    state = ledger.acquire(claim, lease_seconds=remaining, wait_seconds=remaining / 2)
+    try:
+        yield Memory.from_json(state.memory)
+    finally:
+        ledger.release(claim)
 
 
 @dataclass(frozen=True)

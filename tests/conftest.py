@@ -13,6 +13,7 @@ from forecasting.settings import S3Store
 from forecasting.store import Store, open_store
 from tests.commands import Shell, write_load
 from tests.stores import BUCKET
+from tests.street import Street
 
 # The double is reset inside each example, and this machine may be slow; a failure found in CI must be found again at home.
 settings.register_profile(
@@ -63,3 +64,9 @@ def shell(aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.chdir(tmp_path)
     write_load("load.csv")
     return Shell(tmp_path, aws, capsys)
+
+
+@pytest.fixture
+def street(aws: LocalAws, tmp_path: Path) -> Street:
+    """A job with one fleet, its group and its load."""
+    return Street(aws, tmp_path)

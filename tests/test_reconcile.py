@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -16,13 +15,11 @@ from hypothesis import strategies as st
 from elastic_iac.local import faults
 from elastic_iac.local.aws import LocalAws
 from elastic_iac.local.rules import Group
-from forecasting.errors import CredentialsError, Hold, TargetNotFoundError
+from forecasting.errors import Hold
 from forecasting.schedule.actions import split_actions
-from forecasting.schedule.aws import build_schedule
-from forecasting.schedule.base import Schedule, Slot
+from forecasting.schedule.base import Schedule
 from forecasting.schedule.people import PeopleFloor, people_events
-from forecasting.targets.aws import AutoScalingTarget, CallBudget
-from forecasting.targets.reconcile import reconcile
+from forecasting.targets.aws import AutoScalingTarget
 from tests.fleets import (
     GROUP,
     NOW,
@@ -33,52 +30,9 @@ from tests.fleets import (
     make_group,
     plan_of,
     play,
-    request,
     snapshot,
 )
-
-MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-FAST = CallBudget(seconds=5, longest_wait_seconds=0.01)
-
-
-class Watched(AutoScalingTarget):
-    """A target that keeps a copy of the double's group before the first change and after each one."""
-
-    def __init__(self, aws: LocalAws, fleet: Any = None) -> None:
-        super().__init__(fleet or make_fleet(), InProcess(aws), FAST)  # pyright: ignore[reportArgumentType] - a session's one method
-        self.aws = aws
-        self.snapshots: list[Group] = []
-
-    def put(self, slot: Slot) -> None:
-        super().put(slot)
-        self.snapshots.append(snapshot(self.aws))
-
-    def delete(self, name: str) -> None:
-        super().delete(name)
-        self.snapshots.append(snapshot(self.aws))
-
-
-def no_fence() -> None:
-    pass
-
-
-def update(
-    aws: LocalAws,
-    floors: list[int],
-    *,
-    people_floor: int = 0,
-    target: Watched | None = None,
-    fence: Callable[[], None] = no_fence,
-    **changes: Any,
-) -> tuple[Watched, Schedule, int]:
-    """One run's writes: plan, schedule, reconcile; returns the target, the schedule and the number of writes."""
-    now = aws.clock.now()
-    target = target or Watched(aws)
-    state = target.read()
-    schedule = build_schedule(request(plan_of(floors, now), state, now, people_floor=people_floor, **changes))
-    target.snapshots.append(snapshot(aws))
-    outcome = reconcile(target, state, schedule, owners={OWNER}, fence=fence, clock=aws.clock.now)
-    return target, schedule, outcome.written
+from tests.writing import HOUR, MINUTE, update
 
 
 def levels(steps: int, top: int = 40) -> st.SearchStrategy[list[int]]:
@@ -337,147 +291,3 @@ def test_i8_the_change_per_slot_keeps_to_its_limits(aws: LocalAws, floors: list[
     sizes = [change.sizes.minimum for change in aws.history(GROUP)]
     changes = [later - earlier for earlier, later in pairwise(sizes[:-1])]
     assert all(-down <= change <= up for change in changes)
-
-
-# Faults
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [
-        faults.throttle(mutating=True, nth=3, times=3),
-        faults.request_limit_exceeded(mutating=True, nth=2, times=2),
-        faults.server_error(mutating=True, nth=2, times=2),
-        faults.server_error(mutating=True, nth=2, times=1, after=True),
-        faults.reset(mutating=True, nth=4, times=2),
-        faults.reset(mutating=True, nth=4, times=1, after=True),
-        faults.resource_contention(mutating=True, nth=2, times=2),
-    ],
-    ids=["throttle", "request-limit", "500", "500-applied", "reset", "reset-applied", "contention"],
-)
-def test_a_passing_fault_is_ridden_out_and_read_back(aws: LocalAws, fault: faults.Fault) -> None:
-    aws.reset(now=NOW)
-    make_group(aws)
-    aws.faults.add(fault)
-    _, schedule, _ = update(aws, [9] * 48)
-    assert len(snapshot(aws).actions) == len(schedule.slots)
-
-
-@pytest.mark.parametrize(
-    ("fault", "expected"),
-    [
-        (faults.throttle(mutating=True, nth=3, times=None), "throttled"),
-        (faults.resource_contention(mutating=True, nth=3, times=None), "contention"),
-        (faults.server_error(mutating=True, nth=3, times=None), "unreachable"),
-        (faults.reset(mutating=True, nth=3, times=None), "unreachable"),
-    ],
-)
-def test_a_lasting_fault_holds_and_says_why(aws: LocalAws, fault: faults.Fault, expected: str) -> None:
-    aws.reset(now=NOW)
-    make_group(aws)
-    aws.faults.add(fault)
-    with pytest.raises(Hold, match=expected):
-        update(aws, [9] * 48)
-
-
-@pytest.mark.parametrize(
-    "fault", [faults.access_denied(mutating=True, times=None), faults.expired_token(mutating=True, times=None)]
-)
-def test_credentials_are_never_retried(aws: LocalAws, fault: faults.Fault) -> None:
-    aws.reset(now=NOW)
-    make_group(aws)
-    aws.faults.add(fault)
-    aws.calls.clear()
-    with pytest.raises(CredentialsError, match=fault.code):
-        update(aws, [9] * 48)
-    assert sum(call.mutating for call in aws.calls) == 1
-
-
-def test_a_group_that_is_gone_is_named(aws: LocalAws) -> None:
-    aws.reset(now=NOW)
-    with pytest.raises(TargetNotFoundError, match="Auto Scaling group 'web' in us-east-1 does not exist"):
-        update(aws, [9] * 48)
-
-
-@pytest.mark.parametrize("process", ["ScheduledActions", "AlarmNotification", "Launch", "Terminate"])
-def test_a_suspended_process_holds(aws: LocalAws, process: str) -> None:
-    aws.reset(now=NOW)
-    make_group(aws).suspend_processes(AutoScalingGroupName=GROUP, ScalingProcesses=[process])
-    with pytest.raises(Hold, match=f"suspended-processes.*{process}"):
-        update(aws, [9] * 48)
-
-
-def test_without_a_scale_in_path_the_fleet_is_held(aws: LocalAws) -> None:
-    aws.reset(now=NOW)
-    client = make_group(aws, scale_in=False)
-    with pytest.raises(Hold, match="no-scale-in-path"):
-        update(aws, [9] * 48)
-    client.put_scaling_policy(
-        AutoScalingGroupName=GROUP,
-        PolicyName="steps",
-        PolicyType="StepScaling",
-        AdjustmentType="ChangeInCapacity",
-        StepAdjustments=[{"MetricIntervalUpperBound": 0.0, "ScalingAdjustment": -1}],
-    )
-    update(aws, [9] * 48)
-
-
-def test_a_fence_that_falls_stops_the_writes_at_once(aws: LocalAws) -> None:
-    aws.reset(now=NOW)
-    make_group(aws)
-    left = 5
-
-    def fence() -> None:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise Hold("superseded", "a newer run has claimed")
-
-    target = Watched(aws)
-    with pytest.raises(Hold, match="superseded"):
-        update(aws, [9] * 48, target=target, fence=fence)
-    assert len(snapshot(aws).actions) == 5
-
-
-def test_slots_that_come_too_near_while_writing_are_left_to_the_next_run(aws: LocalAws) -> None:
-    aws.reset(now=NOW)
-    make_group(aws)
-
-    def slow() -> None:
-        aws.clock.advance(timedelta(seconds=6))
-
-    with pytest.raises(Hold, match="too-late"):
-        update(aws, [9] * 48, fence=slow)
-    # What could be written was, from the latest on; nothing was put to start within two minutes.
-    assert all(call.status == 200 for call in aws.calls if call.action == "PutScheduledUpdateGroupAction")
-
-
-def test_a_near_slot_that_is_missing_is_noticed_though_time_has_gone_by(aws: LocalAws) -> None:
-    aws.reset(now=NOW)
-    client = make_group(aws)
-
-    class Meddled(Watched):
-        def put(self, slot: Slot) -> None:
-            super().put(slot)
-            if slot.start == NOW + 3 * MINUTE:  # the most urgent one, and the last to be written
-                client.delete_scheduled_action(AutoScalingGroupName=GROUP, ScheduledActionName=slot.name)
-                aws.clock.advance(timedelta(seconds=20))
-
-    with pytest.raises(Hold, match="read-back"):
-        update(aws, [9] * 48, target=Meddled(aws))
-
-
-def test_another_writer_of_our_names_is_noticed(aws: LocalAws) -> None:
-    aws.reset(now=NOW)
-    client = make_group(aws)
-
-    class Meddled(Watched):
-        def read(self) -> Any:
-            state = super().read()
-            owned, _ = split_actions(state.actions, {OWNER})
-            for action in list(owned.values())[:1]:
-                client.delete_scheduled_action(AutoScalingGroupName=GROUP, ScheduledActionName=action.name)
-            return super().read()
-
-    with pytest.raises(Hold, match="read-back"):
-        update(aws, [9] * 48, target=Meddled(aws))

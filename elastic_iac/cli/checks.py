@@ -15,13 +15,11 @@ from rich.text import Text
 from forecasting.errors import CredentialsError, ElasticIacError, Hold, TargetNotFoundError
 from forecasting.history import History, Verdict, build_history
 from forecasting.job import FILE_LOOKBACK_DAYS
-from forecasting.run import Run
+from forecasting.run import Run, open_ledger
 from forecasting.schedule.actions import GroupState, split_actions
 from forecasting.schedule.aws_limits import MAX_ACTIONS, RESERVED_ACTIONS
 from forecasting.settings import CloudWatchSource, Fleet, LocalStore
 from forecasting.sources import open_source
-from forecasting.store import open_store
-from forecasting.store.ledger import Ledger
 from forecasting.targets.aws import AutoScalingTarget
 
 Status = Literal["ok", "warn", "fail"]
@@ -207,7 +205,7 @@ def _scale(fleet: Fleet, history: History) -> Check:
 
 def _records(run: Run, fleet: Fleet) -> Iterator[Check]:
     try:
-        runs = Ledger(open_store(run.job.store, run.session), fleet.target_key, clock=run.clock).runs(1)
+        runs = open_ledger(run, fleet).runs(1)
     except ElasticIacError as error:
         yield Check(fleet.name, "records", "fail", str(error), "correct `store`, or the role's access to it")
         return

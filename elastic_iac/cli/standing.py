@@ -17,12 +17,11 @@ from elastic_iac.cli.chart import sparkline
 from forecasting.errors import ElasticIacError
 from forecasting.history import build_history
 from forecasting.job import SCORE_DAYS
-from forecasting.run import Run
+from forecasting.run import Run, open_ledger
 from forecasting.schedule.actions import GroupState, ScheduledAction, split_actions
 from forecasting.schedule.memory import Memory, Observation, observe
 from forecasting.settings import Fleet
 from forecasting.sources import open_source
-from forecasting.store import open_store
 from forecasting.store.ledger import Ledger
 from forecasting.store.records import RunRecord
 from forecasting.store.scores import Scores, score_forecasts
@@ -155,7 +154,7 @@ class Standing:
 
 def look(run: Run, fleet: Fleet) -> Standing:
     """Read what stands of a fleet. Nothing is raised for what the cloud or the store refuses: the standing says it."""
-    ledger = Ledger(open_store(run.job.store, run.session), fleet.target_key, clock=run.clock)
+    ledger = open_ledger(run, fleet)
     runs, memory, remarks = _records(ledger)
     try:
         group = AutoScalingTarget(fleet, run.session).inspect()

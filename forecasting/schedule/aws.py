@@ -79,7 +79,7 @@ class _Builder:
         self.request = request
         self.plan = request.plan
         self.owned, self.foreign = split_actions(request.group.actions, request.owners)
-        self.first = _whole_minute(request.now + START_AHEAD)
+        self.first = round_up(request.now + START_AHEAD, 1)
         self.starts: list[datetime] = [stamp.to_pydatetime() for stamp in pd.DatetimeIndex(self.plan.floor.index)]
         self.floors = [int(value) for value in self.plan.floor]
         self.step = self.starts[1] - self.starts[0]
@@ -306,10 +306,6 @@ def highest(timeline: Sequence[tuple[datetime, int]], start: datetime, end: date
     """The largest value of start <= time < end; `before` is in force where nothing has started yet."""
     within = [value for when, value in timeline if start < when and (end is None or when < end)]
     return max([value_at(timeline, start, before), *within])
-
-
-def _whole_minute(value: datetime) -> datetime:
-    return round_up(value, 1)
 
 
 def standing_timeline(
