@@ -14,7 +14,7 @@ from elastic_iac.aws import scaling_policies, security_groups
 from elastic_iac.aws.args import AwsAutoscalingGroupArgs, AwsForecast
 from elastic_iac.aws.fleet import check_fleet, fleet_json, fleet_settings
 from elastic_iac.aws.instance_profile import role_args, systems_manager_policy_arn
-from elastic_iac.aws.validation import (
+from elastic_iac.validation import (
     ARN,
     SECURITY_GROUP_ID,
     VPC_ID,

@@ -12,7 +12,7 @@ from elastic_iac.aws.args import (
     LoadEvent,
     LoadPrices,
 )
-from elastic_iac.aws.validation import is_literal, plain_list, refuse_unknown
+from elastic_iac.validation import is_literal, plain_list, refuse_unknown
 from forecasting.errors import SettingsError
 from forecasting.settings import parse_fleet
 

@@ -15,7 +15,7 @@ from elastic_iac.aws.args import (
     AwsMixedInstances,
     AwsWarmPool,
 )
-from elastic_iac.aws.validation import (
+from elastic_iac.validation import (
     INSTANCE_TYPE,
     PERCENT,
     SIZE,

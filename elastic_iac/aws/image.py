@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from elastic_iac.aws.args import AwsAutoscalingGroupArgs
-from elastic_iac.aws.validation import IMAGE_ID, checked, matching
+from elastic_iac.validation import IMAGE_ID, checked, matching
 from forecasting.errors import SettingsError
 
 _PARAMETER = matching(r"/[A-Za-z0-9_.\-/]+", "the path of a public parameter, '/aws/service/...'")

@@ -8,7 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from elastic_iac.aws.args import AwsAutoscalingGroupArgs, AwsRootVolume
-from elastic_iac.aws.validation import ARN, INSTANCE_TYPE, boolean, checked, matching, refuse_unknown, whole
+from elastic_iac.validation import ARN, INSTANCE_TYPE, boolean, checked, matching, refuse_unknown, whole
 from forecasting.errors import SettingsError
 
 USER_DATA_LIMIT_BYTES = 16 * 1024

@@ -8,7 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from elastic_iac.aws.args import AwsLoadBalancer
-from elastic_iac.aws.validation import (
+from elastic_iac.validation import (
     CERTIFICATE_ARN,
     IPV4_RANGE,
     PORT,

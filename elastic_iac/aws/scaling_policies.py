@@ -7,7 +7,7 @@ import pulumi
 import pulumi_aws as aws
 
 from elastic_iac.aws.args import AwsMetric, AwsTargetTracking
-from elastic_iac.aws.validation import TEXT, boolean, checked, number, one_of, plain_list, refuse_unknown
+from elastic_iac.validation import TEXT, boolean, checked, number, one_of, plain_list, refuse_unknown
 from forecasting.errors import SettingsError
 
 DEFAULT_TARGET_TRACKING: tuple[AwsTargetTracking, ...] = ({"metric": "cpu", "target_value": 60},)
