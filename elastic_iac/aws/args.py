@@ -8,6 +8,8 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 
+from elastic_iac.forecast_args import LoadEvent, LoadPrices
+
 
 class AwsRootVolume(TypedDict):
     """The encrypted gp3 volume that an instance boots from."""
@@ -125,28 +127,6 @@ class AwsLoadBalancer(TypedDict):
     """Silence after which a connection is cut, 1 to 4000; 60 by default. Longer for streamed answers."""
     deletion_protection: NotRequired[pulumi.Input[bool]]
     """Refuse to delete the load balancer; false by default."""
-
-
-class LoadPrices(TypedDict):
-    """The price of too much against too little; the plan's quantile follows."""
-
-    instance_hour: pulumi.Input[float]
-    """What an instance costs per hour."""
-    unmet_instance_hour: pulumi.Input[float]
-    """What it costs to miss one instance for one hour, in the same currency."""
-
-
-class LoadEvent(TypedDict):
-    """A known future event: a sale, a launch, a match."""
-
-    name: pulumi.Input[str]
-    """What it is."""
-    start: pulumi.Input[str]
-    """ISO 8601 with its UTC offset, for example '2027-11-26T08:00:00+01:00'."""
-    end: pulumi.Input[str]
-    """As `start`, and later."""
-    load_factor: NotRequired[pulumi.Input[float]]
-    """The forecast is multiplied by this within the event; 1 by default."""
 
 
 class AwsLoad(TypedDict):

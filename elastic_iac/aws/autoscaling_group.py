@@ -12,8 +12,9 @@ from elastic_iac.aws import launch_template as launch_templates
 from elastic_iac.aws import load_balancer as load_balancers
 from elastic_iac.aws import scaling_policies, security_groups
 from elastic_iac.aws.args import AwsAutoscalingGroupArgs, AwsForecast
-from elastic_iac.aws.fleet import check_fleet, fleet_json, fleet_settings
+from elastic_iac.aws.fleet import check_fleet, fleet_settings
 from elastic_iac.aws.instance_profile import role_args, systems_manager_policy_arn
+from elastic_iac.fleet import fleet_json
 from elastic_iac.validation import (
     ARN,
     SECURITY_GROUP_ID,

@@ -1,0 +1,101 @@
+"""The `fleet` output of a group: its forecast settings in the form that the forecasting job reads, whatever the cloud."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from elastic_iac.forecast_args import FORECAST_FIELDS, LoadEvent, LoadPrices
+from elastic_iac.validation import is_literal, plain_list, refuse_unknown
+from forecasting.errors import SettingsError
+from forecasting.settings import parse_fleet
+
+_STAND_INS: Mapping[str, object] = {
+    "load_per_instance": 1.0,
+    "floor": 0,
+    "ceiling": 100_000,
+    "namespace": "unknown",
+    "metric_name": "unknown",
+    "instance_hour": 1.0,
+    "unmet_instance_hour": 1.0,
+    "name": "unknown",
+    "start": "2000-01-01T00:00:00Z",
+    "end": "2999-01-01T00:00:00Z",
+}
+"""Required values for checking the others while these are outputs; optional outputs are left out of the early check."""
+
+_ARGUMENT_OF = (
+    ("source.metric.", "forecast.load."),
+    ("source.per_instance", "forecast.load.per_instance"),
+    ("source.saturated_above", "forecast.saturated_cpu_percent"),
+    ("source.", "forecast."),
+    ("floor", "min_size"),
+    ("ceiling", "max_size"),
+)
+"""Where a field of the fleet comes from, so that a message names what the user wrote."""
+
+
+def forecast_settings(forecast: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a forecast that a fleet has under the same name."""
+    return {field: forecast[field] for field in FORECAST_FIELDS if field in forecast}
+
+
+def check_forecast(forecast: Mapping[str, Any], load_type: type) -> None:
+    """Refuse unknown fields inside a forecast, and miss those that its parts require.
+
+    Raises:
+        SettingsError: the first such field, by its full path.
+    """
+    load, prices = forecast.get("load"), forecast.get("prices")
+    if load is not None:
+        refuse_unknown("forecast.load", load, load_type)
+    if prices is not None:
+        refuse_unknown("forecast.prices", prices, LoadPrices)
+    for index, event in enumerate(plain_list("forecast.events", forecast.get("events", []))):
+        refuse_unknown(f"forecast.events[{index}]", event, LoadEvent)
+
+
+def check_literals(settings: Mapping[str, Any]) -> None:
+    """Check a fleet's literals against the job's own contract; outputs are checked by `fleet_json`.
+
+    Raises:
+        SettingsError: the first wrong literal, by the argument's name.
+    """
+    fleet_json(_literals(settings))
+
+
+def _literals(value: Any) -> Any:
+    """`value` without its outputs, or with stand-ins where a fleet needs a value."""
+    if isinstance(value, Mapping):
+        items = cast("Mapping[str, object]", value).items()
+        known = {key: item if is_literal(item) else _STAND_INS.get(key) for key, item in items}
+        return {key: _literals(item) for key, item in known.items() if item is not None}
+    if isinstance(value, list):
+        return [_literals(item) for item in cast("list[object]", value)]
+    return value
+
+
+def fleet_json(settings: Mapping[str, Any]) -> str:
+    """A fleet's settings as the JSON that `forecasting.settings.Fleet.model_validate_json` reads.
+
+    Raises:
+        SettingsError: a value that the job would refuse, by the argument's name.
+    """
+    try:
+        return parse_fleet(_whole_numbers(settings)).model_dump_json()
+    except SettingsError as error:
+        raise SettingsError(_argument(error.field), error.value, error.expected) from error
+
+
+def _argument(field: str) -> str:
+    for start, argument in _ARGUMENT_OF:
+        if field.startswith(start):
+            return argument + field.removeprefix(start)
+    return "forecast" if field == "fleet" else f"forecast.{field}"
+
+
+def _whole_numbers(value: Any) -> Any:
+    """Other languages send every number as a float; the contract tells 5 from 5.0."""
+    if isinstance(value, Mapping):
+        return {key: _whole_numbers(item) for key, item in cast("Mapping[str, object]", value).items()}
+    if isinstance(value, list):
+        return [_whole_numbers(item) for item in cast("list[object]", value)]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
