@@ -75,7 +75,7 @@ def recommended_settings(result: Backtest, fleet: Fleet, boot: BootResult | None
         f"# In the group's own scaling policy, let target tracking hold {100 * (chosen.recommended.target or 0):.0f} % of load_per_instance:",
         "# the floor was chosen to stand under it.",
     ]
-    if better.target.group_name == PLACEHOLDER_GROUP:
+    if PLACEHOLDER_GROUP in better.target_key:
         lines.append("# Before `elastic-iac plan`: name the group and its region, and the metric that holds the load.")
     return "\n".join(lines) + "\n" + yaml.safe_dump(document, sort_keys=False)
 

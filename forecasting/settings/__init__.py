@@ -10,38 +10,36 @@ from __future__ import annotations
 
 from typing import Any
 
+from forecasting.settings.aws import AwsTarget, CloudWatchMetric, CloudWatchSource
 from forecasting.settings.base import READABLE_VERSIONS, SETTINGS_VERSION, Settings, validated
 from forecasting.settings.files import load_job, parse_fleet, parse_job
-from forecasting.settings.fleet import (
-    AwsTarget,
-    CloudWatchMetric,
-    CloudWatchSource,
-    Event,
-    FileSource,
-    Fleet,
-    Model,
-    Prices,
-    Source,
-)
-from forecasting.settings.job import Job, LocalStore, S3Store, StoreSettings
+from forecasting.settings.fleet import Event, Fleet, Model, Prices, Source, Target
+from forecasting.settings.gcp import CloudMonitoringSource, GcpTarget, MonitoringMetric
+from forecasting.settings.job import GcsStore, Job, LocalStore, S3Store, StoreSettings
+from forecasting.settings.source import FileSource
 
 __all__ = [
     "READABLE_VERSIONS",
     "SETTINGS_VERSION",
     "AwsTarget",
+    "CloudMonitoringSource",
     "CloudWatchMetric",
     "CloudWatchSource",
     "Event",
     "FileSource",
     "Fleet",
+    "GcpTarget",
+    "GcsStore",
     "Job",
     "LocalStore",
     "Model",
+    "MonitoringMetric",
     "Prices",
     "S3Store",
     "Settings",
     "Source",
     "StoreSettings",
+    "Target",
     "job_schema",
     "load_job",
     "parse_fleet",

@@ -27,11 +27,23 @@ _TEXT = r"^[^\x00-\x1f\x7f]*$"
 _REGION = r"^[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}$"
 BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
 PREFIX = r"^([A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*)?$"
+GCS_BUCKET = r"^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$"
 STATISTIC = r"^(Sum|Average|Minimum|Maximum|SampleCount|p(\d{1,2}(\.\d{1,2})?|100))$"
+PROJECT = r"^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$"
+LOCATION = r"^[a-z]+-[a-z]+[0-9]+(-[a-z])?$"
+RESOURCE = r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
+LABEL = r"^[A-Za-z_][A-Za-z0-9_-]{0,99}$"
+METRIC_TYPE = r"^[a-z0-9-]+(\.[a-z0-9-]+)+(/[A-Za-z0-9_.:-]+)+$"
 _WORDS = {
     BUCKET: "a bucket's name: 3 to 63 lower-case letters, digits, dots and hyphens",
     PREFIX: "letters, digits and ! _ . * ' ( ) - in parts joined by single slashes, with none at either end",
     STATISTIC: "Sum, Average, Minimum, Maximum, SampleCount or a percentile such as p95",
+    GCS_BUCKET: "a bucket's name: lower-case letters, digits, dots, hyphens and underscores",
+    PROJECT: "a project's id: 6 to 30 lower-case letters, digits and inner hyphens (not its number)",
+    LOCATION: "a region such as 'europe-west1' or a zone such as 'europe-west1-b'",
+    RESOURCE: "1 to 63 lower-case letters, digits and inner hyphens, a letter first",
+    LABEL: "a label's name: letters, digits, underscores and hyphens",
+    METRIC_TYPE: "a metric's type such as 'loadbalancing.googleapis.com/https/request_count'",
     _SLUG: "1 to 40 lower-case letters, digits and inner hyphens",
     _TEXT: "one line of text",
     _REGION: "a region such as 'eu-central-1' (not a zone)",
@@ -180,7 +192,7 @@ def _expected(error: ErrorDetails) -> str:
 def _path(location: tuple[int | str, ...]) -> Iterator[str]:
     """The location as written in a file: without the tag that pydantic puts behind a field of several kinds."""
     for position, part in enumerate(location):
-        if not position or location[position - 1] not in {"source", "store"}:
+        if not position or location[position - 1] not in {"source", "store", "target"}:
             yield str(part)
 
 

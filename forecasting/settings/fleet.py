@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, cast
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
+from forecasting.settings.aws import AwsTarget, CloudWatchSource
 from forecasting.settings.base import (
     SETTINGS_VERSION,
-    STATISTIC,
     VERSION_DESCRIPTION,
     Bool,
     Float,
     Int,
-    Region,
     Settings,
     Slug,
     Text,
@@ -23,97 +22,25 @@ from forecasting.settings.base import (
     Version,
     refused,
 )
+from forecasting.settings.gcp import CloudMonitoringSource, GcpTarget
+from forecasting.settings.source import FileSource
+
+_TARGETS = {"aws": AwsTarget, "gcp": GcpTarget}
+_SOURCES = {"aws": "cloudwatch", "gcp": "cloud-monitoring"}
+_GCP_FIELDS = GcpTarget.model_fields.keys() - AwsTarget.model_fields.keys()
 
 
-class AwsTarget(Settings):
-    """An Auto Scaling group."""
-
-    region: Region = Field(description="AWS region of the group, e.g. 'eu-central-1'.")
-    group_name: Text = Field(description="Name of the Auto Scaling group.")
-
-
-class CloudWatchMetric(Settings):
-    """One CloudWatch metric, as GetMetricData reads it."""
-
-    namespace: Text = Field(description="e.g. 'AWS/ApplicationELB'.")
-    metric_name: Text = Field(description="e.g. 'RequestCount'.")
-    dimensions: dict[Text, Text] = Field(
-        default_factory=dict, description="Dimension names and values; all of a metric's dimensions must be given."
-    )
-    statistic: str = Field(
-        default="Average",
-        pattern=STATISTIC,
-        description="'Sum' is divided by the period: a rate per second. 'Average', 'Maximum' or a percentile such as 'p95' is taken as it is.",
-    )
-    unit: Text | None = Field(
-        default=None,
-        description="Only samples of this unit are read; a wrong unit reads nothing (CloudWatch converts none).",
-    )
+def _cloud_of(target: object) -> str:
+    """The cloud that a target is of, by its fields: AWS where they do not say."""
+    if isinstance(target, Mapping):
+        return "gcp" if _GCP_FIELDS & cast("Mapping[str, object]", target).keys() else "aws"
+    return "gcp" if isinstance(target, GcpTarget) else "aws"
 
 
-class _Source(Settings):
-    """What all sources share: names that a later release will use."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _nothing_reserved(cls, data: object) -> object:
-        for name in ("formula", "secret"):
-            if isinstance(data, Mapping) and name in data:
-                raise refused(name, name, "to be absent: the name is reserved for a later release")
-        return data  # pyright: ignore[reportUnknownVariableType]
-
-
-class CloudWatchSource(_Source):
-    """The fleet's load in CloudWatch."""
-
-    kind: Literal["cloudwatch"] = Field(description="The load is in CloudWatch.")
-    metric: CloudWatchMetric = Field(description="The load, or what `per_instance` makes one of.")
-    period_seconds: Int = Field(
-        default=300,
-        ge=60,
-        multiple_of=60,
-        description="Length of a sample. CloudWatch keeps 60 s for 15 days, 300 s for 63.",
-    )
-    per_instance: Bool = Field(
-        default=False,
-        description="The metric is an average over instances (CPU, utilisation), not a load: multiply it by the number of instances in service.",
-    )
-    utilisation: CloudWatchMetric | None = Field(
-        default=None,
-        description="How busy the fleet was; with `saturated_above` it marks samples that are lower bounds.",
-    )
-    saturated_above: Float | None = Field(
-        default=None,
-        gt=0,
-        description="At this utilisation or more the fleet was saturated, in the utilisation metric's unit.",
-    )
-    refused: CloudWatchMetric | None = Field(
-        default=None, description="Refused requests: a sample with any is a lower bound of the load."
-    )
-    lookback_days: Float = Field(default=28, ge=1, le=455, description="How much history is read.")
-
-    @model_validator(mode="after")
-    def _saturation_is_whole(self) -> Self:
-        if (self.utilisation is None) != (self.saturated_above is None):
-            raise refused(
-                "saturated_above", self.saturated_above, "to stand together with utilisation: both or neither"
-            )
-        return self
-
-
-class FileSource(_Source):
-    """The fleet's load in a CSV or Parquet file (for backtests, trials and systems without a metrics API)."""
-
-    kind: Literal["file"] = Field(description="The load is in a file.")
-    path: Text = Field(description="A .csv, .csv.gz or .parquet file.")
-    timestamp_column: Text = Field(default="timestamp", description="Start of each sample, with its UTC offset.")
-    value_column: Text = Field(default="value", description="Load; an empty value is missing.")
-    censored_column: Text | None = Field(
-        default=None, description="True where the fleet was saturated or refused requests."
-    )
-
-
-Source = Annotated[CloudWatchSource | FileSource, Field(discriminator="kind")]
+Target = Annotated[
+    Annotated[AwsTarget, Tag("aws")] | Annotated[GcpTarget, Tag("gcp")], Field(discriminator=Discriminator(_cloud_of))
+]
+Source = Annotated[CloudWatchSource | CloudMonitoringSource | FileSource, Field(discriminator="kind")]
 
 
 class Prices(Settings):
@@ -156,8 +83,8 @@ class Fleet(Settings):
 
     version: Version = Field(default=SETTINGS_VERSION, description=VERSION_DESCRIPTION)
     name: Slug = Field(description="Name of the fleet, unique within a job: lower-case letters, digits, hyphens.")
-    cloud: Literal["aws"] = Field(description="The cloud of the target.")
-    target: AwsTarget = Field(description="What is scaled.")
+    cloud: Literal["aws", "gcp"] = Field(description="The cloud of the target.")
+    target: Target = Field(description="What is scaled.")
     source: Source = Field(description="Where its load is read.")
     load_per_instance: Float = Field(
         gt=0, le=1e12, description="Load that one instance serves at its target utilisation, in the source's unit."
@@ -207,13 +134,32 @@ class Fleet(Settings):
         description="The fleet's kill switch: false writes nothing, the old plan runs out and the baseline returns.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _target_is_of_the_cloud(cls, data: object) -> object:
+        if isinstance(data, Mapping):
+            fields = cast("Mapping[str, object]", data)
+            cloud, target = fields.get("cloud"), fields.get("target")
+            if not (isinstance(cloud, str) and cloud in _TARGETS and isinstance(target, Mapping)):
+                return fields  # wrong in another way, which the fields' own checks say
+            given = cast("Mapping[str, object]", target)
+            if _cloud_of(given) != cloud:
+                wanted = ", ".join(_TARGETS[cloud].model_fields)
+                shown = ", ".join(sorted(map(str, given)))
+                raise refused("target", shown, f"a target of cloud {cloud!r}, with the fields: {wanted}")
+        return data  # pyright: ignore[reportUnknownVariableType]
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if _cloud_of(self.target) != self.cloud:
+            raise refused("cloud", self.cloud, "the cloud of the target")
+        if self.source.kind not in {"file", _SOURCES[self.cloud]}:
+            raise refused("source.kind", self.source.kind, f"a file or the metrics of cloud {self.cloud!r}")
         if self.floor > self.ceiling:
             raise refused("floor", self.floor, f"at most the ceiling, {self.ceiling}")
         if self.quantile is not None and self.prices is not None:
             raise refused("quantile", self.quantile, "to be absent beside prices: they set the quantile")
-        if isinstance(self.source, CloudWatchSource) and self.step_minutes * 60 % self.source.period_seconds:
+        if not isinstance(self.source, FileSource) and self.step_minutes * 60 % self.source.period_seconds:
             step = f"{self.step_minutes * 60} s (step_minutes)"
             raise refused("source.period_seconds", self.source.period_seconds, f"a divisor of the step, {step}")
         return self
@@ -226,4 +172,4 @@ class Fleet(Settings):
     @property
     def target_key(self) -> str:
         """Identity of what is scaled: records are kept under it, so that renaming a fleet or stack keeps its history."""
-        return f"{self.cloud}/{self.target.region}/{self.target.group_name}"
+        return self.target.key

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from forecasting.settings.base import (
     BUCKET,
+    GCS_BUCKET,
     PREFIX,
     SETTINGS_VERSION,
     VERSION_DESCRIPTION,
@@ -44,7 +45,17 @@ class S3Store(Settings):
     )
 
 
-StoreSettings = Annotated[LocalStore | S3Store, Field(discriminator="kind")]
+class GcsStore(Settings):
+    """Records in a Cloud Storage bucket, written with generation preconditions."""
+
+    kind: Literal["gcs"] = Field(description="A Cloud Storage bucket.")
+    bucket: str = Field(pattern=GCS_BUCKET, description="Name of the bucket.")
+    prefix: str = Field(
+        default="elastic-iac", pattern=PREFIX, description="What names start with; no slash at either end."
+    )
+
+
+StoreSettings = Annotated[LocalStore | S3Store | GcsStore, Field(discriminator="kind")]
 
 
 class Job(Settings):
