@@ -134,7 +134,12 @@ def test_a_wrong_fleet_is_refused_by_field_value_and_what_would_be_right(
         ("former_owners", ["shop-prod"], "former_owners", "not the present owner"),
         ("schedule", "", "schedule", "not blank"),
         ("schedule", "* * * *", "schedule", "five cron fields"),
-        ("schedule", "rate(5 minutes)", "schedule", "five cron fields"),
+        ("schedule", "rate(5 min)", "schedule", "rate(15 minutes)"),
+        ("schedule", "rate(1 minutes)", "schedule", "rate(15 minutes)"),
+        ("schedule", "cron(0/15 * * * *)", "schedule", "EventBridge's six"),
+        ("schedule", "cron(0 8 1 * MON *)", "schedule", "with ? for the day"),
+        ("schedule_time_zone", "CET+1", "schedule_time_zone", "IANA"),
+        ("interval_minutes", 0, "interval_minutes", "greater than or equal to 1"),
         ("schedule", "61 * * * *", "schedule", "Bad minute"),
         ("time_budget_seconds", 0, "time_budget_seconds", "greater than 0"),
         ("store.kind", "azure", "store.kind", "'local', 's3', 'gcs'"),
@@ -169,6 +174,14 @@ def test_the_value_of_an_unknown_field_is_never_shown() -> None:
     with pytest.raises(SettingsError) as caught:
         parse_job(changed(JOB, "fleets.0.source.password", secret))
     assert secret not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    ["rate(1 hour)", "rate(15 minutes)", "cron(0/15 * * * ? *)", "cron(0 6 ? * MON-FRI 2026/1)", "0 6 * * 1"],
+)
+def test_a_schedule_is_written_as_people_or_as_eventbridge_write_it(schedule: str) -> None:
+    assert parse_job(JOB | {"schedule": schedule}).schedule == schedule
 
 
 def test_without_cronsim_the_shape_of_the_schedule_is_still_checked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,6 +60,9 @@ _TYPES = {
 }
 _CRON_FIELD = r"(\*|[0-9A-Za-z]+(-[0-9A-Za-z]+)?)(/[0-9]+)?"
 _CRON = re.compile(rf"{_CRON_FIELD}(,{_CRON_FIELD})*")
+_RATE = re.compile(r"rate\((1 (minute|hour|day)|([2-9]|[1-9]\d+) (minutes|hours|days))\)")
+_EVENTBRIDGE_CRON = re.compile(r"cron\(([^()]*)\)")
+_EVENTBRIDGE_FIELD = re.compile(r"[0-9A-Za-z*?/,#-]+")
 
 
 class Settings(BaseModel):
@@ -107,8 +110,19 @@ def _check_time(value: object) -> object:
     return time
 
 
-def _check_cron(value: str) -> str:
-    expected = "five cron fields (minute hour day month weekday), such as '*/15 * * * *'"
+def _check_schedule(value: str) -> str:
+    expected = (
+        "five cron fields such as '*/15 * * * *', 'rate(15 minutes)', or EventBridge's six: 'cron(0/15 * * * ? *)', "
+        "with ? for the day of the month or of the week"
+    )
+    if _RATE.fullmatch(value):
+        return value
+    if eventbridge := _EVENTBRIDGE_CRON.fullmatch(value):
+        fields = eventbridge[1].split()
+        days = (fields[2:3] + fields[4:5]).count("?")
+        if len(fields) != 6 or days != 1 or not all(map(_EVENTBRIDGE_FIELD.fullmatch, fields)):
+            raise ValueError(expected)
+        return value
     fields = value.split()
     if len(fields) != 5 or not all(_CRON.fullmatch(field) for field in fields):
         raise ValueError(expected)
@@ -133,7 +147,7 @@ Bool = Annotated[bool, Field(strict=True)]
 Version = Annotated[Int, BeforeValidator(_check_version)]
 TimeZoneName = Annotated[str, AfterValidator(_check_time_zone)]
 Time = Annotated[AwareDatetime, BeforeValidator(_check_time)]
-Cron = Annotated[Text, AfterValidator(_check_cron)]
+ScheduleExpression = Annotated[Text, AfterValidator(_check_schedule)]
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
 

@@ -128,6 +128,10 @@ class Fleet(Settings):
         gt=0,
         description="Samples above this are a wrong unit or a broken exporter: a few are left out, several in a day hold the fleet.",
     )
+    revision: Text | None = Field(
+        default=None,
+        description="Changes when the deployment has changed the target, so that the settings change and the job runs: it plans nothing by it.",
+    )
     dry_run: Bool = Field(default=False, description="Plan and record, write nothing to the cloud.")
     enabled: Bool = Field(
         default=True,

@@ -13,12 +13,14 @@ from forecasting.settings.base import (
     SETTINGS_VERSION,
     VERSION_DESCRIPTION,
     Bool,
-    Cron,
     Float,
+    Int,
     Region,
+    ScheduleExpression,
     Settings,
     Slug,
     Text,
+    TimeZoneName,
     Version,
     refused,
 )
@@ -69,7 +71,17 @@ class Job(Settings):
     former_owners: tuple[Slug, ...] = Field(
         default=(), description="Ids this stack had before: their actions are taken over, not orphaned."
     )
-    schedule: Cron = Field(default="*/15 * * * *", description="When the job runs: five-field cron, UTC.")
+    schedule: ScheduleExpression = Field(
+        default="*/15 * * * *",
+        description="When the job runs: five-field cron, 'rate(15 minutes)', or EventBridge's 'cron(0/15 * * * ? *)'.",
+    )
+    schedule_time_zone: TimeZoneName = Field(default="UTC", description="IANA zone that the schedule is read in.")
+    interval_minutes: Int = Field(
+        default=15,
+        ge=1,
+        le=1440,
+        description="The longest time between two runs that the schedule plans: a plan older than two of these is stale.",
+    )
     store: StoreSettings = Field(
         default_factory=lambda: LocalStore(kind="local"),
         description="Where the job keeps its records; a folder where it is not given.",
