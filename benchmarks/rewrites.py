@@ -14,8 +14,9 @@ from forecasting.models.tournament import forecast
 from forecasting.planning.capacity import plan_capacity
 from forecasting.planning.headroom import learn_headroom
 from forecasting.schedule.actions import GroupState, ScheduledAction
-from forecasting.schedule.aws import Request, build_schedule
+from forecasting.schedule.aws import build_schedule
 from forecasting.schedule.base import Slot
+from forecasting.schedule.slots import Request
 from forecasting.settings import Fleet, parse_fleet
 from forecasting.sources.base import Reading
 from forecasting.sources.files import read_csv

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from forecasting.planning.base import Plan
 from forecasting.schedule.actions import GroupState
-from forecasting.schedule.aws import Request
+from forecasting.schedule.slots import Request
 from forecasting.settings import Fleet
 
 

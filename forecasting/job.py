@@ -13,22 +13,25 @@ from functools import cached_property
 
 import pandas as pd
 
-from forecasting.errors import ElasticIacError, Hold, SettingsError
+from forecasting.errors import Deferred, ElasticIacError, Hold, SettingsError
 from forecasting.history import History, Verdict, build_history
 from forecasting.models.base import DEFAULT_QUANTILES, Forecast
 from forecasting.models.tournament import forecast
+from forecasting.pacing import Writing
 from forecasting.planning.base import Plan
 from forecasting.planning.capacity import plan_capacity
 from forecasting.planning.headroom import learn_headroom
 from forecasting.run import PEOPLE_DAYS, FleetResult, Run, open_ledger, write_lease
 from forecasting.schedule.actions import GroupState, split_actions
-from forecasting.schedule.aws import Request, build_schedule, standing_timeline
+from forecasting.schedule.aws import build_schedule, standing_timeline
 from forecasting.schedule.base import Schedule
 from forecasting.schedule.memory import Memory, Observation, observe
 from forecasting.schedule.people import people_events
+from forecasting.schedule.slots import Request
 from forecasting.settings import CloudWatchSource, Fleet, Job
 from forecasting.sources import Reading, open_source
 from forecasting.store.ledger import Claim, Ledger
+from forecasting.store.pause import paused
 from forecasting.store.records import RecordedFinding, RunRecord, digest
 from forecasting.store.scores import score_forecasts
 from forecasting.targets.aws import AutoScalingTarget
@@ -121,6 +124,10 @@ class Pipeline:
         """`go`, with every failure turned into a held or failed result."""
         try:
             return self.go()
+        except Deferred as error:
+            # Where a first round has made room already, something was written.
+            status = "held" if self.result.written else "deferred"
+            return self._note(status=status, code=error.code, reason=error.reason)
         except Hold as error:
             return self._note(status="held", code=error.code, reason=error.reason)
         except ElasticIacError as error:
@@ -141,6 +148,7 @@ class Pipeline:
                 "the kill switch is on: nothing is written; the standing plan runs out and the baseline returns",
             )
         self._refuse_late()
+        self._refuse_paused()
         writes = self.run.write and not (self.run.job.dry_run or self.fleet.dry_run)
         if writes:
             self.claim = self.ledger.claim(self.run.run_id)
@@ -181,15 +189,16 @@ class Pipeline:
         step = timedelta(minutes=self.fleet.step_minutes)
         # The forecast begins where the history ends, which may be some steps ago.
         behind = max(0, (self.run.now - history.load.index[-1].to_pydatetime()) // step - 1)
-        load = forecast(
-            history.load,
-            timedelta(hours=self.fleet.horizon_hours) // step + behind,
-            tuple(sorted({*DEFAULT_QUANTILES, self.fleet.plan_quantile})),
-            self.fleet.model,
-            censored=history.censored,
-            time_zone=self.fleet.time_zone,
-            budget_seconds=min(FORECAST_SECONDS, self.run.remaining_seconds() / 2),
-        )
+        with self.run.pacing.fitting:
+            load = forecast(
+                history.load,
+                timedelta(hours=self.fleet.horizon_hours) // step + behind,
+                tuple(sorted({*DEFAULT_QUANTILES, self.fleet.plan_quantile})),
+                self.fleet.model,
+                censored=history.censored,
+                time_zone=self.fleet.time_zone,
+                budget_seconds=min(FORECAST_SECONDS, self.run.remaining_seconds() / 2),
+            )
         self._note(forecast=load)
         self._refuse_late()
         return load
@@ -238,11 +247,13 @@ class Pipeline:
             for _ in range(ROUNDS):
                 schedule, diff, seen = self._schedule(history, load, group, memory)
                 self._refuse_unagreed(diff)
+                self._refuse_paused()
                 memory = self._intent(group, diff, schedule, seen, memory)
-                if diff.writes:
-                    # A successor must know what this run wanted, should it die among its writes.
-                    self.ledger.remember(claim, memory.to_json())
-                group = self._reconcile(claim, group, schedule)
+                with self.run.pacing.writing(place(self.fleet), diff.writes, self.run.remaining_seconds()) as writing:
+                    if diff.writes:
+                        # A successor must know what this run wanted, should it die among its writes.
+                        self.ledger.remember(claim, memory.to_json())
+                    group = self._reconcile(claim, group, schedule, writing)
                 # Not what was read back: a slot that ran among the writes is gone from there, and MinSize is as it was before.
                 memory = replace(memory, slots=memory.intended, intended=())
                 if schedule.complete:
@@ -250,13 +261,17 @@ class Pipeline:
                     return self._note(status="written" if self.result.written else "unchanged", read_back=True)
         raise Hold("no-room", "people's actions fill the group, and one run could not make room; the next one goes on")
 
-    def _reconcile(self, claim: Claim, group: GroupState, schedule: Schedule) -> GroupState:
+    def _reconcile(self, claim: Claim, group: GroupState, schedule: Schedule, writing: Writing) -> GroupState:
+        def fence() -> None:
+            writing.wait()  # before the fence is asked: what it says must be fresh at the call
+            self.ledger.fence(claim)
+
         outcome = reconcile(
             self.target,
             group,
             schedule,
             owners=self.run.owners,
-            fence=lambda: self.ledger.fence(claim),
+            fence=fence,
             clock=self.run.clock,
         )
         self._note(group=outcome.state, written=self.result.written + outcome.written)
@@ -307,7 +322,11 @@ class Pipeline:
 
     def _refuse_late(self) -> None:
         if self.run.remaining_seconds() <= 0:
-            raise Hold("out-of-time", f"the job's time budget of {self.run.job.time_budget_seconds:g} s is spent")
+            raise Deferred("out-of-time", "the run's time is spent; this fleet goes first in the next one")
+
+    def _refuse_paused(self) -> None:
+        if self.run.write and (found := paused(self.run.store, self.run.job.name, self.fleet.name, self.run.clock())):
+            raise Hold("paused", str(found))
 
 
 def _record(run: Run, result: FleetResult, claim: Claim | None) -> RunRecord:
@@ -328,6 +347,11 @@ def _record(run: Run, result: FleetResult, claim: Claim | None) -> RunRecord:
         floors=_floors(result.plan) if result.plan else {},
         diff={"put": len(diff.puts), "delete": len(diff.deletes), "unchanged": len(diff.kept)} if diff else {},
     )
+
+
+def place(fleet: Fleet) -> str:
+    """Where the fleet's mutating calls are counted by the cloud: its cloud and its region or project."""
+    return "/".join(fleet.target_key.split("/")[:2])
 
 
 def _floors(plan: Plan) -> dict[str, int]:

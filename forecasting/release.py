@@ -8,12 +8,13 @@ from datetime import timedelta
 from forecasting.errors import Hold
 from forecasting.run import PEOPLE_DAYS, Run, open_ledger, write_lease
 from forecasting.schedule.actions import slot_name, split_actions
-from forecasting.schedule.aws import clear_starts, highest, standing_timeline
+from forecasting.schedule.aws import clear_starts, standing_timeline
 from forecasting.schedule.aws_limits import START_AHEAD
 from forecasting.schedule.base import Schedule, Slot
 from forecasting.schedule.grid import round_up
 from forecasting.schedule.memory import observe
 from forecasting.schedule.people import PeopleFloor, people_events
+from forecasting.schedule.slots import highest
 from forecasting.settings import Fleet
 from forecasting.targets.aws import AutoScalingTarget
 from forecasting.targets.reconcile import Outcome, reconcile

@@ -17,8 +17,8 @@ from elastic_iac.local.aws import LocalAws
 from elastic_iac.local.rules import Group
 from forecasting.planning.base import Plan
 from forecasting.schedule.actions import GroupState, ScheduledAction
-from forecasting.schedule.aws import Request
 from forecasting.schedule.grid import round_up
+from forecasting.schedule.slots import Request
 from forecasting.settings import Fleet, Job, parse_fleet, parse_job
 
 NOW = datetime(2026, 3, 2, 10, 7, tzinfo=UTC)

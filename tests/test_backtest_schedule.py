@@ -14,8 +14,9 @@ from forecasting.history import Verdict
 from forecasting.planning.base import Plan
 from forecasting.replay.base import IntArray
 from forecasting.schedule.actions import GroupState, ScheduledAction
-from forecasting.schedule.aws import Request, build_schedule
+from forecasting.schedule.aws import build_schedule
 from forecasting.schedule.base import Slot
+from forecasting.schedule.slots import Request
 
 START = pd.Timestamp("2026-03-02", tz="UTC")
 RUNS, STEPS = 5, 192

@@ -6,63 +6,18 @@ Only MinSize is written. Starts come from a nested grid, stay clear of other peo
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import pandas as pd
-
 from forecasting.errors import Hold
-from forecasting.planning.base import Plan
-from forecasting.planning.limits import limit_changes
-from forecasting.schedule.actions import GroupState, ScheduledAction, slot_name, split_actions
+from forecasting.schedule.actions import ScheduledAction, slot_name, split_actions
 from forecasting.schedule.aws_limits import MAX_ACTIONS, ORDER_GAP, RESERVED_ACTIONS, START_AHEAD
 from forecasting.schedule.base import Schedule, Slot
 from forecasting.schedule.grid import GRIDS, Grid, round_up
 from forecasting.schedule.people import PeopleFloor, max_size_events, people_events, value_at
-
-NEAR = timedelta(hours=6)
-"""Slots within this time are held to the plan closely; for those beyond, a value too high costs nothing if the job lives to plan them again."""
-
-RAISE_MARGIN = 0.3
-"""A far slot that has to be raised is raised by this much more, so that a load that grows from run to run does not rewrite it in each."""
+from forecasting.schedule.slots import PlannedSlots, Request, highest_floor, plan_span
 
 _MINUTE = timedelta(minutes=1)
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a schedule is built from.
-
-    Attributes:
-        plan: The floor per step.
-        now: Aware datetime of the run.
-        owner: Id of the stack that owns the actions.
-        former_owners: Ids it had before; their actions are ours.
-        ceiling: The fleet's ceiling.
-        max_increase_per_slot: Largest rise from a slot to the next, or None; `max_decrease_per_slot` likewise.
-        group: The group as it stands.
-        people_floor: The people's floor now (`people.observe`).
-        raise_only: The data is in doubt: no slot goes below what the standing schedule gives.
-    """
-
-    plan: Plan
-    now: datetime
-    owner: str
-    former_owners: tuple[str, ...]
-    ceiling: int
-    max_increase_per_slot: int | None
-    max_decrease_per_slot: int | None
-    group: GroupState
-    people_floor: int
-    raise_only: bool = False
-
-    @property
-    def owners(self) -> frozenset[str]:
-        """All ids whose actions are ours."""
-        return frozenset({self.owner, *self.former_owners})
 
 
 def build_schedule(request: Request) -> Schedule:
@@ -80,51 +35,32 @@ class _Builder:
         self.plan = request.plan
         self.owned, self.foreign = split_actions(request.group.actions, request.owners)
         self.first = round_up(request.now + START_AHEAD, 1)
-        self.starts: list[datetime] = [stamp.to_pydatetime() for stamp in pd.DatetimeIndex(self.plan.floor.index)]
-        self.floors = [int(value) for value in self.plan.floor]
-        self.step = self.starts[1] - self.starts[0]
-        self.end = round_up(self.starts[-1] + self.step, 60)
-        self.people = PeopleFloor(
+        _starts, _step, self.end = plan_span(self.plan)
+        people = PeopleFloor(
             request.people_floor, people_events(self.foreign, request.now, self.end + timedelta(hours=1))
         )
-        self.upper, self.notes = self._upper()
-        standing = {start: action.min_size or 0 for start, action in self.owned.items() if start > request.now}
-        self.standing = sorted([*standing.items(), *self.people.events])
+        max_sizes = [size for _, size in max_size_events(self.foreign, request.now, self.end)]
+        upper, self.notes = highest_floor(request, min([request.group.max_size, *max_sizes]), "MaxSize")
+        ahead = [(start, action.min_size or 0) for start, action in self.owned.items() if start > request.now]
+        standing = tuple(sorted([*ahead, *people.events]))
+        self.slots = PlannedSlots(request, self.owned, standing, people, upper)
 
     def build(self) -> Schedule:
         times, complete = self._choose_times()
-        values = self._values(times)
+        values = self.slots.values(times)
         slots = tuple(
             Slot(start, value, self._name(start))
             for start, value in zip(times, values, strict=True)
             # Where people want more than the ceiling allows us, nothing of ours may run: it could only lower their floor.
-            if self.people.at(start) <= self.upper
+            if self.slots.people.at(start) <= self.slots.upper
         )
         if len(slots) < len(times):
+            wanted = max(self.slots.people.at(start) for start in times)
             self.notes.append(
-                f"people want {max(self.people.at(start) for start in times)} instances, more than the {self.upper} that may be asked for:"
+                f"people want {wanted} instances, more than the {self.slots.upper} that may be asked for:"
                 f" {len(times) - len(slots)} of {len(times)} slots are left to them"
             )
         return Schedule(slots, tuple(self.notes), complete)
-
-    def _upper(self) -> tuple[int, list[str]]:
-        """The highest MinSize that may be written, and what limits it below the ceiling."""
-        group_max = min(
-            [
-                self.request.group.max_size,
-                *(size for _, size in max_size_events(self.foreign, self.request.now, self.end)),
-            ]
-        )
-        if group_max < self.plan.baseline:
-            raise Hold(
-                "max-size-below-floor",
-                f"the group's MaxSize is (or is scheduled to be) {group_max}, below the fleet's floor of {self.plan.baseline}",
-            )
-        if group_max < self.request.ceiling and max(self.floors) > group_max:
-            return group_max, [
-                f"clamped: the group's MaxSize of {group_max} is below the fleet's ceiling of {self.request.ceiling} and the plan needs more"
-            ]
-        return min(self.request.ceiling, group_max), []
 
     # Times
 
@@ -165,7 +101,7 @@ class _Builder:
         clear = clear_starts(
             times | ({roll} if roll else set()),
             self.foreign,
-            self.people.events,
+            self.slots.people.events,
             self.first,
             together=timedelta(minutes=grid.together_minutes),
         )
@@ -178,69 +114,15 @@ class _Builder:
         """
         standing = next((start for start in sorted(self.owned) if self.first <= start < self.first + ORDER_GAP), None)
         start = standing or self.first
-        in_force = value_at(self.standing, start - timedelta(seconds=1), self.request.group.min_size)
-        if start < first_slot and in_force < min(self._planned(start, first_slot), self.upper):
+        in_force = value_at(self.slots.standing, start - timedelta(seconds=1), self.request.group.min_size)
+        if start < first_slot and in_force < min(self.slots.planned(start, first_slot), self.slots.upper):
             return start
         return None
-
-    # Values
-
-    def _values(self, times: Sequence[datetime]) -> list[int]:
-        request = self.request
-        spans = list(zip(times, [*times[1:], None], strict=True))
-        # Hysteresis is for what we plan. What people want, and what stands when in doubt, is taken as it is.
-        least = [
-            max(self.people.at(start), self._standing(start, end) if request.raise_only else 0) for start, end in spans
-        ]
-        settled = [
-            max(self._settle(start, self._planned(start, end)), low)
-            for (start, end), low in zip(spans, least, strict=True)
-        ]
-        limited = limit_changes(
-            settled[:-1],
-            start=value_at(self.standing, times[0] - timedelta(seconds=1), request.group.min_size),
-            lower=self.plan.baseline,
-            upper=self.upper,
-            max_increase=request.max_increase_per_slot,
-            max_decrease=request.max_decrease_per_slot,
-        )
-        # The last slot restores the baseline: it is exempt from the limits of change. What people want, and what stands when in doubt, outranks them.
-        return [
-            min(max(value, low), self.upper)
-            for value, low in zip([*limited, max(self.plan.baseline, least[-1])], least, strict=True)
-        ]
-
-    def _planned(self, start: datetime, end: datetime | None) -> int:
-        """The plan's largest floor between two starts; the baseline after the plan's end."""
-        if start >= self.end:
-            return self.plan.baseline
-        first = bisect_right(self.starts, start - self.step)
-        last = bisect_left(self.starts, end) if end else len(self.starts)
-        return max(self.floors[first:last], default=self.plan.baseline)
-
-    def _standing(self, start: datetime, end: datetime | None) -> int:
-        """The standing schedule's largest floor between two starts."""
-        return highest(self.standing, start, end, self.request.group.min_size)
-
-    def _settle(self, start: datetime, value: int) -> int:
-        """Hysteresis, always on the high side: raising is urgent, lowering a far slot is not, since it will be planned again before it comes."""
-        standing = self.owned.get(start)
-        if standing is None or standing.min_size is None or start == self.end:
-            return value
-        far = start - self.request.now > NEAR
-        if value <= standing.min_size <= value + _tolerance(value, far=far):
-            return standing.min_size
-        return value + math.ceil(value * RAISE_MARGIN) if far and standing.min_size < value else value
 
     def _name(self, start: datetime) -> str:
         """The name that stands for this start (a former owner's is kept: it can neither be renamed nor doubled), else our own."""
         standing = self.owned.get(start)
         return standing.name if standing else slot_name(self.request.owner, start)
-
-
-def _tolerance(value: int, *, far: bool) -> int:
-    """How much too high a standing slot may stay, in instances: a tenth (at least one) when it is near, half (at least three) while it is far."""
-    return max(3, math.ceil(value * 0.5)) if far else max(1, math.ceil(value * 0.1))
 
 
 def clear_starts(
@@ -300,12 +182,6 @@ def _dodge(start: datetime, busy: Collection[datetime], changes: Collection[date
     while start in busy or near_a_change(start):
         start += _MINUTE
     return start
-
-
-def highest(timeline: Sequence[tuple[datetime, int]], start: datetime, end: datetime | None, before: int) -> int:
-    """The largest value of start <= time < end; `before` is in force where nothing has started yet."""
-    within = [value for when, value in timeline if start < when and (end is None or when < end)]
-    return max([value_at(timeline, start, before), *within])
 
 
 def standing_timeline(

@@ -1,0 +1,178 @@
+"""What each slot asks for: the same on every cloud, so that one plan gives one floor.
+
+A cloud's own module chooses the slots' starts, within its limits and around other people's actions; the values are made here.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pandas as pd
+
+from forecasting.errors import Hold
+from forecasting.planning.base import Plan
+from forecasting.planning.limits import limit_changes
+from forecasting.schedule.actions import GroupState, ScheduledAction
+from forecasting.schedule.grid import round_up
+from forecasting.schedule.people import PeopleFloor, Timeline, value_at
+
+NEAR = timedelta(hours=6)
+"""Slots within this time are held to the plan closely; for those beyond, a value too high costs nothing if the job lives to plan them again."""
+
+RAISE_MARGIN = 0.3
+"""A far slot that has to be raised is raised by this much more, so that a load that grows from run to run does not rewrite it in each."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a schedule is built from.
+
+    Attributes:
+        plan: The floor per step.
+        now: Aware datetime of the run.
+        owner: Id of the stack that owns the actions.
+        former_owners: Ids it had before; their actions are ours.
+        ceiling: The fleet's ceiling.
+        max_increase_per_slot: Largest rise from a slot to the next, or None; `max_decrease_per_slot` likewise.
+        group: The group as it stands.
+        people_floor: The people's floor now (`memory.observe`); 0 on a cloud where their wishes are added by itself.
+        raise_only: The data is in doubt: no slot goes below what the standing schedule gives.
+    """
+
+    plan: Plan
+    now: datetime
+    owner: str
+    former_owners: tuple[str, ...]
+    ceiling: int
+    max_increase_per_slot: int | None
+    max_decrease_per_slot: int | None
+    group: GroupState
+    people_floor: int
+    raise_only: bool = False
+
+    @property
+    def owners(self) -> frozenset[str]:
+        """All ids whose actions are ours."""
+        return frozenset({self.owner, *self.former_owners})
+
+
+class PlannedSlots:
+    """A plan, cut into slots of any span.
+
+    Args:
+        request: The request.
+        owned: Our slots that stand, by start.
+        standing: The floor that stands (ours and people's), as a step function from the live one on.
+        people: What people want; nothing goes below it.
+        upper: The highest floor that may be written.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        owned: Mapping[datetime, ScheduledAction],
+        standing: Timeline,
+        people: PeopleFloor,
+        upper: int,
+    ) -> None:
+        self.request = request
+        self.plan = request.plan
+        self.owned = owned
+        self.standing = standing
+        self.people = people
+        self.upper = upper
+        self.starts, self.step, self.end = plan_span(request.plan)
+        self.floors = [int(value) for value in request.plan.floor]
+
+    def values(self, times: Sequence[datetime]) -> list[int]:
+        """The floor of each slot, ascending starts; the last one restores the baseline."""
+        request = self.request
+        spans = list(zip(times, [*times[1:], None], strict=True))
+        # Hysteresis is for what we plan. What people want, and what stands when in doubt, is taken as it is.
+        least = [
+            max(self.people.at(start), self._standing(start, end) if request.raise_only else 0) for start, end in spans
+        ]
+        settled = [
+            max(self._settle(start, self.planned(start, end)), low)
+            for (start, end), low in zip(spans, least, strict=True)
+        ]
+        limited = limit_changes(
+            settled[:-1],
+            start=value_at(self.standing, times[0] - timedelta(seconds=1), request.group.min_size),
+            lower=self.plan.baseline,
+            upper=self.upper,
+            max_increase=request.max_increase_per_slot,
+            max_decrease=request.max_decrease_per_slot,
+        )
+        # The last slot restores the baseline: it is exempt from the limits of change. What people want, and what stands when in doubt, outranks them.
+        return [
+            min(max(value, low), self.upper)
+            for value, low in zip([*limited, max(self.plan.baseline, least[-1])], least, strict=True)
+        ]
+
+    def planned(self, start: datetime, end: datetime | None) -> int:
+        """The plan's largest floor between two starts; the baseline after the plan's end."""
+        if start >= self.end:
+            return self.plan.baseline
+        first = bisect_right(self.starts, start - self.step)
+        last = bisect_left(self.starts, end) if end else len(self.starts)
+        return max(self.floors[first:last], default=self.plan.baseline)
+
+    def _standing(self, start: datetime, end: datetime | None) -> int:
+        """The standing schedule's largest floor between two starts."""
+        return highest(self.standing, start, end, self.request.group.min_size)
+
+    def _settle(self, start: datetime, value: int) -> int:
+        """Hysteresis, always on the high side: raising is urgent, lowering a far slot is not, since it will be planned again before it comes."""
+        standing = self.owned.get(start)
+        if standing is None or standing.min_size is None or start == self.end:
+            return value
+        far = start - self.request.now > NEAR
+        if value <= standing.min_size <= value + _tolerance(value, far=far):
+            return standing.min_size
+        return value + math.ceil(value * RAISE_MARGIN) if far and standing.min_size < value else value
+
+
+def plan_span(plan: Plan) -> tuple[list[datetime], timedelta, datetime]:
+    """The starts of a plan's steps, their length, and the whole hour at which the baseline returns."""
+    starts: list[datetime] = [stamp.to_pydatetime() for stamp in pd.DatetimeIndex(plan.floor.index)]
+    step = starts[1] - starts[0]
+    return starts, step, round_up(starts[-1] + step, 60)
+
+
+def highest_floor(request: Request, group_max: int, setting: str) -> tuple[int, list[str]]:
+    """The highest floor that may be written, and what limits it below the fleet's ceiling.
+
+    Args:
+        request: The request.
+        group_max: Most instances that the group may have while the plan runs.
+        setting: What the cloud calls that.
+
+    Raises:
+        Hold: the group may not even have the fleet's floor.
+    """
+    if group_max < request.plan.baseline:
+        raise Hold(
+            "max-size-below-floor",
+            f"the group's {setting} is (or is scheduled to be) {group_max}, below the fleet's floor of {request.plan.baseline}",
+        )
+    if group_max < request.ceiling and max(request.plan.floor) > group_max:
+        return group_max, [
+            f"clamped: the group's {setting} of {group_max} is below the fleet's ceiling of {request.ceiling} and the plan needs more"
+        ]
+    return min(request.ceiling, group_max), []
+
+
+def _tolerance(value: int, *, far: bool) -> int:
+    """How much too high a standing slot may stay, in instances: a tenth (at least one) when it is near, half (at least three) while it is far."""
+    return max(3, math.ceil(value * 0.5)) if far else max(1, math.ceil(value * 0.1))
+
+
+def highest(timeline: Sequence[tuple[datetime, int]], start: datetime, end: datetime | None, before: int) -> int:
+    """The largest value of start <= time < end; `before` is in force where nothing has started yet."""
+    within = [value for when, value in timeline if start < when and (end is None or when < end)]
+    return max([value_at(timeline, start, before), *within])
