@@ -7,18 +7,20 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from forecasting.errors import SettingsError
 from forecasting.history import History
 from forecasting.models.base import Forecast
+from forecasting.pacing import Pacing
 from forecasting.planning.base import Plan
 from forecasting.schedule.actions import GroupState
 from forecasting.schedule.base import Schedule
 from forecasting.schedule.memory import Memory, Observation
 from forecasting.settings import Fleet, Job
 from forecasting.sources import Reading
-from forecasting.store import open_store
+from forecasting.store import Store, open_store
 from forecasting.store.ledger import Claim, Ledger
 from forecasting.store.scores import Scores
 from forecasting.targets.base import Diff
@@ -29,7 +31,11 @@ if TYPE_CHECKING:
 PEOPLE_DAYS = 8
 """People's actions are remembered this far ahead, so that a job that was silent for a week can still tell a person's hand from their schedule."""
 
-Status = Literal["written", "unchanged", "planned", "held", "failed"]
+LEASE_WAIT_SECONDS = 60.0
+"""Longest wait for an older run's lease. One that lives stops at its next write once it is overtaken; one that died keeps its lease to the end of
+its time, and the next run goes on."""
+
+Status = Literal["written", "unchanged", "planned", "held", "deferred", "failed"]
 
 
 def utc_now() -> datetime:
@@ -48,6 +54,8 @@ class Run:
         session: AWS credentials and endpoint; boto3's standard chain where it is None.
         clock: The present time, for leases and for what must start in the future.
         write: False plans only: no cloud and no store is written to.
+        time_left: Seconds until the run must be done, where the process is told (a function's deadline); else the job's `time_budget_seconds` counts.
+        pacing: How fast it writes, and what fits into its time.
     """
 
     job: Job
@@ -56,6 +64,8 @@ class Run:
     session: boto3.session.Session | None = None
     clock: Callable[[], datetime] = utc_now
     write: bool = True
+    time_left: Callable[[], float] | None = None
+    pacing: Pacing = field(default_factory=Pacing)
 
     def __post_init__(self) -> None:
         if self.now.tzinfo is None:
@@ -66,8 +76,19 @@ class Run:
         """Ids whose actions are ours."""
         return frozenset({self.job.owner, *self.job.former_owners})
 
+    @cached_property
+    def store(self) -> Store:
+        """The job's store.
+
+        Raises:
+            StoreError, CredentialsError: its settings cannot be opened.
+        """
+        return open_store(self.job.store, self.session)
+
     def remaining_seconds(self) -> float:
-        """Time left in the job's budget; nothing is begun when it is spent."""
+        """Time left; nothing is begun when it is spent."""
+        if self.time_left is not None:
+            return self.time_left()
         return (self.now + timedelta(seconds=self.job.time_budget_seconds) - self.clock()).total_seconds()
 
 
@@ -77,7 +98,7 @@ def open_ledger(run: Run, fleet: Fleet) -> Ledger:
     Raises:
         StoreError, CredentialsError: the store's settings cannot be opened.
     """
-    return Ledger(open_store(run.job.store, run.session), fleet.target_key, clock=run.clock)
+    return Ledger(run.store, fleet.target_key, clock=run.clock)
 
 
 @contextmanager
@@ -85,11 +106,11 @@ def write_lease(run: Run, ledger: Ledger, claim: Claim) -> Generator[Memory | No
     """The right to write to a group until the run's time is up, given back at the end; what was remembered of the group when it was taken.
 
     Raises:
-        Hold: a newer run has claimed, or an older one still writes and half of the time left was not enough to wait for it.
+        Hold: a newer run has claimed, or an older one still writes and could not be waited for.
         StoreError: the store cannot be read or written, or the memory is damaged.
     """
     remaining = max(run.remaining_seconds(), 1.0)
-    state = ledger.acquire(claim, lease_seconds=remaining, wait_seconds=remaining / 2)
+    state = ledger.acquire(claim, lease_seconds=remaining, wait_seconds=min(remaining / 2, LEASE_WAIT_SECONDS))
     try:
         yield Memory.from_json(state.memory)
     finally:
@@ -102,7 +123,8 @@ class FleetResult:
 
     Attributes:
         fleet: The fleet's settings.
-        status: `written`, `unchanged`, `planned` (nothing may be written), `held` (a doubt: the old plan stays), `failed` (a defect of ours).
+        status: `written`, `unchanged`, `planned` (nothing may be written), `held` (a doubt: the old plan stays), `deferred` (it did not fit into the
+            time: nothing was written, it goes first next time), `failed` (a defect of ours).
         code: A stable word for why a fleet is held, else empty.
         reason: The same in a sentence, with what a person can do.
         reading: The load as it was read.

@@ -200,7 +200,7 @@ def test_row_17_a_run_out_of_time_writes_nothing(street: Street, monkeypatch: py
 
     monkeypatch.setattr(job_module, "forecast", slow)
     result = street.run()
-    assert (result.status, result.code) == ("held", "out-of-time")
+    assert (result.status, result.code) == ("deferred", "out-of-time")
     assert street.changes() == []
 
 

@@ -21,7 +21,14 @@ from forecasting.schedule.actions import GroupState, split_actions
 from forecasting.schedule.memory import Observation
 from forecasting.targets.base import Diff
 
-STYLES = {"written": "green", "unchanged": "green", "planned": "cyan", "held": "bold yellow", "failed": "bold red"}
+STYLES = {
+    "written": "green",
+    "unchanged": "green",
+    "planned": "cyan",
+    "held": "bold yellow",
+    "deferred": "bold yellow",
+    "failed": "bold red",
+}
 
 
 def exit_code(results: Sequence[FleetResult]) -> int:

@@ -28,7 +28,7 @@ from forecasting.store.scores import Scores, score_forecasts
 from forecasting.targets.aws import AutoScalingTarget
 
 SHOWN_RUNS = 5
-_RUN_STYLES = {"written": "green", "unchanged": "green", "dry-run": "cyan", "held": "bold yellow", "failed": "bold red"}
+_RUN_STYLES = results.STYLES | {"dry-run": "cyan"}
 
 
 @dataclass(frozen=True)

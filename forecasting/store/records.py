@@ -15,7 +15,7 @@ from forecasting.errors import StoreError
 Memory = dict[str, JsonValue]
 """What the target stage remembers between runs; opaque to the store."""
 
-Outcome = Literal["written", "unchanged", "held", "failed", "dry-run"]
+Outcome = Literal["written", "unchanged", "held", "deferred", "failed", "dry-run"]
 
 
 class Record(BaseModel):

@@ -1,0 +1,106 @@
+"""The kill switch that needs no deployment: an item in the store that holds a job, or one fleet of it, until it is taken away or has run out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from pydantic import AwareDatetime, Field
+
+from forecasting.errors import SettingsError
+from forecasting.store.base import Store
+from forecasting.store.records import Record
+
+
+class Pause(Record):
+    """Who stopped what, when and why.
+
+    Attributes:
+        fleet: Name of the fleet; None for the whole job.
+        by: Who paused it.
+        since: When (aware).
+        until: It ends by itself then (aware); None: it lasts until `resume`.
+        reason: What the next person should know; may be empty.
+    """
+
+    fleet: str | None
+    by: str = Field(min_length=1)
+    since: AwareDatetime
+    until: AwareDatetime | None = None
+    reason: str = ""
+
+    def __str__(self) -> str:
+        """One sentence: who, when, why, until when."""
+        what = "the job" if self.fleet is None else f"fleet {self.fleet!r}"
+        why = f": {self.reason}" if self.reason else ""
+        end = f"until {_utc(self.until)} or `elastic-iac resume`" if self.until else "until `elastic-iac resume`"
+        return f"{what} was paused by {self.by} on {_utc(self.since)}{why}; it lasts {end}"
+
+
+def pause(
+    store: Store,
+    job_name: str,
+    fleet: str | None = None,
+    *,
+    until: datetime | None = None,
+    by: str,
+    reason: str = "",
+    now: datetime,
+) -> Pause:
+    """Hold a job, or one fleet of it; paused again, the newer pause stands.
+
+    Args:
+        store: The job's store.
+        job_name: `Job.name`.
+        fleet: Name of the fleet; None for all of them.
+        until: When it ends by itself (aware); None: only by `resume`.
+        by: Who pauses.
+        reason: Why, for the next person.
+        now: The present time (aware).
+
+    Raises:
+        SettingsError: `until` is naive or not ahead.
+        StoreError, CredentialsError: the store cannot be written.
+    """
+    if until is not None and (until.tzinfo is None or until <= now):
+        raise SettingsError("until", until.isoformat(), f"a time with its UTC offset after {now.isoformat()}")
+    made = Pause(fleet=fleet, by=by, since=now, until=until, reason=reason)
+    key = _key(job_name, fleet)
+    standing = store.get(key)
+    store.put(key, made.to_bytes(), if_version=standing.version if standing else None)
+    return made
+
+
+def resume(store: Store, job_name: str, fleet: str | None = None) -> bool:
+    """End the pause of the job, or that of one fleet, and say whether there was one. A fleet stays held while its job is paused.
+
+    Raises:
+        StoreError, CredentialsError: the store cannot be written.
+    """
+    key = _key(job_name, fleet)
+    there = store.get(key) is not None
+    store.delete(key)
+    return there
+
+
+def paused(store: Store, job_name: str, fleet: str | None, now: datetime) -> Pause | None:
+    """What holds the fleet at `now` (aware): the job's pause, else its own; None where neither stands or they have run out.
+
+    Raises:
+        StoreError: the store or the item cannot be read. Who cannot tell whether a fleet is paused must not write.
+    """
+    for scope in dict.fromkeys((None, fleet)):
+        key = _key(job_name, scope)
+        item = store.get(key)
+        found = Pause.from_bytes(key, item.body) if item else None
+        if found is not None and (found.until is None or found.until > now):
+            return found
+    return None
+
+
+def _key(job_name: str, fleet: str | None) -> str:
+    # Both names are slugs of the settings: letters, digits and hyphens.
+    return f"jobs/{job_name}/paused.json" if fleet is None else f"jobs/{job_name}/paused/{fleet}.json"
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
