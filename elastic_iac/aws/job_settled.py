@@ -1,0 +1,122 @@
+"""The arguments of the forecast job, checked before anything is registered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from elastic_iac.aws import job_function as functions
+from elastic_iac.aws import job_schedule as schedules
+from elastic_iac.aws.job_args import AwsForecastJobArgs
+from elastic_iac.job import Shard, check_job, settle_shards
+from elastic_iac.validation import (
+    ARN,
+    TEXT,
+    boolean,
+    checked,
+    checked_list,
+    matching,
+    plain_list,
+    refuse_unknown,
+    text_map,
+    whole,
+)
+from forecasting.errors import SettingsError
+
+_SLUG = r"[a-z0-9]([a-z0-9-]{0,%d}[a-z0-9])?"
+NAME = matching(
+    _SLUG % 35,
+    "1 to 37 lower-case letters, digits and inner hyphens: with a function's number it becomes part of names in the cloud",
+)
+_OWNER = matching(_SLUG % 38, "1 to 40 lower-case letters, digits and inner hyphens: it is part of the actions' names")
+_EMAIL = matching(r"[^\s@]+@[^\s@]+\.[^\s@]+", "an address such as 'oncall@example.com'")
+
+
+@dataclass(frozen=True)
+class Settled:
+    """All arguments, checked; `settings` are the job's own but for its name, store and fleets."""
+
+    shards: list[Shard]
+    schedule: schedules.Schedule
+    function: functions.Function
+    settings: Mapping[str, Any]
+    enabled: pulumi.Output[bool]
+    alarm_topic_arn: pulumi.Output[str] | None
+    alarm_emails: list[str]
+    store_retention_days: pulumi.Output[int]
+    kms_key_arn: pulumi.Output[str] | None
+    force_destroy: bool
+    tags: pulumi.Output[Mapping[str, str]]
+    code: functions.Code
+
+
+def settle(name: str, args: AwsForecastJobArgs) -> Settled:
+    """Check all arguments, and find the function's code.
+
+    Raises:
+        SettingsError: the first wrong literal.
+    """
+    NAME("name", name)
+    refuse_unknown("", args, AwsForecastJobArgs)
+    shards = settle_shards(name, args["fleets"], args.get("fleet_count"), cloud="aws")
+    schedule, function = schedules.settle_schedule(args), functions.settle_function(args)
+    enabled = checked("enabled", args.get("enabled", True), boolean)
+    settings = {
+        "owner": checked("owner", args.get("owner", name), _OWNER),
+        "former_owners": pulumi.Output.all(*checked_list("former_owners", args.get("former_owners", []), _OWNER)),
+        "schedule": schedule.expression,
+        "schedule_time_zone": schedule.time_zone,
+        "interval_minutes": schedule.interval_minutes,
+        "time_budget_seconds": function.time_budget_seconds,
+        "dry_run": checked("dry_run", args.get("dry_run", False), boolean),
+        "enabled": enabled,
+    }
+    _check_settings(name, args)
+    topic, key = args.get("alarm_topic_arn"), args.get("kms_key_arn")
+    return Settled(
+        shards=shards,
+        schedule=schedule,
+        function=function,
+        settings=settings,
+        enabled=enabled,
+        alarm_topic_arn=None if topic is None else checked("alarm_topic_arn", topic, ARN),
+        alarm_emails=_emails(args),
+        store_retention_days=checked("store_retention_days", args.get("store_retention_days", 90), whole(61, 3650)),
+        kms_key_arn=None if key is None else checked("kms_key_arn", key, ARN),
+        force_destroy=boolean("force_destroy", args.get("force_destroy", False)),
+        tags=checked("tags", args.get("tags", {}), text_map).apply(lambda tags: {"Name": name, **tags}),
+        code=functions.find_code(_package_path(args), function.architecture),
+    )
+
+
+def _check_settings(name: str, args: AwsForecastJobArgs) -> None:
+    """The literals that only the job's own contract can judge: the schedule, its zone, the owners together."""
+    settings: dict[str, object] = {"name": name, "owner": args.get("owner", name)}
+    for field, argument in (
+        ("schedule", "schedule"),
+        ("schedule_time_zone", "time_zone"),
+        ("former_owners", "former_owners"),
+    ):
+        if argument in args:
+            settings[field] = args[argument]
+    check_job(settings)
+
+
+def _emails(args: AwsForecastJobArgs) -> list[str]:
+    emails = [
+        _EMAIL(f"alarm_emails[{index}]", item)
+        for index, item in enumerate(plain_list("alarm_emails", args.get("alarm_emails", [])))
+    ]
+    if emails and "alarm_topic_arn" in args:
+        raise SettingsError(
+            "alarm_emails", emails[0], "nothing beside alarm_topic_arn: subscribe to that topic where it is declared"
+        )
+    if len(set(emails)) < len(emails):
+        raise SettingsError("alarm_emails", ", ".join(emails), "each address once")
+    return emails
+
+
+def _package_path(args: AwsForecastJobArgs) -> str | None:
+    path = args.get("package_path")
+    return None if path is None else TEXT("package_path", path)

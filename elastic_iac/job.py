@@ -1,0 +1,166 @@
+"""What a forecast job's component has in common on every cloud: its fleets, how they are sharded and the settings that it writes."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from elastic_iac.validation import Check, checked, is_literal, plain_list, whole
+from forecasting.errors import SettingsError
+from forecasting.settings import Fleet, parse_fleet, parse_job
+
+FLEETS_PER_SHARD = 150
+"""Beyond that many a second function with a role and a schedule of its own: what a role's policies can hold, and one run can serve."""
+
+_MOST_FLEETS = 10 * FLEETS_PER_SHARD
+_A_FLEET = "a fleet's settings as JSON: the `fleet` output of a group's component"
+_STAND_IN: Mapping[str, Any] = {
+    "name": "unknown",
+    "cloud": "aws",
+    "target": {"region": "us-east-1", "group_name": "unknown"},
+    "source": {"kind": "cloudwatch", "metric": {"namespace": "unknown", "metric_name": "unknown"}},
+    "load_per_instance": 1,
+    "floor": 0,
+    "ceiling": 1,
+}
+"""In the early check, for fleets that are not known yet; their number is not what is checked there."""
+
+_ARGUMENT_OF = {"schedule_time_zone": "time_zone", "time_budget_seconds": "timeout_seconds"}
+"""Fields of a job that a component's argument has another name for."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The fleets of one function.
+
+    Attributes:
+        name: Name of the job that it runs: the component's, then NAME-2, NAME-3, ...
+        fleets: Each known as soon as its group is.
+        settled: The same fleets once all of the component's are known and told apart.
+    """
+
+    name: str
+    fleets: Sequence[pulumi.Output[Fleet]]
+    settled: pulumi.Output[list[Fleet]]
+
+
+def settle_shards(name: str, fleets: object, fleet_count: object, *, cloud: str) -> list[Shard]:
+    """Check the fleets and part them into functions.
+
+    Args:
+        name: Name of the component.
+        fleets: A list of JSON texts, each of which may be an output; or the whole of it an output, then `fleet_count` says how many.
+        fleet_count: Needed where `fleets` is an output: how many there are decides what is declared.
+        cloud: Of the groups that this component's job can serve.
+
+    Raises:
+        SettingsError: the first wrong literal; a wrong output raises the same inside the deployment.
+    """
+    items = _items(fleets, fleet_count)
+    check = _fleet_on(cloud)
+    _tell_apart([check(f"fleets[{index}]", item) for index, item in enumerate(items) if is_literal(item)])
+    known = [checked(f"fleets[{index}]", item, check) for index, item in enumerate(items)]
+    apart = pulumi.Output.all(*known).apply(_tell_apart)
+    starts = range(0, len(known), FLEETS_PER_SHARD)
+    return [
+        Shard(
+            name=name if number == 1 else f"{name}-{number}",
+            fleets=known[start : start + FLEETS_PER_SHARD],
+            settled=_part(apart, start),
+        )
+        for number, start in enumerate(starts, start=1)
+    ]
+
+
+def _items(fleets: object, fleet_count: object) -> list[Any]:
+    count = None if fleet_count is None else whole(1, _MOST_FLEETS)("fleet_count", fleet_count)
+    if is_literal(fleets):
+        items = plain_list("fleets", fleets)
+        if not 1 <= len(items) <= _MOST_FLEETS:
+            raise SettingsError("fleets", f"{len(items)} fleets", f"1 to {_MOST_FLEETS} fleets")
+        if count not in {None, len(items)}:
+            raise SettingsError("fleet_count", count, f"the number of fleets ({len(items)}), or nothing beside a list")
+        return items
+    if count is None:
+        expected = "how many fleets there are: `fleets` is one output, and their number decides what is declared"
+        raise SettingsError("fleet_count", None, expected)
+    return _known_later(pulumi.Output.from_input(fleets), count)
+
+
+def _known_later(fleets: pulumi.Output[Any], count: int) -> list[Any]:
+    def counted(items: object) -> list[Any]:
+        found = plain_list("fleets", items)
+        if len(found) != count:
+            raise SettingsError("fleets", f"{len(found)} fleets", f"as many as fleet_count says: {count}")
+        return found
+
+    whole_list = fleets.apply(counted)
+
+    def item(index: int) -> pulumi.Output[Any]:
+        return whole_list.apply(lambda items: items[index])
+
+    return [item(index) for index in range(count)]
+
+
+def _fleet_on(cloud: str) -> Check[Fleet]:
+    def check(field: str, value: object) -> Fleet:
+        try:
+            fleet = parse_fleet(json.loads(value)) if isinstance(value, str) else None
+        except ValueError as error:
+            raise SettingsError(field, value, _A_FLEET) from error
+        except SettingsError as error:
+            raise SettingsError(f"{field}.{error.field}", error.value, error.expected) from error
+        if fleet is None:
+            raise SettingsError(field, value, _A_FLEET)
+        if fleet.cloud != cloud:
+            raise SettingsError(
+                f"{field}.cloud", fleet.cloud, f"{cloud!r}: another cloud's groups have a job of their own"
+            )
+        return fleet
+
+    return check
+
+
+def _tell_apart(fleets: list[Fleet]) -> list[Fleet]:
+    """Refuse what would meet in the records, across shards too."""
+    for what, values in (
+        ("names", [fleet.name for fleet in fleets]),
+        ("targets", [fleet.target_key for fleet in fleets]),
+    ):
+        repeated = sorted({value for value in values if values.count(value) > 1})
+        if repeated:
+            raise SettingsError("fleets", ", ".join(repeated), f"{what} that are unique")
+    return fleets
+
+
+def _part(fleets: pulumi.Output[list[Fleet]], start: int) -> pulumi.Output[list[Fleet]]:
+    return fleets.apply(lambda all_fleets: all_fleets[start : start + FLEETS_PER_SHARD])
+
+
+def check_job(settings: Mapping[str, Any]) -> None:
+    """Check a job's literals, all but its fleets, against the job's own contract; outputs are checked by `job_json`.
+
+    Raises:
+        SettingsError: the first wrong literal, by the argument's name.
+    """
+    job_json({key: value for key, value in settings.items() if is_literal(value)}, [parse_fleet(_STAND_IN)])
+
+
+def job_json(settings: Mapping[str, Any], fleets: Sequence[Fleet]) -> str:
+    """A job's settings as the JSON that the function reads.
+
+    Raises:
+        SettingsError: a value that the job would refuse, by the argument's name.
+    """
+    try:
+        job = parse_job({**settings, "fleets": [fleet.model_dump(mode="json") for fleet in fleets]})
+    except SettingsError as error:
+        raise SettingsError(_argument(error.field), error.value, error.expected) from error
+    return job.model_dump_json()
+
+
+def _argument(field: str) -> str:
+    return re.sub(r"\.(\d+)\b", r"[\1]", _ARGUMENT_OF.get(field, field))
