@@ -162,7 +162,9 @@ class AutoScaling:
             self._described.pop(request.region, None)
             # It writes tags into its XML as they are.
             form = {name: escape(value) if name.startswith("Tags.member.") else value for name, value in form.items()}
-        response = self._send(replace(request, form=form, body=urlencode(form).encode()))
+        if form != request.form:  # else as it was signed
+            request = replace(request, form=form, body=urlencode(form).encode())
+        response = self._send(request)
         if response.status >= 400:
             raise _Refused(response)
         return response

@@ -22,14 +22,14 @@ from typing import Any
 from uuid import uuid4
 
 from elastic_iac.local import control, wire
-from elastic_iac.local.autoscaling import AutoScaling, Jitter, no_jitter
+from elastic_iac.local.autoscaling import Jitter
 from elastic_iac.local.clock import Clock
 from elastic_iac.local.environment import LocalCloudError
 from elastic_iac.local.faults import Faults
-from elastic_iac.local.metrics import Metrics
 from elastic_iac.local.ministack import HOST, Ministack
 from elastic_iac.local.proxy import Server, Upstream
 from elastic_iac.local.rules import Change, Group
+from elastic_iac.local.services import Services
 from elastic_iac.local.wire import AwsError, ConnectionDropped, Request, Response
 
 _ACTION_WRITES = frozenset({"PutScheduledUpdateGroupAction", "BatchPutScheduledUpdateGroupAction"})
@@ -37,7 +37,11 @@ _ACTION_WRITES = frozenset({"PutScheduledUpdateGroupAction", "BatchPutScheduledU
 
 @dataclass(frozen=True)
 class Call:
-    """One call as the double saw it. `status` is None where the connection was dropped; `applied` says whether the call took effect."""
+    """One call as the double saw it.
+
+    `status` is None where the connection was dropped; `applied` says whether the call took effect. `caller` is the access key that signed it, or the
+    service that made it in a role's name (`lambda.amazonaws.com`, `scheduler.amazonaws.com`).
+    """
 
     service: str
     action: str
@@ -47,15 +51,15 @@ class Call:
     status: int | None
     applied: bool
     at: datetime
+    caller: str
 
 
 class LocalAws:
     """A running double. Make one with `local_aws`."""
 
-    def __init__(self, ministack: Ministack, now: datetime, region: str) -> None:
+    def __init__(self, now: datetime, region: str, *, policies: bool = False) -> None:
         self.id = uuid4().hex
         self.region = region
-        self.upstream_url = ministack.url
         self.clock = Clock(now)
         self.faults = Faults()
         self.calls: list[Call] = []
@@ -63,20 +67,28 @@ class LocalAws:
         self._sessions: dict[bool, Any] = {}
         self._clients: dict[tuple[str, str, bool, str], Any] = {}
         self._start = now
-        self._port = ministack.port
-        self._upstream = Upstream(ministack.port)
-        self._autoscaling = AutoScaling(self.clock, self._upstream.send)
-        self._metrics = Metrics(self.clock, self._upstream.send)
-        self.clock.bind(self._autoscaling.run_due)
         self._flights: Counter[tuple[str, str | None]] = Counter()
         self._flight_lock = threading.Lock()
-        self._server = Server(self.answer)
+        self._server = Server(self.answer)  # before the emulator, which is told where
         self.endpoint_url = self._server.url
+        try:
+            self._ministack = Ministack(region, self.endpoint_url, policies=policies)
+        except BaseException:
+            self._server.stop()
+            raise
+        self.upstream_url = self._ministack.url
+        self._upstream = Upstream(self._ministack.port)
+        self._services = Services(
+            self.clock, self._upstream.send, self._root_client, self._act, self._answer, policies=policies
+        )
+        self.clock.bind(self._shift)
+        self._shift(now)
 
     def close(self) -> None:
-        """Stop serving."""
+        """Stop serving, and end the emulator."""
         self._server.stop()
         self._upstream.close()
+        self._ministack.stop()
 
     def environment(self) -> dict[str, str]:
         """The environment variables that point any AWS client at the double."""
@@ -103,6 +115,16 @@ class LocalAws:
         """A boto3 client of the emulator behind the double, for tests that show what it wrongly accepts."""
         return self._client(service, self.upstream_url, False, self.region, None)
 
+    def _root_client(self, service: str, region: str) -> Any:
+        """A client of the emulator for what AWS's services do by themselves; an invocation is never made twice."""
+        from botocore.config import Config  # noqa: PLC0415 - not needed by another process that only manages the double
+
+        key = (service, "root", False, region)
+        if key not in self._clients:
+            patient = Config(read_timeout=960, retries={"total_max_attempts": 1})
+            self._clients[key] = self._client(service, self.upstream_url, False, region, patient)
+        return self._clients[key]
+
     def _client(self, service: str, url: str, in_process: bool, region: str, config: Any) -> Any:
         key = (service, url, in_process, region)
         if config is None and key in self._clients:
@@ -122,7 +144,8 @@ class LocalAws:
 
     def reset(self, now: datetime | None = None) -> None:
         """Wipe everything: state here and in the emulator, calls, faults, jitter; the clock returns to its start, or stands at `now`."""
-        connection = HTTPConnection(HOST, self._port, timeout=60)
+        self._services.reset()
+        connection = HTTPConnection(HOST, self._ministack.port, timeout=60)
         try:
             connection.request("POST", "/_ministack/reset")
             status = connection.getresponse().status
@@ -130,16 +153,22 @@ class LocalAws:
             connection.close()
         if status != 200:
             raise LocalCloudError(f"ministack refused to reset itself: status {status}")
-        self._autoscaling.reset()
-        self._metrics.reset()
         self.faults.clear()
         self.calls.clear()
-        self.jitter(no_jitter)
         self.clock.set(now or self._start)
+        self._shift(self.clock.now())
 
     def jitter(self, late: Jitter) -> None:
         """Let each action run late by what `late` says; see `seeded_jitter`."""
-        self._autoscaling.jitter = late
+        self._services.autoscaling.jitter = late
+
+    def settle(self) -> None:
+        """Wait until no function that was invoked asynchronously is running."""
+        self._services.functions.settle()
+
+    def accept_invocation(self, arn: str, event: Any) -> None:
+        """Take an asynchronous invocation into Lambda's queue: the emulator hands over what callers, S3 and others asked of it."""
+        self._services.functions.accept(arn, event)
 
     def group(self, name: str, *, region: str | None = None) -> Group:
         """A copy of the double's own state of a group: sizes, actions, suspended processes, history.
@@ -147,8 +176,9 @@ class LocalAws:
         Raises:
             AwsError: there is no such group.
         """
-        with self._autoscaling.lock:
-            return copy.deepcopy(self._autoscaling.group(name, region or self.region))
+        autoscaling = self._services.autoscaling
+        with autoscaling.lock:
+            return copy.deepcopy(autoscaling.group(name, region or self.region))
 
     def history(self, group: str, *, region: str | None = None) -> list[Change]:
         """The group's sizes since it was made: each change, when and by what."""
@@ -172,7 +202,9 @@ class LocalAws:
         """
         if path.startswith(control.PREFIX):
             return control.answer(self, method, path, body)
-        request = wire.request(method, path, headers, body, self.region)
+        return self._answer(wire.request(method, path, headers, body, self.region))
+
+    def _answer(self, request: Request) -> Response:
         request = replace(request, faults=self.faults.strike(request))
         response: Response | None = None
         applied = False
@@ -212,16 +244,11 @@ class LocalAws:
 
     def _apply(self, request: Request) -> Response:
         try:
-            if request.service == "autoscaling":
-                return self._autoscaling.handle(request)
-            if request.service == "monitoring":
-                return self._metrics.handle(request)
-            return self._upstream.send(request)
+            return self._services.apply(request)
         except AwsError as error:
             return wire.error_response(request, error)
 
     def _record(self, request: Request, response: Response | None, applied: bool) -> None:
-        status = response.status if response else None
         self.calls.append(
             Call(
                 request.service,
@@ -229,11 +256,19 @@ class LocalAws:
                 request.region,
                 request.form,
                 request.mutating,
-                status,
+                response.status if response else None,
                 applied,
                 self.clock.now(),
+                request.caller,
             )
         )
+
+    def _act(self, principal: str, service: str, action: str, region: str) -> None:
+        """Record what a service did in a role's name."""
+        self.calls.append(Call(service, action, region, {}, True, None, True, self.clock.now(), principal))
+
+    def _shift(self, moment: datetime) -> None:
+        self._ministack.shift((moment - datetime.now(UTC)).total_seconds())
 
 
 def _struck(request: Request, *, after: bool = False, alone: bool = True) -> Response | None:
@@ -262,22 +297,22 @@ def environment(endpoint_url: str, region: str) -> dict[str, str]:
 
 
 @contextmanager
-def local_aws(*, now: datetime | None = None, region: str = "us-east-1") -> Generator[LocalAws, None, None]:
+def local_aws(
+    *, now: datetime | None = None, region: str = "us-east-1", policies: bool = False
+) -> Generator[LocalAws, None, None]:
     """Start the double; it ends with the block, and leaves nothing behind.
 
     Args:
         now: Where its clock stands (aware); the present minute where it is not given.
         region: The default region of its clients.
+        policies: Enforce IAM policies (the double's own clients are the root's), and let what runs unattended run: schedules and alarms on the clock,
+            functions when they are invoked asynchronously. Functions then see the double's time.
 
     Raises:
         LocalCloudError: the emulator could not be installed or started.
     """
-    ministack = Ministack(region)
+    double = LocalAws(now or datetime.now(UTC).replace(second=0, microsecond=0), region, policies=policies)
     try:
-        double = LocalAws(ministack, now or datetime.now(UTC).replace(second=0, microsecond=0), region)
-        try:
-            yield double
-        finally:
-            double.close()
+        yield double
     finally:
-        ministack.stop()
+        double.close()

@@ -7,6 +7,7 @@ GET, POST, DELETE faults         those in force; add one ({"action": ..., "code"
 GET  groups/NAME                 sizes and their history
 POST reset  {"now": ...}         wipe everything
 GET  identity                    which double this is
+POST invocations                 {"arn": ..., "event": ...}: take an asynchronous invocation, from the emulator
 POST stop                        end it, where it runs as a process of its own
 """
 
@@ -117,6 +118,11 @@ def _identity(double: LocalAws, *_: object) -> dict[str, Any]:
     return {"id": double.id, "region": double.region, "endpoint_url": double.endpoint_url}
 
 
+def _invocations(double: LocalAws, document: dict[str, Any], _argument: str) -> dict[str, Any]:
+    double.accept_invocation(document["arn"], document["event"])
+    return {}
+
+
 def _stop(double: LocalAws, *_: object) -> dict[str, Any]:
     double.stop_requested.set()
     return {}
@@ -133,6 +139,7 @@ _HANDLERS: dict[tuple[str, str], Callable[[LocalAws, dict[str, Any], str], Any]]
     ("GET", "groups"): _group,
     ("POST", "reset"): _reset,
     ("GET", "identity"): _identity,
+    ("POST", "invocations"): _invocations,
     ("POST", "stop"): _stop,
 }
 

@@ -13,6 +13,7 @@ import re
 from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -80,6 +81,26 @@ class Metrics:
         read = [_sample(number, datum, now) for number, datum in enumerate(datums, start=1)]
         for datum, sample in zip(datums, read, strict=True):
             insort(self._samples[_key(region, asked["Namespace"], datum)], sample)
+
+    def publish(self, region: str, namespace: str, datum: dict[str, Any]) -> None:
+        """Take in a datum that a service publishes by itself; one that CloudWatch would refuse is lost, as there."""
+        with suppress(AwsError):
+            insort(self._samples[_key(region, namespace, datum)], _sample(1, datum, self._clock.now()))
+
+    def value(self, region: str, stat: dict[str, Any], start: datetime, end: datetime) -> float | None:
+        """A metric's statistic over start <= time < end; None where it has no sample there.
+
+        Args:
+            region: The metric's region.
+            stat: As a query's `MetricStat`: Metric (Namespace, MetricName, Dimensions), Stat, Unit where it is to match.
+            start: Aware.
+            end: Aware.
+        """
+        samples = self._samples.get(_key(region, stat["Metric"]["Namespace"], stat["Metric"]), [])
+        first = bisect_left(samples, start.timestamp(), key=lambda sample: sample.at)
+        last = bisect_left(samples, end.timestamp(), key=lambda sample: sample.at)
+        meant = [sample for sample in samples[first:last] if stat.get("Unit", sample.unit) == sample.unit]
+        return _statistic(stat["Stat"], meant) if meant else None
 
     def _get(self, request: Request, asked: dict[str, Any]) -> dict[str, Any]:
         queries: list[dict[str, Any]] = asked["MetricDataQueries"]

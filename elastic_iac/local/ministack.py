@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -18,25 +19,8 @@ HOST = "127.0.0.1"
 _START_SECONDS = 60.0
 _ATTEMPTS = 3  # another process may take the free port between our looking and ministack's binding
 
-
-# Runs ministack until its standard input ends: it does when we die, however suddenly, so that no emulator is left behind.
-_GUARDED = """
-import os, runpy, shutil, signal, threading
-
-orphaned = threading.Event()
-
-def end_with_parent():
-    os.read(0, 1)
-    orphaned.set()
-    os.kill(os.getpid(), signal.SIGTERM)
-
-threading.Thread(target=end_with_parent, daemon=True).start()
-try:
-    runpy.run_module("ministack", run_name="__main__", alter_sys=True)
-finally:
-    if orphaned.is_set():
-        shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
-"""
+# Run by ministack's Python: scripts, not modules of this package.
+_SCRIPTS = Path(__file__).parent / "emulator"
 
 
 class Ministack:
@@ -48,8 +32,13 @@ class Ministack:
         folder: Its temporary folder, removed with it.
     """
 
-    def __init__(self, region: str) -> None:
+    def __init__(self, region: str, double_url: str | None = None, *, policies: bool = False) -> None:
         """Start it.
+
+        Args:
+            region: Its default region.
+            double_url: The double that it stands behind: asynchronous invocations, schedules and alarms are left to that, and functions call that.
+            policies: Check signatures and enforce IAM policies; ministack and its functions then live on the double's clock (see `shift`).
 
         Raises:
             LocalCloudError: it did not come up; the message ends with what it printed.
@@ -58,6 +47,9 @@ class Ministack:
         # Its Lambda workers unpack into the temporary folder and leave it there: the folder is ours, so that we can remove it.
         self.folder = Path(tempfile.mkdtemp(prefix="elastic-iac-ministack-"))
         self._log = self.folder / "ministack.log"
+        self._clock = self.folder / "clock"
+        self._clock.write_bytes(bytes(8))
+        self._variables = _variables(double_url, self._clock if policies else None)
         try:
             self._start(python, region)
         except BaseException:
@@ -68,6 +60,11 @@ class Ministack:
     def url(self) -> str:
         """Where the bare emulator listens."""
         return f"http://{HOST}:{self.port}"
+
+    def shift(self, seconds: float) -> None:
+        """Say how far the double's clock is ahead of the machine's."""
+        with self._clock.open("r+b") as file:  # in place: it is mapped by ministack and its functions
+            file.write(struct.pack("<d", seconds))
 
     def stop(self) -> None:
         """End the process and remove its folder."""
@@ -86,7 +83,8 @@ class Ministack:
     def _spawn(self, python: Path, region: str) -> subprocess.Popen[bytes]:
         folder = str(self.folder)
         environment = {
-            **os.environ,
+            # Whose keys are the root's is not for the surroundings to say, nor are they a function's business.
+            **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
             "BIND_HOST": HOST,
             "GATEWAY_PORT": str(self.port),
             "MINISTACK_REGION": region,
@@ -95,10 +93,11 @@ class Ministack:
             "TMPDIR": folder,
             "TEMP": folder,
             "TMP": folder,
+            **self._variables,
         }
         with self._log.open("wb") as log:
             return subprocess.Popen(  # noqa: S603 - our own arguments
-                [str(python), "-c", _GUARDED],
+                [str(python), str(_SCRIPTS / "start.py")],
                 env=environment,
                 cwd=folder,
                 stdin=subprocess.PIPE,
@@ -138,6 +137,21 @@ class Ministack:
             if self._log.exists()
             else "(nothing printed)"
         )
+
+
+def _variables(double_url: str | None, clock: Path | None) -> dict[str, str]:
+    variables: dict[str, str] = {}
+    if double_url is not None:
+        # Functions inherit it, so that they call the double and not ministack.
+        variables |= {"ELASTIC_IAC_DOUBLE": double_url, "AWS_ENDPOINT_URL": double_url}
+    if clock is not None:
+        on_path = [str(_SCRIPTS / "clock"), os.environ.get("PYTHONPATH", "")]
+        variables |= {
+            "AUTH": "true",
+            "ELASTIC_IAC_CLOCK": str(clock),
+            "PYTHONPATH": os.pathsep.join(part for part in on_path if part),
+        }
+    return variables
 
 
 def _free_port() -> int:

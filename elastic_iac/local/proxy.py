@@ -15,7 +15,7 @@ from typing import Any, cast
 from elastic_iac.local.ministack import HOST
 from elastic_iac.local.wire import AwsError, ConnectionDropped, Request, Response
 
-# RFC 9110, 7.6.1, and what each side states anew.
+# RFC 9110, 7.6.1, and what each side states anew. (Not the host: it is signed, and a queue's URL is made from it.)
 _NOT_FORWARDED = frozenset(
     {
         "connection",
@@ -25,12 +25,11 @@ _NOT_FORWARDED = frozenset(
         "trailer",
         "transfer-encoding",
         "upgrade",
-        "host",
         "expect",
         "content-length",
     }
 )
-_UPSTREAM_SECONDS = 120.0
+_UPSTREAM_SECONDS = 960.0  # a function runs up to 15 minutes
 
 Answer = Callable[[str, str, Mapping[str, str], bytes], Response]
 """Answers method, path, headers and body; raises `ConnectionDropped` where the client is to hear nothing."""

@@ -12,14 +12,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 from uuid import uuid4
 from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
     from elastic_iac.local.faults import Fault
 
-_SCOPE = re.compile(r"Credential=[^/,]*/\d{8}/([^/]+)/([^/]+)/aws4_request")
+ROOT_KEY = "test"
+"""The key of the account's root, who may do everything and whose signature is not checked."""
+
+_SCOPE = re.compile(r"Credential=([^/,]*)/\d{8}/([^/]+)/([^/]+)/aws4_request")
+_INVOKE = re.compile(r"/2015-03-31/functions/([^/]+)/invocations")
 _XMLNS = "http://autoscaling.amazonaws.com/doc/2011-01-01/"
 
 
@@ -39,7 +43,10 @@ class ConnectionDropped(Exception):  # noqa: N818 - what happens to the client, 
 
 @dataclass(frozen=True)
 class Request:
-    """One HTTP request. Header names are lower case; `path` keeps its query string."""
+    """One HTTP request. Header names are lower case; `path` keeps its query string.
+
+    `caller` is the access key that signed it, or the service that acts in a role's name, e.g. `scheduler.amazonaws.com`.
+    """
 
     method: str
     path: str
@@ -50,6 +57,7 @@ class Request:
     action: str
     form: Mapping[str, str] = field(default_factory=dict[str, str])
     faults: tuple[Fault, ...] = ()
+    caller: str = ROOT_KEY
 
     @property
     def mutating(self) -> bool:
@@ -62,6 +70,12 @@ class Request:
     def group(self) -> str | None:
         """The Auto Scaling group it is about."""
         return self.form.get("AutoScalingGroupName") if self.service == "autoscaling" else None
+
+    @property
+    def function(self) -> str | None:
+        """Name or ARN of the Lambda function that it invokes."""
+        invoked = _INVOKE.match(urlsplit(self.path).path) if self.service == "lambda" else None
+        return unquote(invoked[1]) if invoked else None
 
 
 @dataclass(frozen=True)
@@ -81,7 +95,7 @@ def request(method: str, path: str, headers: Mapping[str, str], body: bytes, def
     """Read which service, region and action a request is for: from the signature's scope, then from what its protocol says."""
     lower = {name.lower(): value for name, value in headers.items()}
     scope = _SCOPE.search(lower.get("authorization", ""))
-    region, service = scope.groups() if scope else (default_region, "")
+    caller, region, service = scope.groups() if scope else ("", default_region, "")
     form: Mapping[str, str] = {}
     target = lower.get("x-amz-target", "")
     parts = urlsplit(path)
@@ -94,9 +108,11 @@ def request(method: str, path: str, headers: Mapping[str, str], body: bytes, def
         action = target.rsplit(".", 1)[-1]
     elif service == "s3":
         action = _s3_action(method, parts.path, parts.query)
+    elif service == "lambda" and _INVOKE.match(parts.path):
+        action = "Invoke"
     else:
         action = f"{method} {parts.path}"
-    return Request(method, path, lower, body, region, service, action, form)
+    return Request(method, path, lower, body, region, service, action, form, caller=caller)
 
 
 def _s3_action(method: str, path: str, query: str) -> str:
@@ -256,12 +272,17 @@ def error_response(asked: Request, error: AwsError) -> Response:
     return Response(error.status, {"Content-Type": "text/xml"}, body.encode())
 
 
+def root_scope(service: str, region: str) -> str:
+    """The root's `Authorization` (the emulator reads only its scope: the root's signature is not checked)."""
+    return f"AWS4-HMAC-SHA256 Credential={ROOT_KEY}/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0"
+
+
 def form_request(service: str, region: str, form: Mapping[str, str]) -> Request:
-    """A query-protocol call of our own, as a signed client would send it (the emulator reads only the scope of a signature)."""
-    scope = (
-        f"AWS4-HMAC-SHA256 Credential=test/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0"
-    )
-    headers = {"authorization": scope, "content-type": "application/x-www-form-urlencoded; charset=utf-8"}
+    """A query-protocol call of our own, as the root."""
+    headers = {
+        "authorization": root_scope(service, region),
+        "content-type": "application/x-www-form-urlencoded; charset=utf-8",
+    }
     return Request("POST", "/", headers, urlencode(form).encode(), region, service, form["Action"], form)
 
 
