@@ -9,20 +9,23 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+import pulumi
 from pulumi.runtime import mocks
 from pulumi.runtime.rpc import deserialize_properties
 
 from elastic_iac.local.engine.program import Monitor, run_program
-from elastic_iac.local.engine.shapes import native
+from elastic_iac.local.engine.shapes import native, walk
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
 
 ANSWERS: Mapping[str, Mapping[str, Any]] = {
     "aws:index/getRegion:getRegion": {"region": "eu-central-1"},
     "aws:index/getPartition:getPartition": {"partition": "aws"},
+    "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "111122223333"},
     "aws:ssm/getParameter:getParameter": {"insecureValue": "ami-0123456789abcdef0"},
     "aws:ec2/getVpc:getVpc": {"id": "vpc-0de"},
     "aws:ec2/getSubnets:getSubnets": {"ids": ["subnet-0a", "subnet-0b"]},
+    "gcp:compute/getImage:getImage": {"selfLink": "projects/images/global/images/web-2"},
 }
 
 
@@ -54,9 +57,26 @@ class Mocks(mocks.Mocks):
         if not args.custom:
             return None, {}
         inputs = cast("Mapping[str, Any]", args.inputs)
+        if args.typ.startswith("gcp:"):
+            return f"{args.name}-id", {**_google(args.name), **inputs}
         named = {"name": f"{args.name}-0", "arn": f"arn:aws:mock:::{args.name}"}
         suffix = {"arnSuffix": f"suffix/{args.name}", "dnsName": f"{args.name}.example.com", "zoneId": "Z0"}
         return f"{args.name}-id", {**named, **suffix, "latestVersion": 3, **inputs}
+
+
+def _google(name: str) -> dict[str, Any]:
+    """What Google Cloud says of a resource besides its inputs."""
+    place = {"project": "shop-prod", "region": "europe-west1", "zone": "europe-west1-b"}
+    links = {"selfLink": f"projects/shop-prod/{name}", "selfLinkUnique": f"projects/shop-prod/{name}?uniqueId=1"}
+    account = {"email": f"{name}@shop-prod.iam.gserviceaccount.com", "member": f"serviceAccount:{name}@shop-prod"}
+    return {
+        "name": f"{name}-0",
+        **place,
+        **links,
+        **account,
+        "instanceGroup": f"instanceGroups/{name}",
+        "address": "203.0.113.7",
+    }
 
 
 class Recorder(Monitor):
@@ -74,7 +94,7 @@ class Recorder(Monitor):
                     type=request.type,
                     name=request.name,
                     parent=_name(request.parent),
-                    inputs=native(cast("dict[str, Any]", deserialize_properties(request.object))),
+                    inputs=walk(native(cast("dict[str, Any]", deserialize_properties(request.object))), _plain),
                     ignore_changes=list(request.ignoreChanges),
                     depends_on=sorted(map(_name, request.dependencies)),
                 )
@@ -89,6 +109,11 @@ class Recorder(Monitor):
         """The one registration whose type and name end so."""
         (found,) = (item for item in self.of(type_end) if item.name.endswith(name_end))
         return found
+
+
+def _plain(_key: str, value: Any) -> Any:
+    """A file by its name alone: where it lies differs from machine to machine."""
+    return {"asset": Path(str(value.path)).name} if isinstance(value, pulumi.FileAsset) else value
 
 
 def _name(urn: str) -> str:
