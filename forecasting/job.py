@@ -43,6 +43,9 @@ log = logging.getLogger(__name__)
 FILE_LOOKBACK_DAYS = 28.0
 """How much of a file is read: what four weekly seasons need. (CloudWatch sources state their own.)"""
 
+LOW_QUANTILE = 0.1
+"""The lower edge of the band that a dashboard shows; nothing is planned by it."""
+
 FORECAST_SECONDS = 20.0
 """Longest that a fleet's models may take; slower ones are left out of the blend."""
 
@@ -193,7 +196,7 @@ class Pipeline:
             load = forecast(
                 history.load,
                 timedelta(hours=self.fleet.horizon_hours) // step + behind,
-                tuple(sorted({*DEFAULT_QUANTILES, self.fleet.plan_quantile})),
+                tuple(sorted({LOW_QUANTILE, *DEFAULT_QUANTILES, self.fleet.plan_quantile})),
                 self.fleet.model,
                 censored=history.censored,
                 time_zone=self.fleet.time_zone,
@@ -241,7 +244,8 @@ class Pipeline:
 
     def _write(self, claim: Claim, history: History, load: Forecast) -> FleetResult:
         """Under the lease the group is read again, since an older run may have written meanwhile."""
-        with write_lease(self.run, self.ledger, claim) as remembered:
+        here = place(self.fleet)
+        with self.run.pacing.writer(here), write_lease(self.run, self.ledger, claim) as remembered:
             memory = remembered
             group = self.target.read()
             for _ in range(ROUNDS):
@@ -249,7 +253,7 @@ class Pipeline:
                 self._refuse_unagreed(diff)
                 self._refuse_paused()
                 memory = self._intent(group, diff, schedule, seen, memory)
-                with self.run.pacing.writing(place(self.fleet), diff.writes, self.run.remaining_seconds()) as writing:
+                with self.run.pacing.writing(here, diff.writes, self.run.remaining_seconds()) as writing:
                     if diff.writes:
                         # A successor must know what this run wanted, should it die among its writes.
                         self.ledger.remember(claim, memory.to_json())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
@@ -17,6 +17,10 @@ left is for people and for deployments."""
 
 BURST_WRITES = 8
 """So many may follow each other at once after a quiet time."""
+
+WRITERS = 2
+"""Fleets that write in one region at once. One alone waits for answers half of its time; many at once would each take so long that their nearest
+slots come too close to be written, while others can read and forecast meanwhile."""
 
 FIRST_WRITE_SECONDS = 0.2
 """What a write takes (the question to the store whether it may still be made, and the call), before any was measured."""
@@ -62,6 +66,8 @@ class Pacing:
         self._lock = threading.Lock()
         self._granted: dict[str, float] = {}
         self._ahead: Counter[str] = Counter()
+        self._writers: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(WRITERS))
+        self._own = threading.local()
 
     def check_start(self, remaining_seconds: float) -> None:
         """Whether a fleet may be begun.
@@ -69,23 +75,30 @@ class Pacing:
         Raises:
             Deferred: reading and planning alone would take longer than what is left.
         """
+        self._own.began = self.monotonic()
         if remaining_seconds < self.preparation_seconds:
             raise Deferred(
                 "out-of-time",
                 f"{max(remaining_seconds, 0):.0f} s are left, and a fleet takes {self.preparation_seconds:.1f} s before its writes",
             )
 
-    def note_preparation(self, seconds: float) -> None:
-        """Tell what a fleet took, its writes apart."""
+    @contextmanager
+    def writer(self, place: str) -> Generator[None]:
+        """Wait for a fleet's turn to look at its group again and write, at a place where calls are counted together, such as an account's region."""
+        began: float | None = getattr(self._own, "began", None)
         with self._lock:
-            self.preparation_seconds += _WEIGHT * (seconds - self.preparation_seconds)
+            if began is not None:
+                self.preparation_seconds += _WEIGHT * (self.monotonic() - began - self.preparation_seconds)
+            writers = self._writers[place]
+        with writers:
+            yield
 
     @contextmanager
     def writing(self, place: str, writes: int, remaining_seconds: float) -> Generator[Writing]:
         """Make room for a fleet's writes, all of them or none.
 
         Args:
-            place: Where calls are counted together, such as an account's region.
+            place: As for `writer`.
             writes: Calls to come.
             remaining_seconds: Time left.
 
