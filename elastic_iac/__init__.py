@@ -4,10 +4,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from elastic_iac.aws.autoscaling_group import AwsAutoscalingGroup
+    from elastic_iac.aws.forecast_job import AwsForecastJob
+    from elastic_iac.gcp.autoscaling_group import GcpAutoscalingGroup
 
-__all__ = ["AwsAutoscalingGroup"]
+__all__ = ["AwsAutoscalingGroup", "AwsForecastJob", "GcpAutoscalingGroup"]
 
-_MODULES = {"AwsAutoscalingGroup": "elastic_iac.aws.autoscaling_group"}
+_MODULES = {
+    "AwsAutoscalingGroup": "elastic_iac.aws.autoscaling_group",
+    "AwsForecastJob": "elastic_iac.aws.forecast_job",
+    "GcpAutoscalingGroup": "elastic_iac.gcp.autoscaling_group",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -14,15 +14,18 @@ _STAND_INS: Mapping[str, object] = {
     "ceiling": 100_000,
     "namespace": "unknown",
     "metric_name": "unknown",
+    "saturated_above": 1.0,
     "instance_hour": 1.0,
     "unmet_instance_hour": 1.0,
     "name": "unknown",
+    "type": "unknown.example.com/unknown",
     "start": "2000-01-01T00:00:00Z",
     "end": "2999-01-01T00:00:00Z",
 }
 """Required values for checking the others while these are outputs; optional outputs are left out of the early check."""
 
 _ARGUMENT_OF = (
+    ("source.metric.type", "forecast.load.metric_type"),
     ("source.metric.", "forecast.load."),
     ("source.per_instance", "forecast.load.per_instance"),
     ("source.saturated_above", "forecast.saturated_cpu_percent"),

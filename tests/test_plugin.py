@@ -35,7 +35,7 @@ def host() -> Iterator[PluginHost]:
 def test_the_package_exports_the_components_and_nothing_else() -> None:
     code = "import sys, elastic_iac; print(*dir(elastic_iac)); print('pulumi' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert shown.split() == ["AwsAutoscalingGroup", "False"]
+    assert shown.split() == [*elastic_iac.__all__, "False"]
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
@@ -55,8 +55,12 @@ def test_the_schema_is_as_released() -> None:
 
 def test_every_field_of_the_schema_is_documented() -> None:
     schema = golden("schema.json", None)
-    resource = schema["resources"]["elastic-iac:index:AwsAutoscalingGroup"]
-    groups = [resource["inputProperties"], resource["properties"], *(t["properties"] for t in schema["types"].values())]
+    resources = schema["resources"].values()
+    groups = [
+        *(resource["inputProperties"] for resource in resources),
+        *(resource["properties"] for resource in resources),
+        *(kind["properties"] for kind in schema["types"].values()),
+    ]
     assert [name for group in groups for name, field in group.items() if not field.get("description")] == []
     assert all(kind.get("required") for kind in schema["types"].values())
 

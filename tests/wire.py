@@ -27,7 +27,10 @@ from tests.recording import Mocks, Recorder
 OUTPUT = {"4dabf18193072939515e22adb298388d": "d0e6a833031e9bbcd3f4e8bde6ca49a4"}
 """What marks an output on the wire (the engine's signature key and the signature of output values)."""
 
-_FREE_KEYS = {"dimensions", "tags", "instance_policy_arns"}
+_FREE_KEYS = {
+    *("dimensions", "tags", "instance_policy_arns"),
+    *("labels", "metric_labels", "resource_labels", "user_labels", "metadata", "instance_roles", "named_ports"),
+}
 
 
 def output(value: Any) -> dict[str, Any]:
@@ -82,14 +85,16 @@ class PluginHost:
     monitor: _Monitor
     endpoint: str
 
-    def construct(self, name: str, inputs: dict[str, Any]) -> tuple[Recorder, dict[str, Any]]:
-        """Construct a group over the wire; what was registered, and the component's state."""
+    def construct(
+        self, name: str, inputs: dict[str, Any], component: str = "AwsAutoscalingGroup"
+    ) -> tuple[Recorder, dict[str, Any]]:
+        """Construct a component over the wire; what was registered, and its state."""
         self.monitor.recorder = Recorder(Mocks())
         request = provider_pb2.ConstructRequest(
             project="elastic-iac",
             stack="test",
             monitorEndpoint=self.endpoint,
-            type="elastic-iac:index:AwsAutoscalingGroup",
+            type=f"elastic-iac:index:{component}",
             name=name,
             inputs=json_format.ParseDict(inputs, struct_pb2.Struct()),
         )

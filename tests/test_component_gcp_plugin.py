@@ -1,0 +1,89 @@
+"""The Google Cloud components over Pulumi's plugin boundary, as other languages use them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import grpc
+import pytest
+from pulumi.provider.experimental.component import ComponentProvider
+
+import elastic_iac
+from forecasting.settings import Fleet
+from tests.gcp_group_args import MAXIMAL, MINIMAL
+from tests.group_args import later
+from tests.recording import as_json, golden, record
+from tests.wire import PluginHost, output, plugin_host, wire
+
+GROUP = "GcpAutoscalingGroup"
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[PluginHost]:
+    with plugin_host() as running:
+        yield running
+
+
+def children(registrations: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without the component itself, whose parent is the caller's."""
+    return [item for item in registrations if item["name"] != "web"]
+
+
+@pytest.mark.parametrize("outputs", [False, True])
+def test_literals_and_outputs_make_the_same_children(outputs: bool) -> None:
+    def program() -> None:
+        inputs: dict[str, Any] = wire(MAXIMAL)
+        if outputs:
+            for field in ("network", "subnetwork", "minSize", "maxSize", "machineType", "imageFamily", "region"):
+                inputs[field] = later(inputs[field])
+            inputs["loadBalancer"]["instancePort"] = later(8080.0)
+            inputs["bootDisk"]["sizeGib"] = later(60.0)
+        provider = ComponentProvider([getattr(elastic_iac, GROUP)], "elastic-iac")
+        provider.construct("web", f"elastic-iac:index:{GROUP}", inputs)
+
+    recorder, _ = record(program)
+    assert as_json(recorder.registrations) == golden("gcp_autoscaling_group_maximal.json", None)["registrations"]
+
+
+class TestOverTheWire:
+    """Through a host process and gRPC, in the wire form that other languages send."""
+
+    def test_literals(self, host: PluginHost) -> None:
+        recorder, state = host.construct("web", wire(MAXIMAL), GROUP)
+        expected = golden("gcp_autoscaling_group_maximal.json", None)
+        assert children(as_json(recorder.registrations)) == children(expected["registrations"])
+        assert Fleet.model_validate_json(state["fleet"]) == Fleet.model_validate_json(expected["outputs"]["fleet"])
+        assert state["loadBalancerUrl"] == expected["outputs"]["load_balancer_url"]
+
+    def test_outputs(self, host: PluginHost) -> None:
+        inputs = wire(MAXIMAL)
+        for field in ("network", "minSize", "maxSize", "machineType", "imageFamily", "region"):
+            inputs[field] = output(inputs[field])
+        inputs["loadBalancer"]["instancePort"] = output(8080.0)
+        inputs["zones"] = [output("europe-west1-b"), "europe-west1-c"]
+        inputs["forecast"]["loadPerInstance"] = output(100.0)
+        inputs["labels"]["team"] = output("serving")
+        recorder, _ = host.construct("web", inputs, GROUP)
+        expected = golden("gcp_autoscaling_group_maximal.json", None)["registrations"]
+        assert [{**item, "depends_on": []} for item in children(as_json(recorder.registrations))] == [
+            {**item, "depends_on": []} for item in children(expected)
+        ]
+
+    def test_the_least(self, host: PluginHost) -> None:
+        recorder, state = host.construct("web", wire(MINIMAL), GROUP)
+        expected = golden("gcp_autoscaling_group_minimal.json", None)["registrations"]
+        assert children(as_json(recorder.registrations)) == children(expected)
+        assert state.get("loadBalancerUrl") is None
+
+    def test_a_wrong_argument_is_named(self, host: PluginHost) -> None:
+        with pytest.raises(grpc.RpcError, match="min_size: got -1"):
+            host.construct("web", {**wire(MINIMAL), "minSize": -1.0}, GROUP)
+        assert host.monitor.recorder.registrations == []
+
+    def test_a_whole_object_from_an_output_is_refused_by_its_required_field(self, host: PluginHost) -> None:
+        forecast = output(wire(MINIMAL["forecast"]))
+        with pytest.raises(grpc.RpcError) as raised:
+            host.construct("web", {**wire(MINIMAL), "forecast": forecast}, GROUP)
+        metadata = dict(cast("Any", raised.value).trailing_metadata())
+        assert b"forecast.loadPerInstance" in metadata["grpc-status-details-bin"]
