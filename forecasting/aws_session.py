@@ -1,4 +1,7 @@
-"""One client per service and region for all fleets of a process. Making one costs tens of milliseconds; boto3's clients may be shared by threads, its sessions not."""
+"""One client per service and region for all fleets of a process.
+
+Making one costs tens of milliseconds. Clients may be used by several threads, sessions may not (boto3 guide, "Multithreading or multiprocessing").
+"""
 
 from __future__ import annotations
 

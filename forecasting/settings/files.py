@@ -34,18 +34,32 @@ def load_job(path: Path) -> Job:
         SettingsError: the file is absent, unreadable, of another kind, names a field twice, or is wrong; nothing is taken from a file that is wrong
             anywhere.
     """
-    if path.suffix not in {".yaml", ".yml", ".json"}:
-        raise SettingsError("config", str(path), "a .yaml, .yml or .json file")
+    _check_suffix(str(path))
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError("config", str(path), f"a readable UTF-8 file ({error.__class__.__name__})") from error
+    return job_of_text(text, str(path))
+
+
+def job_of_text(text: str, name: str) -> Job:
+    """A job from a document; `name`, a path or an address, says by its ending whether it is JSON or YAML.
+
+    Raises:
+        SettingsError: as `load_job` does.
+    """
+    _check_suffix(name)
+    is_json = name.endswith(".json")
     try:
-        data = _parse_json(text) if path.suffix == ".json" else _parse_yaml(text)
+        data = _parse_json(text) if is_json else _parse_yaml(text)
     except (ValueError, RecursionError) as error:
-        kind = "JSON" if path.suffix == ".json" else "YAML"
-        raise SettingsError("config", str(path), f"{kind} ({error})") from error
+        raise SettingsError("config", name, f"{'JSON' if is_json else 'YAML'} ({error})") from error
     return parse_job(data)
+
+
+def _check_suffix(name: str) -> None:
+    if not name.endswith((".yaml", ".yml", ".json")):
+        raise SettingsError("config", name, "a .yaml, .yml or .json file")
 
 
 def _parse_json(text: str) -> object:

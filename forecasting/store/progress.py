@@ -5,14 +5,17 @@ It orders a run and feeds `status` and the alarms. It decides nothing about writ
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from forecasting.errors import ConflictError
+from forecasting.errors import ConflictError, StoreError
 from forecasting.store.base import Store
 from forecasting.store.records import Record
+
+log = logging.getLogger(__name__)
 
 _ATTEMPTS = 20
 
@@ -82,7 +85,13 @@ def update_progress(
 
 def _read(store: Store, job_name: str) -> tuple[Progress, str | None]:
     item = store.get(_key(job_name))
-    return (Progress.from_bytes(_key(job_name), item.body), item.version) if item else (Progress(), None)
+    if item is None:
+        return Progress(), None
+    try:
+        return Progress.from_bytes(_key(job_name), item.body), item.version
+    except StoreError as error:
+        log.warning("%s; it is begun anew", error)
+        return Progress(), item.version
 
 
 def _key(job_name: str) -> str:

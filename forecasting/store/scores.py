@@ -27,7 +27,7 @@ DAY, WEEK = timedelta(days=1), timedelta(days=7)
 class DayScore:
     """The last day, as earlier forecasts had it and as the seasonal naive forecast would have had it at the same moments.
 
-    The naive forecast of a step is the load a week earlier (a day, where the history is shorter than eight days; two days, where that day had not come
+    The naive forecast of a step is the load a week earlier (a day, where the history is shorter than eight days; two, where that day had not come
     when the forecast was made), and its quantiles are that plus the quantiles of its own errors in the history before the day. So both are
     probabilistic forecasts of the same steps at the same quantiles.
 

@@ -1,0 +1,130 @@
+"""The job as an AWS Lambda function.
+
+Environment: `ELASTIC_IAC_SETTINGS`, where the job's settings are (`s3://BUCKET/KEY.json`); `POWERTOOLS_SERVICE_NAME`,
+`POWERTOOLS_METRICS_NAMESPACE` and `POWERTOOLS_LOG_LEVEL`, as powertools reads them.
+
+Events: `{"source": "schedule", "scheduled_time": ...}` from EventBridge Scheduler, S3's notification of new settings, `{"source": "manual"}`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
+
+from forecasting.aws_session import sharing_clients
+from forecasting.errors import ElasticIacError, SettingsError
+from forecasting.invocation import RESERVE_SECONDS, FleetLine, Summary, invoke, load_settings
+from forecasting.invocation.metrics import Metric, fleet_metrics, job_metrics
+from forecasting.run import utc_now
+from forecasting.settings import Job
+
+SETTINGS_VARIABLE = "ELASTIC_IAC_SETTINGS"
+
+logger = Logger()
+# What the job's modules log goes the same way: structured, with the run's id.
+logging.getLogger("forecasting").handlers = logger.handlers
+logging.getLogger("forecasting").propagate = False
+
+_session = sharing_clients()
+"""Lives as long as the process: warm starts have their clients, connections and credentials already."""
+
+
+class Context(Protocol):
+    """What is used of Lambda's context."""
+
+    aws_request_id: str
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Until the function is ended."""
+        ...
+
+
+class JobFailedError(ElasticIacError):
+    """The invocation failed as a whole, so that Lambda counts an error and tells the on-failure destination."""
+
+
+def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """Serve the job's fleets within the function's time.
+
+    Returns:
+        `Summary.document()`.
+
+    Raises:
+        SettingsError, StoreError, CredentialsError: the settings or the store cannot be read; nothing was written.
+        JobFailedError: a fleet failed by a defect, or all were refused. Held and deferred fleets are metrics, not errors.
+    """
+    run_id = run_id_of(event, context.aws_request_id)
+    logger.append_keys(run_id=run_id)
+    try:
+        job = load_settings(_settings_url(), _session)
+        logger.append_keys(job=job.name)
+        summary = invoke(
+            job,
+            run_id=run_id,
+            now=utc_now(),
+            session=_session,
+            remaining_seconds=lambda: context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS,
+            on_result=lambda line: _report(job, line),
+        )
+    except ElasticIacError as error:
+        # Lambda prints the trace of what is raised.
+        logger.error("the job could not run", extra={"error": type(error).__name__, "reason": str(error)})  # noqa: TRY400
+        raise
+    _report_all(summary)
+    if summary.failure:
+        raise JobFailedError(summary.failure)
+    return summary.document()
+
+
+def run_id_of(event: Mapping[str, Any], request_id: str) -> str:
+    """The run's id: the same for the same occasion, so that a repeated delivery writes nothing; else the request's."""
+    if event.get("source") == "schedule":
+        try:
+            time = datetime.fromisoformat(str(event.get("scheduled_time")))
+        except ValueError:  # an emulator that does not fill it in
+            return request_id
+        return f"schedule-{time.isoformat()}"
+    for record in event.get("Records", []):
+        changed: Mapping[str, Any] = record.get("s3", {}).get("object", {})
+        if version := changed.get("versionId") or changed.get("eTag"):
+            return f"settings-{version}"
+    return request_id
+
+
+def _settings_url() -> str:
+    url = os.environ.get(SETTINGS_VARIABLE, "")
+    if not url:
+        raise SettingsError(SETTINGS_VARIABLE, url, "where the job's settings are: s3://BUCKET/KEY.json")
+    return url
+
+
+def _report(job: Job, line: FleetLine) -> None:
+    logger.info(
+        "fleet %s: %s",
+        line.fleet,
+        line.status,
+        extra={"fleet": line.fleet, "code": line.code, "reason": line.reason, "written": line.written},
+    )
+    if not line.duplicate:
+        _publish({"Job": job.name, "Fleet": line.fleet}, fleet_metrics(line))
+
+
+def _report_all(summary: Summary) -> None:
+    _publish({"Job": summary.job}, job_metrics(summary))
+    logger.info("done", extra={"seconds": summary.seconds, **summary.counts})
+
+
+def _publish(dimensions: Mapping[str, str], metrics: Iterable[Metric]) -> None:
+    """Print the metrics in CloudWatch's embedded format; Lambda hands them on, without a call."""
+    # Without a service: it would become one more dimension, and alarms name a metric by all of its dimensions.
+    provider = AmazonCloudWatchEMFProvider(service="", default_dimensions=dict(dimensions))
+    for name, unit, value in metrics:
+        provider.add_metric(name, unit, value)
+    if provider.metric_set:
+        provider.flush_metrics()

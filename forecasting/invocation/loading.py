@@ -1,0 +1,51 @@
+"""A job's settings from where they are kept: a bucket, or a file.
+
+What cannot be read or is wrong anywhere fails the run before anything is written. There is no fallback to settings that were valid once: a job does
+not act on settings that nobody can see. What stays is the plan that stands.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from forecasting.errors import SettingsError
+from forecasting.settings import GcsStore, Job, S3Store, job_of_text, load_job, validated
+from forecasting.store import open_store
+
+if TYPE_CHECKING:
+    import boto3.session
+
+_EXPECTED = "s3://BUCKET/KEY.json, gs://BUCKET/KEY.json or a .yaml, .yml or .json file"
+
+
+def load_settings(url: str | Path, session: boto3.session.Session | None = None) -> Job:
+    """Read and validate the settings at `url`.
+
+    Args:
+        url: `s3://BUCKET/KEY`, `gs://BUCKET/KEY` or a path; the ending says whether it is JSON or YAML.
+        session: Credentials for S3; boto3's standard chain where it is not given.
+
+    Raises:
+        SettingsError: nothing is there, or it is wrong; it names the field, the value and what would be right.
+        CredentialsError, StoreError: the bucket may not or cannot be read.
+    """
+    scheme, separator, rest = str(url).partition("://")
+    if not separator:
+        return load_job(Path(url))
+    bucket, _, key = rest.partition("/")
+    if not bucket or not key or scheme not in {"s3", "gs"}:
+        raise SettingsError("settings", str(url), _EXPECTED)
+    place = (
+        validated(S3Store, {"kind": "s3", "bucket": bucket, "prefix": ""})
+        if scheme == "s3"
+        else validated(GcsStore, {"kind": "gcs", "bucket": bucket, "prefix": ""})
+    )
+    item = open_store(place, session).get(key)
+    if item is None:
+        raise SettingsError("settings", str(url), "an object that exists")
+    try:
+        text = item.body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SettingsError("settings", str(url), "UTF-8 text") from error
+    return job_of_text(text, str(url))

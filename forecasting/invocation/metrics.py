@@ -1,0 +1,54 @@
+"""What an invocation measures, by name and unit: the same on every cloud. The entry points hand it to their cloud's metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from forecasting.invocation.summary import FleetLine, Summary
+
+Unit = Literal["Count", "Seconds", "None"]
+Metric = tuple[str, Unit, float]
+
+_COUNTS = {
+    "FleetsServed": "served",
+    "FleetsHeld": "held",
+    "FleetsFailed": "failed",
+    "FleetsDeferred": "deferred",
+    "FleetsPinned": "pinned",
+    "FleetsWorseThanNaive": "worse_than_naive",
+    "FleetsUncovered": "uncovered",
+    "WritesRefused": "refused",
+    "Writes": "writes",
+}
+
+
+def job_metrics(summary: Summary) -> Iterator[Metric]:
+    """Of the job as a whole; dimension `Job`.
+
+    A repeated delivery did nothing and measures nothing: its zeros would clear alarms that the first one raised.
+    """
+    if summary.lines and all(line.duplicate for line in summary.lines):
+        return
+    for name, key in _COUNTS.items():
+        yield name, "Count", summary.counts[key]
+    yield "RunSeconds", "Seconds", summary.seconds
+    if summary.oldest_plan_age_minutes is not None:
+        yield "OldestPlanAgeMinutes", "None", summary.oldest_plan_age_minutes
+
+
+def fleet_metrics(line: FleetLine) -> Iterator[Metric]:
+    """Of one fleet; dimensions `Job` and `Fleet`. What the run did not come to is left out."""
+    values = {
+        "Load": line.load,
+        "ForecastLow": line.forecast_low,
+        "ForecastMedian": line.forecast_median,
+        "ForecastHigh": line.forecast_high,
+        "Floor": line.floor,
+        "Capacity": line.capacity,
+        "WeightedQuantileLoss": line.weighted_quantile_loss,
+        "NaiveWeightedQuantileLoss": line.naive_weighted_quantile_loss,
+    }
+    for name, value in values.items():
+        if value is not None:
+            yield name, "None", value
