@@ -13,7 +13,7 @@ import copy
 import threading
 import time
 from collections import Counter
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ from elastic_iac.local import control, wire
 from elastic_iac.local.autoscaling import Jitter
 from elastic_iac.local.clock import Clock
 from elastic_iac.local.environment import LocalCloudError
-from elastic_iac.local.faults import Faults
+from elastic_iac.local.faults import Faults, WriteLimit
 from elastic_iac.local.ministack import HOST, Ministack
 from elastic_iac.local.proxy import Server, Upstream
 from elastic_iac.local.rules import Change, Group
@@ -62,6 +62,7 @@ class LocalAws:
         self.region = region
         self.clock = Clock(now)
         self.faults = Faults()
+        self._write_limit: WriteLimit | None = None
         self.calls: list[Call] = []
         self.stop_requested = threading.Event()
         self._sessions: dict[bool, Any] = {}
@@ -154,9 +155,19 @@ class LocalAws:
         if status != 200:
             raise LocalCloudError(f"ministack refused to reset itself: status {status}")
         self.faults.clear()
+        self._write_limit = None
         self.calls.clear()
         self.clock.set(now or self._start)
         self._shift(self.clock.now())
+
+    def limit_writes(self, per_second: float, seconds: Callable[[], float] | None = None) -> None:
+        """Grant so many mutating calls of Auto Scaling a second, until the next reset; the others are answered `Throttling`.
+
+        Args:
+            per_second: Calls granted.
+            seconds: The time, in seconds that only grow; the double's clock where it is not given.
+        """
+        self._write_limit = WriteLimit(per_second, seconds or (lambda: self.clock.now().timestamp()))
 
     def jitter(self, late: Jitter) -> None:
         """Let each action run late by what `late` says; see `seeded_jitter`."""
@@ -244,6 +255,8 @@ class LocalAws:
 
     def _apply(self, request: Request) -> Response:
         try:
+            if self._write_limit and request.mutating and request.service == "autoscaling":
+                self._write_limit.take()
             return self._services.apply(request)
         except AwsError as error:
             return wire.error_response(request, error)

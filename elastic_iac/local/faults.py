@@ -8,6 +8,7 @@ aws.faults.add(kill(nth=5))
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, TypedDict, Unpack
 
@@ -179,3 +180,32 @@ class Faults:
         """The faults in force, as JSON values."""
         with self._lock:
             return [asdict(fault) for fault, _ in self._counted]
+
+
+class WriteLimit:
+    """Grants so many mutating calls a second, and as many at once after a quiet time: a token bucket, as AWS describes its request limits.
+
+    Args:
+        per_second: Calls granted.
+        seconds: The time, in seconds that only grow.
+    """
+
+    def __init__(self, per_second: float, seconds: Callable[[], float]) -> None:
+        self._per_second = per_second
+        self._seconds = seconds
+        self._tokens, self._at = per_second, seconds()
+        self._lock = threading.Lock()
+
+    def take(self) -> None:
+        """Take one call's token.
+
+        Raises:
+            AwsError: `Throttling`: there is none.
+        """
+        with self._lock:
+            now = self._seconds()
+            self._tokens = min(self._per_second, self._tokens + (now - self._at) * self._per_second)
+            self._at = now
+            if self._tokens < 1:
+                raise AwsError("Throttling", "Rate exceeded")
+            self._tokens -= 1
