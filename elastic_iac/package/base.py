@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -127,13 +126,13 @@ def locked_file(kind: Kind) -> Path:
     return Path(__file__).with_name(f"{kind}.txt")
 
 
-def job_files() -> Iterator[tuple[str, Path]]:
-    """The files of the job, with their paths in a package, in order."""
+def read_job() -> dict[str, bytes]:
+    """The files of the job by their path in a package."""
     import forecasting  # noqa: PLC0415 - only its place is needed
 
     root = Path(str(forecasting.__file__)).parent
     found = (path for path in root.rglob("*") if path.suffix in {".py", ".json", ".typed"} and path.is_file())
-    yield from sorted((f"forecasting/{path.relative_to(root).as_posix()}", path) for path in found)
+    return {f"forecasting/{path.relative_to(root).as_posix()}": path.read_bytes() for path in sorted(found)}
 
 
 def _check(field: str, value: str, known: tuple[str, ...]) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
-from elastic_iac.package.base import DEFAULT_PYTHON, Package, Target
+from elastic_iac.package.base import DEFAULT_PYTHON, Package, Target, read_job
 from elastic_iac.package.compiled import find_interpreter
-from elastic_iac.package.record import PackagePaths, cache_folder, package_paths, read_record
+from elastic_iac.package.record import PackagePaths, cache_folder, drop_old, package_paths, read_record
 from elastic_iac.package.stamp import stamp_of
 
-_KEPT_SECONDS = 7 * 24 * 3600
-"""Packages of earlier sources are kept this long: another checkout, or an `up` under way, may use them."""
+_KEPT = 4
+"""Packages of earlier sources that stay: another checkout, or an `up` under way, may use them."""
 
 
 def ensure_package(
@@ -32,7 +31,7 @@ def ensure_package(
         SettingsError, PackageError: as `build_package` raises them.
     """
     target = Target.of(kind, arch, python)
-    stamp = stamp_of(target)
+    stamp = stamp_of(target, read_job())
     home = folder or cache_folder()
     paths = package_paths(home, target, stamp)
     standing = _standing(target, paths, stamp)
@@ -48,7 +47,7 @@ def ensure_package(
         if standing:
             return standing
         package = build_package(kind, home, arch=target.arch, python=python)
-        _drop_old(home, target, package)
+        drop_old(home, str(target), keep=_KEPT)
         return package
 
 
@@ -56,10 +55,3 @@ def _standing(target: Target, paths: PackagePaths, stamp: str) -> Package | None
     found = read_record(paths, stamp)
     lacking = found and target.kind == "aws-lambda" and not found.compiled
     return None if lacking and find_interpreter(target.python) else found
-
-
-def _drop_old(home: Path, target: Target, package: Package) -> None:
-    oldest = time.time() - _KEPT_SECONDS
-    for path in home.glob(f"{target}-*.*"):
-        if not path.name.startswith(package.path.stem) and path.stat().st_mtime < oldest:
-            path.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,3 +85,20 @@ def read_record(paths: PackagePaths, stamp: str) -> Package | None:
     except (OSError, ValueError, LookupError, TypeError):
         return None
     return package
+
+
+def drop_old(folder: Path, prefix: str, *, keep: int) -> None:
+    """Remove all but the newest zips whose names start so, and what stands beside each.
+
+    Args:
+        folder: Where they are kept.
+        prefix: Of their names, without the dash before the stamp.
+        keep: How many stay.
+    """
+    dated: list[tuple[float, str]] = []
+    for path in folder.glob(f"{prefix}-*.zip"):
+        with suppress(FileNotFoundError):  # another process was quicker
+            dated.append((path.stat().st_mtime, path.stem))
+    for _, stem in sorted(dated)[:-keep]:
+        for path in folder.glob(f"{stem}.*"):
+            path.unlink(missing_ok=True)

@@ -6,7 +6,6 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from email.message import Message
 from email.parser import HeaderParser
 from importlib.metadata import version
@@ -18,27 +17,35 @@ from elastic_iac.package.lock import Requirement
 _CLASSIFIER = "License :: OSI Approved :: "
 
 
-@dataclass(frozen=True)
-class Component:
-    """A distribution in a package.
+def component(requirement: Requirement, sha256: str | None = None, metadata: bytes = b"") -> dict[str, Any]:
+    """A distribution, as the document lists it.
 
-    Attributes:
+    Args:
         requirement: Name and version.
-        sha256: Of the wheel; None where the cloud chooses it among the locked files.
-        metadata: The wheel's METADATA; None likewise.
+        sha256: Of its wheel; None where the cloud chooses it among the locked files.
+        metadata: Its METADATA; empty likewise.
     """
+    address = f"pkg:pypi/{requirement.name}@{requirement.version}"
+    stated: dict[str, Any] = {
+        "type": "library",
+        "bom-ref": address,
+        "name": str(requirement.name),
+        "version": requirement.version,
+    }
+    if sha256:
+        stated["hashes"] = _hashes(sha256)
+    licences = _licences(HeaderParser().parsestr(metadata.decode()))
+    if licences:
+        stated["licenses"] = licences
+    return {**stated, "purl": address}
 
-    requirement: Requirement
-    sha256: str | None = None
-    metadata: bytes | None = None
 
-
-def software_bill(target: Target, components: Sequence[Component], *, sha256: str) -> dict[str, Any]:
+def software_bill(target: Target, components: Sequence[Mapping[str, Any]], *, sha256: str) -> dict[str, Any]:
     """The document; it has no time in it, so that the same package has the same one.
 
     Args:
         target: Where the package runs.
-        components: What is in it, besides the job itself.
+        components: What is in it, besides the job itself, each as `component` gives it.
         sha256: The package's own digest.
     """
     own = version("elastic-iac")
@@ -47,11 +54,11 @@ def software_bill(target: Target, components: Sequence[Component], *, sha256: st
         "bom-ref": f"pkg:pypi/elastic-iac@{own}#{target}",
         "name": f"elastic-iac-{target.kind}",
         "version": own,
-        "hashes": _hashes([sha256]),
+        "hashes": _hashes(sha256),
         "licenses": [{"license": {"id": "Apache-2.0"}}],
         "purl": f"pkg:pypi/elastic-iac@{own}",
     }
-    listed = [_component(each) for each in sorted(components, key=lambda each: each.requirement.name)]
+    listed = sorted(components, key=lambda each: str(each["name"]))
     seed = hashlib.sha256(json.dumps([subject, listed], sort_keys=True).encode()).hexdigest()
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
@@ -71,20 +78,8 @@ def software_bill(target: Target, components: Sequence[Component], *, sha256: st
     }
 
 
-def _component(component: Component) -> dict[str, Any]:
-    wanted = component.requirement
-    address = f"pkg:pypi/{wanted.name}@{wanted.version}"
-    stated: dict[str, Any] = {"type": "library", "bom-ref": address, "name": wanted.name, "version": wanted.version}
-    if component.sha256:
-        stated["hashes"] = _hashes([component.sha256])
-    licences = _licences(HeaderParser().parsestr(component.metadata.decode())) if component.metadata else []
-    if licences:
-        stated["licenses"] = licences
-    return {**stated, "purl": address}
-
-
-def _hashes(digests: Sequence[str]) -> list[dict[str, str]]:
-    return [{"alg": "SHA-256", "content": digest} for digest in digests]
+def _hashes(sha256: str) -> list[dict[str, str]]:
+    return [{"alg": "SHA-256", "content": sha256}]
 
 
 def _licences(metadata: Message) -> list[Mapping[str, Any]]:
