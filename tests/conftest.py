@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from elastic_iac.local.aws import LocalAws, local_aws
+from elastic_iac.local.gcp.cloud import LocalGcp, local_gcp
 from forecasting.settings import S3Store
 from forecasting.store import Store, open_store
 from tests.commands import Shell, write_load
@@ -37,6 +38,20 @@ def aws(running_aws: LocalAws) -> LocalAws:
     """The double, empty; its clock stands at the present minute. `aws.reset(now=...)` sets another time."""
     running_aws.reset(now=datetime.now(UTC).replace(second=0, microsecond=0))
     return running_aws
+
+
+@pytest.fixture(scope="session")
+def running_gcp() -> Iterator[LocalGcp]:
+    """One stand-in of Google Cloud for all tests of this process."""
+    with local_gcp() as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def gcp(running_gcp: LocalGcp) -> LocalGcp:
+    """The stand-in, empty; its clock stands at the present minute. `gcp.reset(now=...)` sets another time."""
+    running_gcp.reset(now=datetime.now(UTC).replace(second=0, microsecond=0))
+    return running_gcp
 
 
 @pytest.fixture
