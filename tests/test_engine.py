@@ -114,9 +114,9 @@ def test_a_resource_type_that_is_not_known_is_named_and_nothing_is_left(aws: Loc
         group = pulumi_aws.ec2.SecurityGroup(
             "first", vpc_id=pulumi_aws.ec2.get_vpc_output(default=True).id, description="d"
         )
-        pulumi_aws.sqs.Queue("queue", tags={"after": group.id})
+        pulumi_aws.kms.Key("key", tags={"after": group.id})
 
-    with pytest.raises(EngineError, match=r"aws:sqs/queue:Queue \(queue\)"):
+    with pytest.raises(EngineError, match=r"aws:kms/key:Key \(key\)"):
         run(aws, program)
     assert [group["GroupName"] for group in aws.client("ec2").describe_security_groups()["SecurityGroups"]] == [
         "default"

@@ -135,10 +135,11 @@ class Functions:
 
     def _try(self, event: Event) -> None:
         client = self._clients("lambda", event.region)
+        settings: dict[str, Any] = {}
         try:
             settings = client.get_function_event_invoke_config(FunctionName=event.name)
         except client.exceptions.ResourceNotFoundException:
-            settings = {}
+            pass  # the defaults hold
         now = self._clock.now()
         age = timedelta(seconds=settings.get("MaximumEventAgeInSeconds", DEFAULT_AGE_SECONDS))
         if now - event.received > age:

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, cast
 
 from elastic_iac.local.wire import ROOT_KEY, AwsError, Request, Response
 
@@ -89,4 +89,4 @@ def names_service(document: Any, service: str, source_arn: str | None = None) ->
 
 
 def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+    return cast("list[Any]", value) if isinstance(value, list) else [value]

@@ -49,6 +49,7 @@ class Upstream:
             AwsError: the emulator does not answer.
         """
         headers = {name: value for name, value in request.headers.items() if name not in _NOT_FORWARDED}
+        headers["x-forwarded-proto"] = "https"  # the loopback interface stands for TLS, which policies may ask for
         try:
             return self._exchange(request, headers)
         except (OSError, HTTPException) as error:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 DOUBLE = os.environ.get("ELASTIC_IAC_DOUBLE", "")
 
 
-def hand_over(_module: Any, function: Mapping[str, Any], event: Any) -> None:
+def hand_over(_module: Any, _original: Any, function: Mapping[str, Any], event: Any) -> None:
     """Give the double an asynchronous invocation instead of carrying it out; it only takes note, so this may wait for it."""
     configuration = function.get("config") or function
     body = json.dumps({"arn": configuration["FunctionArn"], "event": event}).encode()
@@ -35,24 +35,35 @@ def hand_over(_module: Any, function: Mapping[str, Any], event: Any) -> None:
     urllib.request.urlopen(handed, timeout=60).close()  # noqa: S310 - as above
 
 
-def notify_at_once(module: Any, bucket: str, key: str, event: str, *details: Any, **more: Any) -> None:
+def notify_at_once(module: Any, _original: Any, bucket: str, key: str, event: str, *details: Any, **more: Any) -> None:
     """Fire an S3 notification before the call that causes it is answered: who waits for its effects need not guess how long."""
     if bucket in module._bucket_notifications:
         sequencer = module._next_event_sequencer(event)
         module._fire_s3_event(bucket, key, event, *details, sequencer=sequencer, **more)
 
 
-def nothing(_module: Any, *_: Any) -> None:
+def nothing(*_: Any) -> None:
     """Leave it."""
 
 
-LEFT_TO_THE_DOUBLE: Mapping[str, Mapping[str, Callable[..., None]]] = {
+def with_sizes(_module: Any, original: Any, service: str, action: str, body: bytes, parameters: Any) -> dict[str, Any]:
+    """The condition keys of a request, with those that bound the sizes of a group (Service Authorization Reference, EC2 Auto Scaling)."""
+    keys: dict[str, Any] = original(service, action, body, parameters)
+    if service == "autoscaling":
+        for name in ("MinSize", "MaxSize"):
+            if name in parameters:
+                keys[f"autoscaling:{name}"] = parameters[name][0]
+    return keys
+
+
+REPLACED: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "ministack.services.lambda_svc": {"invoke_async_with_retry": hand_over},
     "ministack.services.s3": {"_fire_s3_event_async": notify_at_once},
     "ministack.services.scheduler": {"start_scheduler": nothing},
     "ministack.services.cloudwatch": {"_evaluate_alarm": nothing},
     # Signatures are checked, their age is not: a client signs on the machine's clock.
     "ministack.core.sigv4": {"request_time_failure": nothing},
+    "ministack.core.iam_actions": {"request_tag_context": with_sizes},
 }
 
 
@@ -62,7 +73,7 @@ class _Patcher(MetaPathFinder, Loader):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname not in LEFT_TO_THE_DOUBLE:
+        if fullname not in REPLACED:
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
@@ -78,10 +89,9 @@ class _Patcher(MetaPathFinder, Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         self._loaders[module.__name__].exec_module(module)
-        for name, replacement in LEFT_TO_THE_DOUBLE[module.__name__].items():
-            if not hasattr(module, name):
-                raise ImportError(f"{module.__name__} has no {name}: the double was written for another ministack")
-            setattr(module, name, partial(replacement, module))
+        for name, replacement in REPLACED[module.__name__].items():
+            original = getattr(module, name)  # ministack is pinned: there is one
+            setattr(module, name, partial(replacement, module, original))
 
 
 def main() -> None:

@@ -66,9 +66,54 @@ def _delete_instance_profile(cloud: Cloud, made: Made) -> None:
     iam.delete_instance_profile(InstanceProfileName=made.id)
 
 
+def _create_policy(cloud: Cloud, name: str, inputs: Inputs) -> Made:
+    policy = cloud.client("iam").create_policy(
+        PolicyName=name,
+        PolicyDocument=inputs["policy"],
+        Tags=tag_list(inputs["tags"]),
+        **given(Description=inputs.get("description")),
+    )["Policy"]
+    return Made(policy["Arn"], {**inputs, "name": name, "arn": policy["Arn"]})
+
+
+def _read_policy(cloud: Cloud, made: Made) -> Inputs:
+    iam = cloud.client("iam")
+    policy = iam.get_policy(PolicyArn=made.id)["Policy"]
+    version = iam.get_policy_version(PolicyArn=made.id, VersionId=policy["DefaultVersionId"])["PolicyVersion"]
+    return {
+        "policy": json.dumps(version["Document"]),
+        "description": policy.get("Description"),
+        "tags": tag_map(policy.get("Tags", [])),
+    }
+
+
+def _delete_policy(cloud: Cloud, made: Made) -> None:
+    cloud.client("iam").delete_policy(PolicyArn=made.id)
+
+
+def _create_role_policy(cloud: Cloud, name: str, inputs: Inputs) -> Made:
+    cloud.client("iam").put_role_policy(RoleName=inputs["role"], PolicyName=name, PolicyDocument=inputs["policy"])
+    return Made(f"{inputs['role']}:{name}", {**inputs, "name": name})
+
+
+def _read_role_policy(cloud: Cloud, made: Made) -> Inputs:
+    role, name = made.id.split(":")
+    found = cloud.client("iam").get_role_policy(RoleName=role, PolicyName=name)
+    return {"role": found["RoleName"], "policy": json.dumps(found["PolicyDocument"])}
+
+
+def _delete_role_policy(cloud: Cloud, made: Made) -> None:
+    role, name = made.id.split(":")
+    cloud.client("iam").delete_role_policy(RoleName=role, PolicyName=name)
+
+
 HANDLERS = {
     "aws:iam/role:Role": Handler(_create_role, _read_role, _delete_role),
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": Handler(_attach, _read_attachment, _detach, untagged=True),
+    "aws:iam/policy:Policy": Handler(_create_policy, _read_policy, _delete_policy),
+    "aws:iam/rolePolicy:RolePolicy": Handler(
+        _create_role_policy, _read_role_policy, _delete_role_policy, untagged=True
+    ),
     "aws:iam/instanceProfile:InstanceProfile": Handler(
         _create_instance_profile, _read_instance_profile, _delete_instance_profile
     ),

@@ -8,7 +8,18 @@ from typing import Any, cast
 
 from pulumi.runtime import mocks
 
-from elastic_iac.local.engine import autoscaling, ec2, iam, load_balancing
+from elastic_iac.local.engine import (
+    autoscaling,
+    ec2,
+    functions,
+    gcp,
+    iam,
+    load_balancing,
+    messaging,
+    monitoring,
+    s3,
+    scheduling,
+)
 from elastic_iac.local.engine.deployment import (
     Cloud,
     Deployment,
@@ -23,7 +34,8 @@ from elastic_iac.local.engine.invokes import INVOKES
 from elastic_iac.local.engine.program import Monitor, run_program
 from elastic_iac.local.engine.shapes import lost, native, physical_name
 
-HANDLERS: Mapping[str, Handler] = {**ec2.HANDLERS, **iam.HANDLERS, **autoscaling.HANDLERS, **load_balancing.HANDLERS}
+_ROOMS = (autoscaling, ec2, functions, gcp, iam, load_balancing, messaging, monitoring, s3, scheduling)
+HANDLERS: Mapping[str, Handler] = {kind: handler for room in _ROOMS for kind, handler in room.HANDLERS.items()}
 
 
 def up(
