@@ -14,7 +14,20 @@ from elastic_iac.cli.main import main
 from tests.commands import Shell, write_load
 from tests.fleets import GROUP, fleet_data, make_group
 
-COMMANDS = ["demo", "plan", "apply", "status", "release", "doctor", "local up", "local down", "local status"]
+COMMANDS = [
+    "demo",
+    "plan",
+    "apply",
+    "status",
+    "pause",
+    "resume",
+    "rollback",
+    "release",
+    "doctor",
+    "local up",
+    "local down",
+    "local status",
+]
 
 
 class Terminal(io.StringIO):
@@ -268,18 +281,19 @@ def test_release_gives_the_group_back(shell: Shell) -> None:
     assert [action["ScheduledActionName"] for action in answer["ScheduledUpdateGroupActions"]] == ["sale"]
 
 
-def test_release_can_roll_the_schedule_back(shell: Shell) -> None:
+def test_rollback_restores_the_schedule_and_pauses_the_fleet(shell: Shell) -> None:
     make_group(shell.aws)
     config = shell.settings()
-    nothing = shell.run("release", "web", "--config", config, "--previous", "--yes")
+    nothing = shell.run("rollback", "web", "--config", config, "--yes")
     assert nothing.code == 1
     assert "nothing-to-roll-back" in nothing.stderr
+    assert shell.run("plan", "--config", config).code == 0, "what could not be rolled back is not left paused"
 
     shell.run("apply", "--config", config, "--yes")
     sizes = _sizes(shell)
     shell.run("apply", "--config", shell.settings(fleet_data(load_per_instance=5)), "--yes")
     assert _sizes(shell) != sizes
-    done = shell.run("release", "web", "--config", config, "--previous", "--yes", "--json")
+    done = shell.run("rollback", "web", "--config", config, "--yes", "--json")
     assert done.code == 0, done.stderr
     assert done.document["written"] > 0
     restored = _sizes(shell)
@@ -287,6 +301,13 @@ def test_release_can_roll_the_schedule_back(shell: Shell) -> None:
         name: size for name, size in restored.items() if name in sizes
     }
     assert len(restored.keys() & sizes.keys()) > 20
+    held = shell.run("apply", "--config", config, "--yes", "--json")
+    assert held.code == 1
+    assert held.document["fleets"][0]["code"] == "paused"
+    assert "rolled back" in held.document["fleets"][0]["reason"]
+    assert _sizes(shell) == restored
+    assert shell.run("resume", "--config", config, "--fleet", "web", "--json").document["resumed"] == 1
+    assert shell.run("apply", "--config", config, "--yes").code == 0
 
 
 def _sizes(shell: Shell) -> dict[str, int]:

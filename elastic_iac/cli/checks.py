@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
 
 import pandas as pd
-from rich.table import Table
-from rich.text import Text
 
+from elastic_iac.cli.check import Check
 from forecasting.errors import CredentialsError, ElasticIacError, Hold, TargetNotFoundError
 from forecasting.history import History, Verdict, build_history
 from forecasting.job import FILE_LOOKBACK_DAYS
@@ -22,50 +19,10 @@ from forecasting.settings import CloudWatchSource, Fleet, LocalStore
 from forecasting.sources import open_source
 from forecasting.targets.aws import AutoScalingTarget
 
-Status = Literal["ok", "warn", "fail"]
-
-_STYLES: dict[Status, str] = {"ok": "green", "warn": "bold yellow", "fail": "bold red"}
 _FULL_GRID_SLOTS = 97
 """48 h on the finest grid and the baseline slot."""
 _SHORT_LEAD_SECONDS = 60
 _SILENT = timedelta(days=1)
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was checked.
-
-    Attributes:
-        subject: The fleet, or `job`.
-        name: What was checked.
-        outcome: `ok`, `warn` (it works, but look), `fail` (the fleet is not served).
-        found: What was found.
-        advice: What to do; empty where nothing is.
-    """
-
-    subject: str
-    name: str
-    outcome: Status
-    found: str
-    advice: str = ""
-
-    def document(self) -> dict[str, Any]:
-        """As JSON."""
-        return asdict(self)
-
-
-def table(checks: Sequence[Check]) -> Table:
-    """The checks as rows."""
-    rows = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for title in ("", "fleet", "check"):
-        rows.add_column(title, no_wrap=True)
-    rows.add_column("found")
-    for check in checks:
-        found = Text(check.found)
-        if check.advice:
-            found.append(f"\n-> {check.advice}", style="bold")
-        rows.add_row(Text(check.outcome, style=_STYLES[check.outcome]), check.subject, check.name, found)
-    return rows
 
 
 def check_job(run: Run, config: Path) -> Iterator[Check]:

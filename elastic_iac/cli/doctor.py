@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from elastic_iac.cli import options
 from elastic_iac.cli.output import Output
 
 
-def doctor(config: options.Config, fleet: options.Fleets = None, *, as_json: options.Json = False) -> None:
-    """Check settings, credentials, groups, metrics and records of every fleet. Writes nothing.
+def doctor(
+    config: options.Config,
+    fleet: options.Fleets = None,
+    *,
+    role: Annotated[
+        str | None,
+        typer.Option(
+            "--role", help="ARN of the function's role: check its rights on AWS, not yours.", show_default=False
+        ),
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Check settings, credentials, rights, groups, metrics and records of every fleet. Writes nothing.
 
     Exit code 1 where a check fails; warnings do not count.
 
     Example: elastic-iac doctor --config job.yaml
     """
-    from elastic_iac.cli.checks import check_fleet, check_job, table  # noqa: PLC0415 - `--help` needs no pandas
+    from elastic_iac.cli.check import table  # noqa: PLC0415 - `--help` needs no pandas
+    from elastic_iac.cli.checks import check_fleet, check_job  # noqa: PLC0415
+    from elastic_iac.cli.permissions import check_concurrency, check_permissions  # noqa: PLC0415
     from forecasting.job import select_fleets  # noqa: PLC0415
     from forecasting.run import Run, utc_now  # noqa: PLC0415
-    from forecasting.settings import load_job  # noqa: PLC0415
+    from forecasting.settings import S3Store, load_job  # noqa: PLC0415
 
     output = Output(as_json)
     run = Run(load_job(config), utc_now(), write=False)
-    checks = [*check_job(run, config)]
-    for each in select_fleets(run.job, fleet):
+    fleets = select_fleets(run.job, fleet)
+    checks = [*check_job(run, config), *check_permissions(run.job, fleets, role)]
+    if isinstance(run.job.store, S3Store):  # a job that is deployed on AWS, or is meant to be
+        checks.append(check_concurrency())
+    for each in fleets:
         checks += check_fleet(run, each)
     failed = sum(check.outcome == "fail" for check in checks)
     warned = sum(check.outcome == "warn" for check in checks)

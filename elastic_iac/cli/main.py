@@ -18,7 +18,7 @@ from typing import Annotated
 
 import typer
 
-from elastic_iac.cli import apply, backtest, calibrate, doctor, local, plan, release, status
+from elastic_iac.cli import apply, backtest, calibrate, doctor, local, package, pause, plan, release, rollback, status
 from elastic_iac.cli.demo import command as demo
 from forecasting.errors import ElasticIacError
 
@@ -41,8 +41,12 @@ app.command("apply")(apply.apply)
 app.command("status")(status.status)
 app.command("backtest")(backtest.backtest)
 app.command("calibrate")(calibrate.calibrate)
+app.command("pause")(pause.pause)
+app.command("resume")(pause.resume)
+app.command("rollback")(rollback.rollback)
 app.command("release")(release.release)
 app.command("doctor")(doctor.doctor)
+app.command("package")(package.package)
 app.add_typer(local.app, name="local")
 
 

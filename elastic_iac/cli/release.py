@@ -1,4 +1,4 @@
-"""`elastic-iac release`: give a group back as it was found, or its schedule back as it was."""
+"""`elastic-iac release`: give a group back as it was found."""
 
 from __future__ import annotations
 
@@ -18,21 +18,18 @@ def release(
     fleet: Annotated[str, typer.Argument(help="The fleet whose group is given back.", show_default=False)],
     config: options.Config,
     *,
-    previous: Annotated[
-        bool,
-        typer.Option("--previous", help="Only roll the schedule back to what stood before the last run that wrote."),
-    ] = False,
     yes: options.Yes = False,
     as_json: options.Json = False,
 ) -> None:
-    """Remove our scheduled actions from a fleet's group and restore its MinSize; or, with --previous, restore the schedule before the last.
+    """Remove our scheduled actions from a fleet's group and restore its MinSize. Other people's actions stay as they are.
 
-    Other people's actions stay as they are. The next run of the job plans anew: set `enabled: false` first, if it shall not.
+    The next run of the job plans anew: `elastic-iac pause` it first, if it shall not.
 
     Example: elastic-iac release web --config job.yaml
     """
     from elastic_iac.cli.asking import refuse_silence  # noqa: PLC0415 - `--help` needs none of these
     from forecasting.job import select_fleets  # noqa: PLC0415
+    from forecasting.release import release_fleet  # noqa: PLC0415
     from forecasting.run import Run, utc_now  # noqa: PLC0415
     from forecasting.settings import load_job  # noqa: PLC0415
 
@@ -41,48 +38,35 @@ def release(
     job = load_job(config)
     (chosen,) = select_fleets(job, [fleet])
     if not yes:
-        output.show(_announcement(Run(job, utc_now(), write=False), chosen, previous=previous))
-        if not typer.confirm("Roll it back?" if previous else "Release it?"):
+        output.show(announcement(Run(job, utc_now(), write=False), chosen, "are removed"))
+        if not typer.confirm("Release it?"):
             output.show("Nothing was written.")
             raise typer.Exit(1)
-    told = (
-        _roll_back(Run(job, utc_now()), chosen, output) if previous else _release(Run(job, utc_now()), chosen, output)
+    released = release_fleet(Run(job, utc_now()), chosen)
+    output.show(
+        f"{fleet}: released. {len(released.deleted)} scheduled actions removed; "
+        f"MinSize {released.min_size_before} -> {released.min_size_after}, read back."
     )
     output.show(
         f"The job plans for it again when it runs next ({job.schedule} UTC), unless the fleet's `enabled` is false."
     )
-    output.document({"command": "release", "fleet": fleet, **told})
+    output.document(
+        {
+            "command": "release",
+            "fleet": fleet,
+            "deleted": list(released.deleted),
+            "min_size_before": released.min_size_before,
+            "min_size_after": released.min_size_after,
+        }
+    )
 
 
-def _announcement(run: Run, fleet: Fleet, *, previous: bool) -> str:
+def announcement(run: Run, fleet: Fleet, what: str) -> str:
+    """What a person is asked to agree to: `what` happens to our scheduled actions of the fleet's group."""
     from forecasting.schedule.actions import split_actions  # noqa: PLC0415 - as above
     from forecasting.targets.aws import AutoScalingTarget  # noqa: PLC0415
 
     target = AutoScalingTarget(fleet)
     group = target.inspect()
     owned, foreign = split_actions(group.actions, run.owners)
-    what = "are set back to what stood before the last run that wrote" if previous else "are removed"
     return f"{target.subject}: MinSize {group.min_size}; {len(owned)} scheduled actions of ours {what}, {len(foreign)} of other people's stay."
-
-
-def _release(run: Run, fleet: Fleet, output: Output) -> dict[str, object]:
-    from forecasting.release import release_fleet  # noqa: PLC0415 - as above
-
-    released = release_fleet(run, fleet)
-    output.show(
-        f"{fleet.name}: released. {len(released.deleted)} scheduled actions removed; "
-        f"MinSize {released.min_size_before} -> {released.min_size_after}, read back."
-    )
-    return {
-        "deleted": list(released.deleted),
-        "min_size_before": released.min_size_before,
-        "min_size_after": released.min_size_after,
-    }
-
-
-def _roll_back(run: Run, fleet: Fleet, output: Output) -> dict[str, object]:
-    from forecasting.release import roll_back_fleet  # noqa: PLC0415 - as above
-
-    outcome = roll_back_fleet(run, fleet)
-    output.show(f"{fleet.name}: rolled back with {outcome.written} calls, read back.")
-    return {"written": outcome.written}

@@ -14,17 +14,20 @@ if TYPE_CHECKING:
 
 
 def status(config: options.Config, fleet: options.Fleets = None, *, as_json: options.Json = False) -> None:
-    """Show each group's sizes, its scheduled actions, the last runs and how good their forecasts were. Reads only.
+    """Show alarms and pauses, and of each group sizes, scheduled actions, the last runs and how good their forecasts were. Reads only.
 
     Example: elastic-iac status --config job.yaml
     """
-    from elastic_iac.cli.standing import look  # noqa: PLC0415 - `--help` needs no pandas
+    from elastic_iac.cli.alarms import lines, read_alarms  # noqa: PLC0415 - `--help` needs no pandas
+    from elastic_iac.cli.standing import look  # noqa: PLC0415
     from forecasting.job import select_fleets  # noqa: PLC0415
     from forecasting.run import Run, utc_now  # noqa: PLC0415
     from forecasting.settings import load_job  # noqa: PLC0415
 
     output = Output(as_json)
     run = Run(load_job(config), utc_now(), write=False)
+    alarms, unread = read_alarms(run.job)
+    output.show(*lines(alarms), *([unread] if unread else []))
     documents: list[dict[str, Any]] = []
     failed: list[Standing] = []
     for each in select_fleets(run.job, fleet):
@@ -33,5 +36,6 @@ def status(config: options.Config, fleet: options.Fleets = None, *, as_json: opt
         documents.append(standing.document())
         if standing.error:
             failed.append(standing)
-    output.document({"command": "status", "fleets": documents})
+    told = [alarm.document() for alarm in alarms]
+    output.document({"command": "status", "alarms": told, "alarms_unread": unread, "fleets": documents})
     raise typer.Exit(1 if failed else 0)

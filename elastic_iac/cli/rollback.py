@@ -1,0 +1,61 @@
+"""`elastic-iac rollback`: a fleet's schedule as it stood before the last run that wrote."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from elastic_iac.cli import options
+from elastic_iac.cli.output import Output
+from forecasting.errors import ElasticIacError
+
+
+def rollback(
+    fleet: Annotated[str, typer.Argument(help="The fleet whose schedule is restored.", show_default=False)],
+    config: options.Config,
+    *,
+    yes: options.Yes = False,
+    as_json: options.Json = False,
+) -> None:
+    """Pause a fleet and restore its schedule as it stood before the last run that wrote. Once more undoes it.
+
+    The fleet stays paused, or the next run would plan anew: `elastic-iac resume` ends that. People's actions stay as they are.
+
+    Example: elastic-iac rollback web --config job.yaml
+    """
+    from elastic_iac.cli.asking import refuse_silence  # noqa: PLC0415 - `--help` needs none of these
+    from elastic_iac.cli.pause import person  # noqa: PLC0415
+    from elastic_iac.cli.release import announcement  # noqa: PLC0415
+    from forecasting.job import select_fleets  # noqa: PLC0415
+    from forecasting.release import roll_back_fleet  # noqa: PLC0415
+    from forecasting.run import Run, utc_now  # noqa: PLC0415
+    from forecasting.settings import load_job  # noqa: PLC0415
+    from forecasting.store import open_store  # noqa: PLC0415
+    from forecasting.store.pause import pause, paused, resume  # noqa: PLC0415
+
+    refuse_silence(yes=yes, as_json=as_json)
+    output = Output(as_json)
+    job = load_job(config)
+    (chosen,) = select_fleets(job, [fleet])
+    if not yes:
+        output.show(announcement(Run(job, utc_now(), write=False), chosen, "are set back to what stood before"))
+        if not typer.confirm("Pause the fleet and roll it back?"):
+            output.show("Nothing was written.")
+            raise typer.Exit(1)
+    store = open_store(job.store)
+    standing = paused(store, job.name, fleet, utc_now())
+    if standing is None:
+        # First: a run of the job that starts meanwhile would write its own plan over the restored one.
+        pause(store, job.name, fleet, by=person(), reason="rolled back", now=utc_now())
+    try:
+        outcome = roll_back_fleet(Run(job, utc_now()), chosen)
+    except ElasticIacError:
+        if standing is None:
+            resume(store, job.name, fleet)
+        raise
+    output.show(
+        f"{fleet}: rolled back with {outcome.written} calls, read back. "
+        f"It stays paused until `elastic-iac resume --fleet {fleet}`."
+    )
+    output.document({"command": "rollback", "fleet": fleet, "written": outcome.written, "paused": True})
