@@ -20,7 +20,7 @@ from forecasting.schedule.slots import Request
 from forecasting.settings import Fleet, parse_fleet
 from forecasting.sources.base import Reading
 from forecasting.sources.files import read_csv
-from forecasting.targets.base import make_diff
+from forecasting.targets.aws_rules import make_diff
 
 TRACES = (
     "llm_qwen_small_5min.csv",

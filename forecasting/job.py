@@ -22,26 +22,24 @@ from forecasting.planning.base import Plan
 from forecasting.planning.capacity import plan_capacity
 from forecasting.planning.headroom import learn_headroom
 from forecasting.run import PEOPLE_DAYS, FleetResult, Run, open_ledger, write_lease
-from forecasting.schedule.actions import GroupState, split_actions
-from forecasting.schedule.aws import build_schedule, standing_timeline
+from forecasting.schedule.actions import GroupState
 from forecasting.schedule.base import Schedule
-from forecasting.schedule.memory import Memory, Observation, observe
-from forecasting.schedule.people import people_events
+from forecasting.schedule.memory import Memory, Observation
 from forecasting.schedule.slots import Request
-from forecasting.settings import CloudWatchSource, Fleet, Job
+from forecasting.settings import FileSource, Fleet, Job
 from forecasting.sources import Reading, open_source
 from forecasting.store.ledger import Claim, Ledger
 from forecasting.store.pause import paused
 from forecasting.store.records import RecordedFinding, RunRecord, digest
 from forecasting.store.scores import score_forecasts
-from forecasting.targets.aws import AutoScalingTarget
-from forecasting.targets.base import Diff, make_diff
+from forecasting.targets import open_target
+from forecasting.targets.base import Diff
 from forecasting.targets.reconcile import reconcile
 
 log = logging.getLogger(__name__)
 
 FILE_LOOKBACK_DAYS = 28.0
-"""How much of a file is read: what four weekly seasons need. (CloudWatch sources state their own.)"""
+"""How much of a file is read: what four weekly seasons need. (Other sources state their own.)"""
 
 LOW_QUANTILE = 0.1
 """The lower edge of the band that a dashboard shows; nothing is planned by it."""
@@ -116,7 +114,7 @@ class Pipeline:
         self.agreed = agreed
         self.result = FleetResult(fleet)
         self.claim: Claim | None = None
-        self.target = AutoScalingTarget(fleet, run.session)
+        self.target = open_target(fleet, run.session)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -167,7 +165,7 @@ class Pipeline:
 
     def _read(self) -> Reading:
         source = self.fleet.source
-        days = source.lookback_days if isinstance(source, CloudWatchSource) else FILE_LOOKBACK_DAYS
+        days = FILE_LOOKBACK_DAYS if isinstance(source, FileSource) else source.lookback_days
         opened = open_source(source, target=self.fleet.target, session=self.run.session)
         reading = opened.read(self.run.now - timedelta(days=days), self.run.now)
         self._note(reading=reading)
@@ -218,12 +216,14 @@ class Pipeline:
         self, history: History, load: Forecast, group: GroupState, memory: Memory | None
     ) -> tuple[Schedule, Diff, Observation]:
         headroom = learn_headroom(history, self.fleet.plan_quantile)
-        plan = plan_capacity(load, self.fleet, headroom=headroom, current_floor=group.min_size)
+        rules, owners = self.target.rules, self.run.owners
+        in_force = rules.floor_in_force(group, owners, self.run.clock())
+        plan = plan_capacity(load, self.fleet, headroom=headroom, current_floor=in_force)
         # A write is planned for the moment the group was read, not for the run's start: other fleets, the forecast and the wait for the lease lie
         # between, and what has run meanwhile is no person's hand. What a person is shown, and agrees to, is planned for one moment.
         now = self.run.clock() if self.claim and self.agreed is None else self.run.now
-        seen = observe(memory, group, self.fleet.floor, self.run.owners, self.run.clock())
-        schedule = build_schedule(
+        seen = rules.observe(memory, group, self.fleet.floor, owners, self.run.clock())
+        schedule = rules.build(
             Request(
                 plan=plan,
                 now=now,
@@ -237,8 +237,7 @@ class Pipeline:
                 raise_only=history.verdict is Verdict.RAISE_ONLY,
             )
         )
-        owned, _foreign = split_actions(group.actions, self.run.owners)
-        diff = make_diff(owned, schedule, self.run.clock())
+        diff = rules.diff(group, schedule, owners, self.run.clock())
         self._note(plan=plan, observation=seen, schedule=schedule, diff=diff, group=group)
         return schedule, diff, seen
 
@@ -292,17 +291,16 @@ class Pipeline:
     def _intent(
         self, group: GroupState, diff: Diff, schedule: Schedule, seen: Observation, before: Memory | None
     ) -> Memory:
-        _owned, foreign = split_actions(group.actions, self.run.owners)
-        standing = standing_timeline(group.actions, self.run.owners)
-        now = self.run.clock()
+        rules, owners, now = self.target.rules, self.run.owners, self.run.clock()
+        standing = rules.timeline(rules.ours(group, owners))
         return Memory(
             as_of=now,
             min_size=group.min_size,
             baseline=seen.baseline,
             people_floor=seen.people_floor,
-            people_events=people_events(foreign, now, now + timedelta(days=PEOPLE_DAYS)),
+            people_events=rules.people_events(group, owners, now, now + timedelta(days=PEOPLE_DAYS)),
             slots=standing,
-            intended=tuple((slot.start, slot.floor) for slot in (*diff.imminent, *schedule.slots)),
+            intended=rules.timeline((*diff.imminent, *schedule.slots)),
             # A first plan has nothing before it; a run that writes nothing leaves what a rollback restores.
             previous=standing if diff.writes else (before.previous if before else ()),
         )

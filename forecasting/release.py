@@ -7,16 +7,10 @@ from datetime import timedelta
 
 from forecasting.errors import Hold
 from forecasting.run import PEOPLE_DAYS, Run, open_ledger, write_lease
-from forecasting.schedule.actions import slot_name, split_actions
-from forecasting.schedule.aws import clear_starts, standing_timeline
 from forecasting.schedule.aws_limits import START_AHEAD
-from forecasting.schedule.base import Schedule, Slot
-from forecasting.schedule.grid import round_up
-from forecasting.schedule.memory import observe
-from forecasting.schedule.people import PeopleFloor, people_events
-from forecasting.schedule.slots import highest
+from forecasting.schedule.slots import Restoring
 from forecasting.settings import Fleet
-from forecasting.targets.aws import AutoScalingTarget
+from forecasting.targets import open_target
 from forecasting.targets.reconcile import Outcome, reconcile
 
 
@@ -26,7 +20,7 @@ class Released:
 
     Attributes:
         deleted: Names of the actions that were removed, by start.
-        min_size_before: The live MinSize before.
+        min_size_before: The live minimum before.
         min_size_after: And after: what people want, else what was found at first contact.
     """
 
@@ -43,30 +37,26 @@ def release_fleet(run: Run, fleet: Fleet) -> Released:
     Raises:
         ElasticIacError: the group or the store cannot be read or written; calling again goes on where it stopped.
     """
-    target = AutoScalingTarget(fleet, run.session)
+    target = open_target(fleet, run.session)
+    rules = target.rules
     ledger = open_ledger(run, fleet)
     claim = ledger.claim(run.run_id)
     with write_lease(run, ledger, claim) as memory:
         group = target.inspect()
-        owned, _foreign = split_actions(group.actions, run.owners)
-        seen = observe(memory, group, fleet.floor, run.owners, run.clock())
-        touched = memory is not None or bool(owned)
-        wanted = min(seen.people_floor or seen.baseline, group.max_size) if touched else group.min_size
-        for _start, action in sorted(owned.items()):
-            ledger.fence(claim)
-            target.delete(action.name)
-        if group.min_size != wanted:
-            ledger.fence(claim)
-            target.set_min_size(wanted)
+        ours = rules.ours(group, run.owners)
+        seen = rules.observe(memory, group, fleet.floor, run.owners, run.clock())
+        touched = memory is not None or bool(ours)
+        wanted = rules.released_min(group, seen) if touched else group.min_size
+        target.give_back(ours, wanted, lambda: ledger.fence(claim))
         after = target.inspect()
-        left, _foreign = split_actions(after.actions, run.owners)
+        left = rules.ours(after, run.owners)
         if left or after.min_size != wanted:
             raise Hold(
                 "read-back",
-                f"MinSize is {after.min_size} and {len(left)} of our actions are left: somebody else is writing; release again",
+                f"the minimum is {after.min_size} and {len(left)} of our actions are left: somebody else is writing; release again",
             )
         ledger.commit(claim, {})
-    return Released(tuple(action.name for _start, action in sorted(owned.items())), group.min_size, wanted)
+    return Released(tuple(slot.name for slot in ours), group.min_size, wanted)
 
 
 def roll_back_fleet(run: Run, fleet: Fleet) -> Outcome:
@@ -79,48 +69,49 @@ def roll_back_fleet(run: Run, fleet: Fleet) -> Outcome:
         Hold: there is no schedule before the last one, or nothing of it lies ahead.
         ElasticIacError: as for any run; every slot then holds its old or its new value.
     """
-    target = AutoScalingTarget(fleet, run.session)
+    target = open_target(fleet, run.session)
+    rules = target.rules
     ledger = open_ledger(run, fleet)
     claim = ledger.claim(run.run_id)
     with write_lease(run, ledger, claim) as memory:
         group = target.read()
         now = run.clock()
-        owned, foreign = split_actions(group.actions, run.owners)
-        seen = observe(memory, group, fleet.floor, run.owners, now)
-        people = PeopleFloor(seen.people_floor, people_events(foreign, now, now + timedelta(days=PEOPLE_DAYS)))
-        first = round_up(now + START_AHEAD, 1)
-        ahead = [(start, floor) for start, floor in (memory.previous if memory else ()) if start > first]
-        if memory is None or not ahead:
+        seen = rules.observe(memory, group, fleet.floor, run.owners, now)
+        if memory is None or not any(start > now + START_AHEAD for start, _ in memory.previous):
             raise Hold(
                 "nothing-to-roll-back",
                 "no earlier schedule reaches beyond now; `release` gives the group back as it was found",
             )
-        upper = min(fleet.ceiling, group.max_size)
-        starts = clear_starts({first, *(start for start, _ in ahead)}, foreign, people.events, first)
-        slots = tuple(
-            Slot(
-                start,
-                min(max(highest(memory.previous, start, end, memory.baseline), people.at(start), fleet.floor), upper),
-                owned[start].name if start in owned else slot_name(run.job.owner, start),
+        schedule = rules.restore(
+            Restoring(
+                previous=memory.previous,
+                before=memory.baseline,
+                now=now,
+                owner=run.job.owner,
+                owners=run.owners,
+                lower=fleet.floor,
+                upper=min(fleet.ceiling, group.max_size),
+                group=group,
+                people_floor=seen.people_floor,
             )
-            for start, end in zip(starts, [*starts[1:], None], strict=True)
-            if people.at(start) <= upper
         )
-        before = standing_timeline(group.actions, run.owners)
+        ours = rules.ours(group, run.owners)
+        before = rules.timeline(ours)
+        # What starts before the first slot is about to run, or runs: nobody touches it.
+        untouched = [slot for slot in ours if slot.start < schedule.slots[0].start] if schedule.slots else []
         intent = replace(
             memory,
             as_of=now,
             min_size=group.min_size,
             people_floor=seen.people_floor,
-            people_events=people.events,
+            people_events=rules.people_events(group, run.owners, now, now + timedelta(days=PEOPLE_DAYS)),
             slots=before,
-            # What starts before the first slot is about to run: nobody touches it.
-            intended=(*(slot for slot in before if slot[0] < first), *((slot.start, slot.floor) for slot in slots)),
+            intended=rules.timeline((*untouched, *schedule.slots)),
             previous=before,
         )
         ledger.remember(claim, intent.to_json())
         outcome = reconcile(
-            target, group, Schedule(slots), owners=run.owners, fence=lambda: ledger.fence(claim), clock=run.clock
+            target, group, schedule, owners=run.owners, fence=lambda: ledger.fence(claim), clock=run.clock
         )
         after = replace(intent, slots=intent.intended, intended=())
         ledger.commit(claim, after.to_json())

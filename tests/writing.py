@@ -10,7 +10,8 @@ from elastic_iac.local.aws import LocalAws
 from elastic_iac.local.rules import Group
 from forecasting.schedule.aws import build_schedule
 from forecasting.schedule.base import Schedule, Slot
-from forecasting.targets.aws import AutoScalingTarget, CallBudget
+from forecasting.targets.aws import AutoScalingTarget
+from forecasting.targets.base import CallBudget
 from forecasting.targets.reconcile import reconcile
 from tests.fleets import (
     OWNER,

@@ -1,4 +1,4 @@
-"""Scheduled actions as AWS gives them, and which of them are ours."""
+"""Scheduled actions and windows as the clouds give them, and which of them are ours."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-_NAME = re.compile(r"elastic-iac-(?P<owner>[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?)-(?P<stamp>\d{8}T\d{4})Z")
+_NAME = re.compile(r"elastic-iac-(?P<owner>[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?)-(?:\d{8}T\d{4}Z|\d{8}t\d{4}z)")
 
 
 @dataclass(frozen=True)
 class ScheduledAction:
-    """One scheduled action of a group.
+    """One scheduled action of an Auto Scaling group, or one scaling schedule of an autoscaler.
 
     Attributes:
         name: Unique within the group.
-        start: Next time it runs (UTC); None where AWS gives none.
-        recurrence: Five-field cron in `time_zone`, or None for an action that runs once.
-        time_zone: IANA zone of the recurrence; UTC where AWS gives none.
-        end: A recurrence ends here (UTC).
+        start: Next time it runs (UTC); None where the cloud gives none.
+        recurrence: Cron in `time_zone`, or None for an action that runs once; on Google Cloud None for a window of our making alone.
+        time_zone: IANA zone of the recurrence; UTC where the cloud gives none.
+        end: A recurrence, or a window, ends here (UTC).
         min_size: New MinSize, or None where it is left as it is; likewise the others.
     """
 
@@ -35,12 +35,12 @@ class ScheduledAction:
 
 @dataclass(frozen=True)
 class GroupState:
-    """An Auto Scaling group as far as scheduling goes.
+    """A group as far as scheduling goes.
 
     Attributes:
-        min_size: The live MinSize.
-        max_size: The live MaxSize.
-        desired_capacity: The live desired capacity.
+        min_size: The live MinSize; on Google Cloud the autoscaler's minimum, which only people change.
+        max_size: The live maximum.
+        desired_capacity: The live desired capacity; what the autoscaler recommends.
         actions: Every scheduled action, ours and other people's.
     """
 
@@ -55,18 +55,24 @@ def slot_name(owner: str, start: datetime) -> str:
     return f"elastic-iac-{owner}-{start.astimezone(UTC):%Y%m%dT%H%M}Z"
 
 
+def window_name(owner: str, start: datetime) -> str:
+    """The same for a window on Google Cloud, whose names are lower-case."""
+    return slot_name(owner, start).lower()
+
+
 def owner_of(action: ScheduledAction) -> str | None:
     """Whose action it is: a stack's id, or None for everything that is not exactly of our making.
 
-    Exact prefix, a stack id, a stamp that is the action's own start, MinSize alone and no recurrence. An action of ours that a person has moved
-    or widened is that person's.
+    Exact prefix, a stack id, a stamp that is the action's own start, a minimum alone and no recurrence. An action of ours that a person has moved
+    or widened is that person's. What ends by itself is a window, and has a window's name.
     """
     match = _NAME.fullmatch(action.name)
     if match is None or action.start is None or action.recurrence or action.min_size is None:
         return None
-    if action.max_size is not None or action.desired_capacity is not None or action.end is not None:
+    if action.max_size is not None or action.desired_capacity is not None:
         return None
-    return match["owner"] if slot_name(match["owner"], action.start) == action.name else None
+    name = slot_name if action.end is None else window_name
+    return match["owner"] if name(match["owner"], action.start) == action.name else None
 
 
 def split_actions(

@@ -15,7 +15,7 @@ from forecasting.schedule.aws_limits import MAX_ACTIONS, ORDER_GAP, RESERVED_ACT
 from forecasting.schedule.base import Schedule, Slot
 from forecasting.schedule.grid import GRIDS, Grid, round_up
 from forecasting.schedule.people import PeopleFloor, max_size_events, people_events, value_at
-from forecasting.schedule.slots import PlannedSlots, Request, highest_floor, plan_span
+from forecasting.schedule.slots import PlannedSlots, Request, Restoring, highest_floor, plan_span
 
 _MINUTE = timedelta(minutes=1)
 
@@ -27,6 +27,28 @@ def build_schedule(request: Request) -> Schedule:
         Hold: other people's actions leave no room, or the group's MaxSize is below the fleet's floor.
     """
     return _Builder(request).build()
+
+
+def restore_schedule(wanted: Restoring) -> Schedule:
+    """An earlier schedule from `START_AHEAD` on. People come first as ever: no slot is restored below what they want now."""
+    owned, foreign = split_actions(wanted.group.actions, wanted.owners)
+    end = wanted.previous[-1][0] if wanted.previous else wanted.now
+    people = PeopleFloor(wanted.people_floor, people_events(foreign, wanted.now, end + timedelta(hours=1)))
+    first = round_up(wanted.now + START_AHEAD, 1)
+    starts = clear_starts(
+        {first, *(start for start, _ in wanted.previous if start > first)}, foreign, people.events, first
+    )
+    return Schedule(
+        tuple(
+            Slot(
+                start,
+                wanted.floor(start, end, people.at(start)),
+                owned[start].name if start in owned else slot_name(wanted.owner, start),
+            )
+            for start, end in zip(starts, [*starts[1:], None], strict=True)
+            if people.at(start) <= wanted.upper
+        )
+    )
 
 
 class _Builder:
@@ -43,7 +65,8 @@ class _Builder:
         upper, self.notes = highest_floor(request, min([request.group.max_size, *max_sizes]), "MaxSize")
         ahead = [(start, action.min_size or 0) for start, action in self.owned.items() if start > request.now]
         standing = tuple(sorted([*ahead, *people.events]))
-        self.slots = PlannedSlots(request, self.owned, standing, people, upper)
+        floors = {start: action.min_size or 0 for start, action in self.owned.items()}
+        self.slots = PlannedSlots(request, floors, standing, people, upper)
 
     def build(self) -> Schedule:
         times, complete = self._choose_times()

@@ -8,11 +8,19 @@ from datetime import datetime
 
 @dataclass(frozen=True, order=True)
 class Slot:
-    """From `start` (UTC, whole minute) on, at least `floor` instances, until the next slot. `name` is derived from owner and start."""
+    """From `start` (UTC, whole minute) on, at least `floor` instances.
+
+    Attributes:
+        start: When it begins.
+        floor: Instances at least.
+        name: Derived from owner and start.
+        end: When it ends by itself (Google Cloud's windows); None: it holds until the next slot.
+    """
 
     start: datetime
     floor: int
     name: str
+    end: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -20,7 +28,7 @@ class Schedule:
     """What is to stand in the cloud.
 
     Attributes:
-        slots: Ascending by start, starts unique; the last one restores the baseline.
+        slots: Ascending by start, starts unique; the last one restores the baseline, or ends by itself.
         notes: What a person should know (coarsened, pinned, merged with foreign actions).
         complete: False where the limit on actions forced an intermediate schedule: applying it makes room, and a second round finishes.
     """

@@ -16,7 +16,7 @@ import pandas as pd
 from forecasting.errors import Hold
 from forecasting.planning.base import Plan
 from forecasting.planning.limits import limit_changes
-from forecasting.schedule.actions import GroupState, ScheduledAction
+from forecasting.schedule.actions import GroupState
 from forecasting.schedule.grid import round_up
 from forecasting.schedule.people import PeopleFloor, Timeline, value_at
 
@@ -60,12 +60,43 @@ class Request:
         return frozenset({self.owner, *self.former_owners})
 
 
+@dataclass(frozen=True)
+class Restoring:
+    """What an earlier schedule is restored from.
+
+    Attributes:
+        previous: Our floors as they stood, as a step function.
+        before: What was in force before them.
+        now: Aware datetime.
+        owner: Id of the stack that owns the actions.
+        owners: All ids whose actions are ours.
+        lower: The fleet's floor.
+        upper: The highest floor that may be written.
+        group: The group as it stands.
+        people_floor: The people's floor now; see `Request`.
+    """
+
+    previous: Timeline
+    before: int
+    now: datetime
+    owner: str
+    owners: frozenset[str]
+    lower: int
+    upper: int
+    group: GroupState
+    people_floor: int
+
+    def floor(self, start: datetime, end: datetime | None, people: int = 0) -> int:
+        """What a slot of this span restores."""
+        return min(max(highest(self.previous, start, end, self.before), people, self.lower), self.upper)
+
+
 class PlannedSlots:
     """A plan, cut into slots of any span.
 
     Args:
         request: The request.
-        owned: Our slots that stand, by start.
+        owned: Floors of our slots that stand, by start.
         standing: The floor that stands (ours and people's), as a step function from the live one on.
         people: What people want; nothing goes below it.
         upper: The highest floor that may be written.
@@ -74,7 +105,7 @@ class PlannedSlots:
     def __init__(
         self,
         request: Request,
-        owned: Mapping[datetime, ScheduledAction],
+        owned: Mapping[datetime, int],
         standing: Timeline,
         people: PeopleFloor,
         upper: int,
@@ -129,12 +160,12 @@ class PlannedSlots:
     def _settle(self, start: datetime, value: int) -> int:
         """Hysteresis, always on the high side: raising is urgent, lowering a far slot is not, since it will be planned again before it comes."""
         standing = self.owned.get(start)
-        if standing is None or standing.min_size is None or start == self.end:
+        if standing is None or start == self.end:
             return value
         far = start - self.request.now > NEAR
-        if value <= standing.min_size <= value + _tolerance(value, far=far):
-            return standing.min_size
-        return value + math.ceil(value * RAISE_MARGIN) if far and standing.min_size < value else value
+        if value <= standing <= value + _tolerance(value, far=far):
+            return standing
+        return value + math.ceil(value * RAISE_MARGIN) if far and standing < value else value
 
 
 def plan_span(plan: Plan) -> tuple[list[datetime], timedelta, datetime]:

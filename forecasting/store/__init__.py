@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from forecasting.settings import GcsStore as GcsSettings
 from forecasting.settings import LocalStore as LocalSettings
 from forecasting.settings import StoreSettings
 from forecasting.store.base import Item, Store
@@ -29,6 +30,10 @@ def open_store(settings: StoreSettings, session: boto3.Session | None = None) ->
         from forecasting.store.local import LocalStore  # noqa: PLC0415 - one store is imported, not both
 
         return LocalStore(Path(settings.path))
+    if isinstance(settings, GcsSettings):
+        from forecasting.store.gcs import GcsStore  # noqa: PLC0415 - as above
+
+        return GcsStore.open(settings)
     from forecasting.store.s3 import S3Store  # noqa: PLC0415 - boto3 takes a third of a second
 
     return S3Store.open(settings, session)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -12,12 +11,14 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_random_exponential
 
-from forecasting.errors import Hold, TargetNotFoundError
+from forecasting.errors import Hold, SettingsError, TargetNotFoundError
 from forecasting.schedule.actions import GroupState, ScheduledAction
-from forecasting.schedule.aws_limits import PAGE_SIZE
+from forecasting.schedule.aws_limits import MIN_AHEAD_AT_CALL, PAGE_SIZE
 from forecasting.schedule.base import Slot
 from forecasting.settings import AwsTarget, Fleet
 from forecasting.targets.aws_errors import code_of, is_transient, translate
+from forecasting.targets.aws_rules import AwsRules
+from forecasting.targets.base import CallBudget, Diff, Rules
 
 _T = TypeVar("_T")
 
@@ -36,14 +37,6 @@ _NEEDED_PROCESSES = frozenset({"AlarmNotification", "Launch", "ScheduledActions"
 """Without these a floor does nothing (ScheduledActions, Launch) or is never taken back (AlarmNotification, Terminate)."""
 
 
-@dataclass(frozen=True)
-class CallBudget:
-    """How long and how often a call is tried; the waits between the rounds are jittered."""
-
-    seconds: float = 60.0
-    longest_wait_seconds: float = 8.0
-
-
 class AutoScalingTarget:
     """One group. Calls are made one at a time: AWS refuses concurrent puts to a group.
 
@@ -53,10 +46,14 @@ class AutoScalingTarget:
         budget: How long a call is tried.
     """
 
+    rules: Rules = AwsRules()
+
     def __init__(
         self, fleet: Fleet, session: boto3.session.Session | None = None, budget: CallBudget | None = None
     ) -> None:
-        self._target: AwsTarget = fleet.target
+        if not isinstance(fleet.target, AwsTarget):
+            raise SettingsError("cloud", fleet.cloud, "'aws'")
+        self._target = fleet.target
         self._fleet = fleet
         self._budget = budget or CallBudget()
         self._session: Any = session or boto3.session.Session()
@@ -101,6 +98,34 @@ class AutoScalingTarget:
                 MinSize=slot.floor,
             ),
         )
+
+    def apply(self, diff: Diff, fence: Callable[[], None], clock: Callable[[], datetime]) -> int:
+        """The writes one by one, in the diff's order; see `Target.apply`."""
+        written = 0
+        for change in diff.puts:
+            fence()
+            # Puts go from the latest start to the earliest, so time runs out on the near slots, whose old values then stand.
+            if change.slot.start <= clock() + MIN_AHEAD_AT_CALL:
+                raise Hold(
+                    "too-late",
+                    f"writing took too long: {change.slot.name} is less than two minutes ahead; the next run goes on",
+                )
+            self.put(change.slot)
+            written += 1
+        for slot in diff.deletes:
+            fence()
+            self.delete(slot.name)
+            written += 1
+        return written
+
+    def give_back(self, ours: Sequence[Slot], min_size: int, fence: Callable[[], None]) -> None:
+        """Delete our actions, then set MinSize where it is another."""
+        for slot in ours:
+            fence()
+            self.delete(slot.name)
+        if int(self._describe_group()["MinSize"]) != min_size:
+            fence()
+            self.set_min_size(min_size)
 
     def delete(self, name: str) -> None:
         """Delete one action; one that has just run is gone already."""

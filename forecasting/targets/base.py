@@ -1,46 +1,30 @@
-"""The difference between what stands in the cloud and what should, and who applies it."""
+"""The difference between what stands in a cloud and what should, and who applies it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
-from forecasting.schedule.actions import GroupState, ScheduledAction
-from forecasting.schedule.aws_limits import START_AHEAD
+from forecasting.schedule.actions import GroupState
 from forecasting.schedule.base import Schedule, Slot
+from forecasting.schedule.memory import Memory, Observation
+from forecasting.schedule.people import Timeline
+from forecasting.schedule.slots import Request, Restoring
 
-_CLOCK_SKEW = timedelta(minutes=1)
-"""AWS's clock may be this much ahead of ours."""
 
+@dataclass(frozen=True)
+class CallBudget:
+    """How long and how often a call is tried; the waits between the rounds are jittered."""
 
-class Target(Protocol):
-    """A group in a cloud, as the reconciler sees it.
-
-    Every method may raise `TargetError` (and its children) or `Hold`; a call that failed may be made again: all of them are idempotent.
-    """
-
-    def read(self) -> GroupState:
-        """The group and all its scheduled actions, now."""
-        ...
-
-    def put(self, slot: Slot) -> None:
-        """Create the slot's action, or overwrite the one of its name."""
-        ...
-
-    def delete(self, name: str) -> None:
-        """Delete an action; one that is not there (it has just run) is as good as deleted."""
-        ...
-
-    def set_min_size(self, min_size: int) -> None:
-        """Set the live MinSize (only `release` does)."""
-        ...
+    seconds: float = 60.0
+    longest_wait_seconds: float = 8.0
 
 
 @dataclass(frozen=True)
 class Change:
-    """A slot to write; `before` is the MinSize that stands under its name, or None for a new one."""
+    """A slot to write; `before` is the floor that stands under its name, or None for a new one."""
 
     slot: Slot
     before: int | None
@@ -55,51 +39,110 @@ class Diff:
         deletes: Then these, from the earliest start to the latest.
         kept: Slots that stand as they should.
         imminent: Ours, about to run or running: nobody touches them.
+        at_once: All writes are one call.
     """
 
     puts: tuple[Change, ...]
     deletes: tuple[Slot, ...]
-    kept: tuple[Slot, ...]
-    imminent: tuple[Slot, ...]
+    kept: tuple[Slot, ...] = ()
+    imminent: tuple[Slot, ...] = ()
+    at_once: bool = False
 
     @property
     def writes(self) -> int:
         """Number of mutating calls."""
-        return len(self.puts) + len(self.deletes)
+        changes = len(self.puts) + len(self.deletes)
+        return min(changes, 1) if self.at_once else changes
 
 
-def make_diff(owned: Mapping[datetime, ScheduledAction], schedule: Schedule, now: datetime) -> Diff:
-    """The writes that turn our standing actions into `schedule`.
+class Rules(Protocol):
+    """What a cloud's scheduled scaling makes of a plan, and of what stands. Pure."""
 
-    The order is what keeps every minute's floor the old plan's or the new plan's wherever a crash falls: upserts from the latest start to the
-    earliest, then deletes from the earliest to the latest.
+    def ours(self, group: GroupState, owners: Collection[str]) -> tuple[Slot, ...]:
+        """Our slots as they stand, ascending."""
+        ...
+
+    def observe(
+        self, memory: Memory | None, group: GroupState, fleet_floor: int, owners: Collection[str], now: datetime
+    ) -> Observation:
+        """What people want of the group."""
+        ...
+
+    def people_events(self, group: GroupState, owners: Collection[str], now: datetime, end: datetime) -> Timeline:
+        """When people's own schedules will set the minimum, where that outlasts them."""
+        ...
+
+    def floor_in_force(self, group: GroupState, owners: Collection[str], now: datetime) -> int:
+        """The minimum in force."""
+        ...
+
+    def timeline(self, slots: Sequence[Slot]) -> Timeline:
+        """Slots as a step function."""
+        ...
+
+    def build(self, request: Request) -> Schedule:
+        """The slots that should stand."""
+        ...
+
+    def restore(self, wanted: Restoring) -> Schedule:
+        """The slots that bring an earlier schedule back."""
+        ...
+
+    def diff(self, group: GroupState, schedule: Schedule, owners: Collection[str], now: datetime) -> Diff:
+        """The writes that turn what stands into the schedule."""
+        ...
+
+    def stands(self, group: GroupState, schedule: Schedule, diff: Diff, owners: Collection[str], now: datetime) -> bool:
+        """Whether ours are exactly the schedule, after `diff` was applied."""
+        ...
+
+    def released_min(self, group: GroupState, seen: Observation) -> int:
+        """The live minimum that a release leaves."""
+        ...
+
+
+class Target(Protocol):
+    """A group in a cloud.
+
+    Every method may raise `TargetError` (and its children) or `Hold`; a call that failed may be made again: all of them are idempotent.
     """
-    standing = {start: Slot(start, action.min_size or 0, action.name) for start, action in owned.items()}
-    wanted = {slot.start: slot for slot in schedule.slots}
-    imminent = {
-        start: slot
-        for start, slot in standing.items()
-        if now - START_AHEAD <= start < now + START_AHEAD and start not in wanted
-    }
-    puts = [
-        Change(slot, standing[start].floor if start in standing else None)
-        for start, slot in sorted(wanted.items(), reverse=True)
-        if standing.get(start) != slot
-    ]
-    deletes = [slot for start, slot in sorted(standing.items()) if start not in wanted and start not in imminent]
-    return Diff(
-        puts=tuple(puts),
-        deletes=tuple(deletes),
-        kept=tuple(slot for start, slot in sorted(wanted.items()) if standing.get(start) == slot),
-        imminent=tuple(slot for _, slot in sorted(imminent.items())),
-    )
 
+    @property
+    def rules(self) -> Rules:
+        """Its cloud's."""
+        ...
 
-def same(slots: Sequence[Slot], owned: Mapping[datetime, ScheduledAction], now: datetime) -> bool:
-    """Whether our actions are exactly `slots`: all of those stand that cannot have run yet, and nothing else but what is about to run."""
-    wanted = {(slot.start, slot.floor, slot.name) for slot in slots}
-    standing = {(start, action.min_size, action.name) for start, action in owned.items()}
-    missing, surplus = wanted - standing, standing - wanted
-    return all(start <= now + _CLOCK_SKEW for start, *_ in missing) and all(
-        start < now + START_AHEAD for start, *_ in surplus
-    )
+    @property
+    def subject(self) -> str:
+        """The group, for messages."""
+        ...
+
+    def read(self) -> GroupState:
+        """The group and everything scheduled on it, now.
+
+        Raises:
+            TargetNotFoundError: there is no such group.
+            Hold: it may not be written to: it is being deleted, or has no enabled way to scale in or to act on a schedule.
+        """
+        ...
+
+    def inspect(self) -> GroupState:
+        """The same, whether or not it may be written to."""
+        ...
+
+    def apply(self, diff: Diff, fence: Callable[[], None], clock: Callable[[], datetime]) -> int:
+        """Make the writes; returns the number of mutating calls.
+
+        Args:
+            diff: What to write.
+            fence: Called before every mutating call; raises `Hold` when this run may not write any more.
+            clock: The present time (aware).
+
+        Raises:
+            Hold: fenced off, or a start is too near by now. Every slot then holds its old or its new value.
+        """
+        ...
+
+    def give_back(self, ours: Sequence[Slot], min_size: int, fence: Callable[[], None]) -> None:
+        """Delete our slots, and set the live minimum where it is another (`Rules.released_min`)."""
+        ...

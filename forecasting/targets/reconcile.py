@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from forecasting.errors import Hold
-from forecasting.schedule.actions import GroupState, split_actions
-from forecasting.schedule.aws_limits import MIN_AHEAD_AT_CALL
+from forecasting.schedule.actions import GroupState
 from forecasting.schedule.base import Schedule
-from forecasting.targets.base import Diff, Target, make_diff, same
+from forecasting.targets.base import Target
 
 
 @dataclass(frozen=True)
@@ -52,31 +51,10 @@ def reconcile(
     """
     written = 0
     for _ in range(2):
-        owned, _foreign = split_actions(state.actions, owners)
-        diff = make_diff(owned, schedule, clock())
-        written += _apply(target, diff, fence, clock)
+        diff = target.rules.diff(state, schedule, owners, clock())
         if diff.writes:
+            written += target.apply(diff, fence, clock)
             state = target.read()
-        standing, _foreign = split_actions(state.actions, owners)
-        if same(schedule.slots, standing, clock()):
+        if target.rules.stands(state, schedule, diff, owners, clock()):
             return Outcome(written, state)
-    raise Hold("read-back", "the group's scheduled actions are not what was written: somebody else is writing them")
-
-
-def _apply(target: Target, diff: Diff, fence: Callable[[], None], clock: Callable[[], datetime]) -> int:
-    written = 0
-    for change in diff.puts:
-        fence()
-        # Puts go from the latest start to the earliest, so time runs out on the near slots, whose old values then stand.
-        if change.slot.start <= clock() + MIN_AHEAD_AT_CALL:
-            raise Hold(
-                "too-late",
-                f"writing took too long: {change.slot.name} is less than two minutes ahead; the next run goes on",
-            )
-        target.put(change.slot)
-        written += 1
-    for slot in diff.deletes:
-        fence()
-        target.delete(slot.name)
-        written += 1
-    return written
+    raise Hold("read-back", f"{target.subject}: what is scheduled is not what was written: somebody else is writing")
