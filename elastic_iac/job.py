@@ -141,12 +141,13 @@ def _part(fleets: pulumi.Output[list[Fleet]], start: int) -> pulumi.Output[list[
 
 
 def check_job(settings: Mapping[str, Any]) -> None:
-    """Check a job's literals, all but its fleets, against the job's own contract; outputs are checked by `job_json`.
+    """Check a job's literals, its name among them but not its fleets, against the job's own contract; outputs are checked by `job_json`.
 
     Raises:
         SettingsError: the first wrong literal, by the argument's name.
     """
-    job_json({key: value for key, value in settings.items() if is_literal(value)}, [parse_fleet(_STAND_IN)])
+    literals = {key: value for key, value in settings.items() if is_literal(value)}
+    job_json({"owner": settings["name"], **literals}, [parse_fleet(_STAND_IN)])
 
 
 def job_json(settings: Mapping[str, Any], fleets: Sequence[Fleet]) -> str:

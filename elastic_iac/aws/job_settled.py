@@ -15,12 +15,14 @@ from elastic_iac.validation import (
     TEXT,
     boolean,
     checked,
-    checked_list,
+    is_literal,
+    list_of,
     matching,
     plain_list,
     refuse_unknown,
     text_map,
     whole,
+    without_none,
 )
 from forecasting.errors import SettingsError
 
@@ -30,6 +32,7 @@ NAME = matching(
     "1 to 37 lower-case letters, digits and inner hyphens: with a function's number it becomes part of names in the cloud",
 )
 _OWNER = matching(_SLUG % 38, "1 to 40 lower-case letters, digits and inner hyphens: it is part of the actions' names")
+_DIFFERENT_OWNERS = list_of(_OWNER, at_least=0, expected="different owners")
 _EMAIL = matching(r"[^\s@]+@[^\s@]+\.[^\s@]+", "an address such as 'oncall@example.com'")
 
 
@@ -64,7 +67,9 @@ def settle(name: str, args: AwsForecastJobArgs) -> Settled:
     enabled = checked("enabled", args.get("enabled", True), boolean)
     settings = {
         "owner": checked("owner", args.get("owner", name), _OWNER),
-        "former_owners": pulumi.Output.all(*checked_list("former_owners", args.get("former_owners", []), _OWNER)),
+        "former_owners": checked("former_owners", args.get("former_owners", []), _former_owners).apply(
+            lambda owners: pulumi.Output.all(*owners)
+        ),
         "schedule": schedule.expression,
         "schedule_time_zone": schedule.time_zone,
         "interval_minutes": schedule.interval_minutes,
@@ -90,17 +95,20 @@ def settle(name: str, args: AwsForecastJobArgs) -> Settled:
     )
 
 
+def _former_owners(field: str, value: object) -> list[pulumi.Output[str]]:
+    return _DIFFERENT_OWNERS(field, plain_list(field, value))
+
+
 def _check_settings(name: str, args: AwsForecastJobArgs) -> None:
     """The literals that only the job's own contract can judge: the schedule, its zone, the owners together."""
-    settings: dict[str, object] = {"name": name, "owner": args.get("owner", name)}
-    for field, argument in (
-        ("schedule", "schedule"),
-        ("schedule_time_zone", "time_zone"),
-        ("former_owners", "former_owners"),
-    ):
-        if argument in args:
-            settings[field] = args[argument]
-    check_job(settings)
+    given = {
+        "owner": args.get("owner", name),
+        "schedule": args.get("schedule"),
+        "schedule_time_zone": args.get("time_zone"),
+    }
+    owners = args.get("former_owners", [])
+    known = [owner for owner in owners if is_literal(owner)] if isinstance(owners, list) else []
+    check_job({"name": name, "former_owners": known, **without_none(given)})
 
 
 def _emails(args: AwsForecastJobArgs) -> list[str]:
