@@ -14,7 +14,7 @@ from elastic_iac.gcp import autoscaling_group as component  # isort: skip - afte
 from elastic_iac.gcp.args import GcpAutoscalingGroupArgs  # isort: skip
 
 MINIMAL: GcpAutoscalingGroupArgs = {
-    "network": "default",
+    "network": "projects/shop-prod/global/networks/default",
     "subnetwork": "projects/shop-prod/regions/europe-west1/subnetworks/default",
     "machine_type": "e2-standard-2",
     "image": "projects/images/global/images/web-1",

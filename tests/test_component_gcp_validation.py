@@ -14,7 +14,8 @@ FRONT = {"instance_port": 80}
 LOAD = MINIMAL["forecast"]
 
 WRONG: list[tuple[str, GcpAutoscalingGroupArgs]] = [
-    ("network", changed(MINIMAL, network=" ")),
+    ("network", changed(MINIMAL, network="default")),
+    ("subnetwork", changed(MINIMAL, subnetwork="default")),
     ("subnetwork", changed(MINIMAL, subnetwork=None)),
     ("nettwork", changed(MINIMAL, nettwork="default")),
     ("machine_type", changed(MINIMAL, machine_type="m7i.large")),

@@ -168,9 +168,9 @@ class GcpAutoscalingGroupArgs(TypedDict):
     """Arguments of `GcpAutoscalingGroup`."""
 
     network: pulumi.Input[str]
-    """The VPC network of the subnetwork: a name, or 'projects/.../networks/NAME'."""
+    """The VPC network of the subnetwork, 'projects/PROJECT/global/networks/NAME'."""
     subnetwork: pulumi.Input[str]
-    """The instances' subnetwork, 'projects/.../regions/REGION/subnetworks/NAME', with a Cloud NAT for what they fetch from outside."""
+    """The instances' subnetwork, 'projects/PROJECT/regions/REGION/subnetworks/NAME', with a Cloud NAT for what they fetch from outside."""
     machine_type: pulumi.Input[str]
     """For example 'e2-standard-4'."""
     min_size: pulumi.Input[float]

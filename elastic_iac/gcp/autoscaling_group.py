@@ -17,7 +17,6 @@ from elastic_iac.gcp import load_balancer as load_balancers
 from elastic_iac.gcp.args import GcpAutoscalingGroupArgs, GcpForecast
 from elastic_iac.gcp.fleet import check_fleet, fleet_settings
 from elastic_iac.validation import (
-    TEXT,
     checked,
     matching,
     number,
@@ -32,6 +31,14 @@ __all__ = ["GcpAutoscalingGroup", "GcpAutoscalingGroupArgs"]
 NAME = matching(
     r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?",
     "1 to 40 lower-case letters, digits and inner hyphens, a letter first: it becomes part of names in the cloud",
+)
+_HOST = r"(https://www\.googleapis\.com/compute/v1/)?"
+_NETWORK = matching(
+    _HOST + r"projects/[^/\s]+/global/networks/[a-z0-9-]+", "a network, 'projects/PROJECT/global/networks/NAME'"
+)
+_SUBNETWORK = matching(
+    _HOST + r"projects/[^/\s]+/regions/[a-z0-9-]+/subnetworks/[a-z0-9-]+",
+    "a subnetwork, 'projects/PROJECT/regions/REGION/subnetworks/NAME'",
 )
 _ROLE = matching(r"(roles|(projects|organizations)/[^/\s]+/roles)/[\w.]+", "a role, 'roles/...'")
 
@@ -63,8 +70,8 @@ def _settle(name: str, args: GcpAutoscalingGroupArgs) -> _Settled:
     refuse_unknown("forecast", forecast, GcpForecast)
     unique_id = identity.unique_id(name)
     settled = _Settled(
-        network=checked("network", args["network"], TEXT),
-        subnetwork=checked("subnetwork", args["subnetwork"], TEXT),
+        network=checked("network", args["network"], _NETWORK),
+        subnetwork=checked("subnetwork", args["subnetwork"], _SUBNETWORK),
         image=images.settle_image(args),
         launch=templates.settle_launch(args),
         load_balancer=None if balancer is None else load_balancers.settle_load_balancer(balancer),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from forecasting.errors import ElasticIacError, UsageError
+
+if TYPE_CHECKING:
+    from elastic_iac.local.engine.google import GoogleCloud
 
 Inputs = Mapping[str, Any]
 """A resource's properties under Pulumi's own (camelCase) names; whole numbers are ints."""
@@ -77,7 +80,8 @@ class Handler:
 
 @dataclass(frozen=True)
 class Cloud:
-    """The emulated cloud: SDK clients by service (`client("ec2")`) and its region."""
+    """The emulated clouds: SDK clients by service (`client("ec2")`) and the region of AWS; and Google Cloud, where there is one."""
 
     client: Callable[[str], Any]
     region: str
+    google: GoogleCloud | None = None

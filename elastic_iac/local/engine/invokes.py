@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from elastic_iac.local.engine import gcp
 from elastic_iac.local.engine.deployment import Cloud, EngineError, Inputs
 from elastic_iac.local.engine.shapes import given
 
@@ -49,6 +50,7 @@ def _subnets(cloud: Cloud, args: Inputs) -> Inputs:
 
 
 INVOKES: dict[str, Callable[[Cloud, Inputs], Inputs]] = {
+    **gcp.INVOKES,
     "aws:index/getRegion:getRegion": _region,
     "aws:index/getPartition:getPartition": _partition,
     "aws:index/getCallerIdentity:getCallerIdentity": _caller_identity,
