@@ -12,26 +12,30 @@ from forecasting.models.base import FloatArray
 
 @dataclass(frozen=True)
 class Bands:
-    """Error quantiles by lead, in units of sqrt(forecast x mean level): errors grow with the load, but slower.
+    """Error quantiles by lead, in units of forecast^.7 x level^.3: errors grow with the load, but slower.
 
     Attributes:
         level: Mean level of the history.
         scaled: Errors (actual minus forecast) over their scale, shape (origins, horizon), NaN where the actual value is not known.
+        weights: How much each origin counts, shape (origins,).
         hours: Lead of each column in hours.
     """
 
     level: float
     scaled: FloatArray
+    weights: FloatArray
     hours: FloatArray
     edges: ClassVar[tuple[float, ...]] = (6.0, 24.0)
     widening: ClassVar[float] = 1.1
     fewest_origins: ClassVar[int] = 4
 
     @classmethod
-    def of(cls, actual: FloatArray, forecast: FloatArray, level: float, hours: FloatArray) -> Bands | None:
+    def of(
+        cls, actual: FloatArray, forecast: FloatArray, weights: FloatArray, level: float, hours: FloatArray
+    ) -> Bands | None:
         """The bands after errors at rolling origins (`actual` and `forecast` of shape (origins, horizon)); None where they are too few."""
         scaled = (actual - forecast) / _scale(forecast, level)
-        return cls(level, scaled, hours) if cls._enough(scaled) else None
+        return cls(level, scaled, weights, hours) if cls._enough(scaled) else None
 
     def quantiles(self, forecast: FloatArray, levels: tuple[float, ...]) -> FloatArray:
         """Quantiles of the load around `forecast`, shape (horizon,) -> (horizon, levels), ascending."""
@@ -45,14 +49,23 @@ class Bands:
 
     def _offsets(self, scaled: FloatArray, levels: tuple[float, ...]) -> FloatArray:
         sample = scaled if self._enough(scaled) else self.scaled
-        sample = sample[np.isfinite(sample)]
-        median = float(np.median(sample))
-        return median + (np.quantile(sample, levels) - median) * self.widening
+        known = np.isfinite(sample)
+        weights = np.broadcast_to(self.weights[:, None], sample.shape)[known]
+        median, *found = weighted_quantiles(sample[known], weights, (0.5, *levels))
+        return median + (np.array(found) - median) * self.widening
 
     @classmethod
     def _enough(cls, scaled: FloatArray) -> bool:
         return int(np.isfinite(scaled).any(axis=1).sum()) >= cls.fewest_origins
 
 
+def weighted_quantiles(sample: FloatArray, weights: FloatArray, levels: tuple[float, ...]) -> FloatArray:
+    """Quantiles of a weighted sample; with equal weights they interpolate between the middles of the sample's steps (Hazen's rule)."""
+    order = np.argsort(sample)
+    total = np.cumsum(weights[order])
+    found: FloatArray = np.interp(np.array(levels) * total[-1], total - weights[order] / 2, sample[order])
+    return found
+
+
 def _scale(forecast: FloatArray, level: float) -> FloatArray:
-    return np.sqrt(np.maximum(forecast, 0.01 * level) * level) + 1e-12
+    return np.maximum(forecast, 0.01 * level) ** 0.7 * level**0.3 + 1e-12

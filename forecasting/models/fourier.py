@@ -6,6 +6,7 @@ Normal equations are summed per origin from running totals, so that 56 rolling o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import ClassVar
 
@@ -48,29 +49,55 @@ class FourierFit:
     residuals: FloatArray
 
 
+@dataclass(frozen=True)
+class _Design:
+    """What a regression needs besides the series; two models on one history, and fleets of one shape, share it.
+
+    Attributes:
+        terms: For the history and the horizon, shape (steps + horizon, terms).
+        weighted: The history's terms times the weight of each step, shape (steps, terms).
+        inverses: Of the normal matrix before each origin, shape (origins, terms, terms).
+    """
+
+    terms: FloatArray
+    weighted: FloatArray
+    inverses: FloatArray
+
+
+@lru_cache(maxsize=4)
+def _design(steps: int, origins: tuple[int, ...], horizon: int, steps_per_day: int, half_life_days: float) -> _Design:
+    terms = fourier_terms(steps + horizon, steps_per_day)
+    past = terms[:steps]
+    weights = np.exp2((np.arange(steps) - steps) / (half_life_days * steps_per_day))
+    weighted = past * weights[:, None]
+    fraction = np.tile(cycles_per_day(steps_per_day) % 1, 2)
+    weekly = np.concatenate([[False], fraction > 0])
+    gram = np.zeros((terms.shape[1],) * 2)
+    grams = np.empty((len(origins), *gram.shape))
+    for row, (first, last) in enumerate(pairwise((0, *origins))):
+        gram = gram + weighted[first:last].T @ past[first:last]
+        # gram[0, 0], of the constant, is the total weight of the data.
+        penalty = np.where(weekly, _RIDGE if last >= 14 * steps_per_day else _FIRST_WEEKS_RIDGE, _RIDGE)
+        penalty[0] = 0.0
+        grams[row] = gram + gram[0, 0] * np.diag(penalty)
+    return _Design(terms, weighted, np.asarray(np.linalg.inv(grams), np.float64))
+
+
 def fit_fourier(
     series: FloatArray, origins: IntArray, horizon: int, steps_per_day: int, half_life_days: float
 ) -> FourierFit:
     """Fit the terms before each origin by least squares, the weight of a step halving every `half_life_days`."""
     steps = len(series)
-    terms = fourier_terms(steps + horizon, steps_per_day)
-    past = terms[:steps]
-    weights = np.exp2((np.arange(steps) - steps) / (half_life_days * steps_per_day))
-    fraction = np.tile(cycles_per_day(steps_per_day) % 1, 2)
-    weekly = np.concatenate([[False], fraction > 0])
-    edges = np.concatenate([[0], origins])
-    gram, moment = np.zeros((terms.shape[1],) * 2), np.zeros(terms.shape[1])
-    coefficients = np.empty((len(origins), terms.shape[1]))
-    for row, (first, last) in enumerate(pairwise(edges.tolist())):
-        weighted = past[first:last].T * weights[first:last]
-        gram, moment = gram + weighted @ past[first:last], moment + weighted @ series[first:last]
-        # gram[0, 0], of the constant, is the total weight of the data.
-        penalty = np.where(weekly, _RIDGE if last >= 14 * steps_per_day else _FIRST_WEEKS_RIDGE, _RIDGE)
-        penalty[0] = 0.0
-        coefficients[row] = np.linalg.solve(gram + gram[0, 0] * np.diag(penalty), moment)
-    before = np.arange(steps)[None, :] < origins[:, None]
-    residuals = np.where(before, series[None, :] - coefficients @ past.T, 0.0)
-    future = np.einsum("ohk,ok->oh", terms[origins[:, None] + np.arange(horizon)], coefficients)
+    design = _design(steps, tuple(origins.tolist()), horizon, steps_per_day, half_life_days)
+    # Sums of each stretch between origins, then running totals: the series is read once.
+    starts = np.concatenate([[0], origins[:-1]])
+    products = design.weighted[: origins[-1]] * series[: origins[-1], None]
+    moments = np.cumsum(np.add.reduceat(products, starts, axis=0), axis=0)
+    coefficients = (design.inverses @ moments[:, :, None])[:, :, 0]
+    fitted = coefficients @ design.terms.T
+    future = np.take_along_axis(fitted, origins[:, None] + np.arange(horizon), axis=1)
+    residuals = series - fitted[:, :steps]
+    residuals[np.arange(steps) >= origins[:, None]] = 0.0
     return FourierFit(future, residuals)
 
 
@@ -101,15 +128,13 @@ class FourierAutoregression:
         return np.exp(np.clip(path, np.log(offset), highest[:, None])) - offset
 
     def _residual_path(self, residuals: FloatArray, origins: IntArray, horizon: int) -> FloatArray:
-        coefficients = _yule_walker(residuals, self.order)
-        state = np.stack(
-            [residuals[np.arange(len(origins)), origins - lag] for lag in range(1, self.order + 1)], axis=1
-        )
-        path = np.empty((len(origins), horizon))
-        for lead in range(horizon):
-            path[:, lead] = (state * coefficients).sum(axis=1)
-            state = np.hstack([path[:, lead : lead + 1], state[:, :-1]])
-        return path
+        coefficients = _yule_walker(residuals, self.order).T[::-1]
+        # One row a step, so that each step reads and writes whole rows.
+        path = np.empty((self.order + horizon, len(origins)))
+        path[: self.order] = residuals[np.arange(len(origins)), origins - np.arange(self.order, 0, -1)[:, None]]
+        for step in range(horizon):
+            np.einsum("ko,ko->o", coefficients, path[step : step + self.order], out=path[step + self.order])
+        return path[self.order :].T
 
 
 def _yule_walker(residuals: FloatArray, order: int) -> FloatArray:

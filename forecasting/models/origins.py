@@ -13,6 +13,8 @@ from forecasting.models.task import Task
 
 ORIGIN_DAYS = 14
 ORIGIN_HOURS = 6
+HALF_LIFE_DAYS = 14.0
+"""What an origin says fades with its age: a level that moved and a flash crowd are forgotten in weeks, and no model is judged by few origins."""
 
 _NEGLIGIBLE = 1e-9
 """An error below this, relative to loads near 1, is none."""
@@ -27,12 +29,14 @@ class Origins:
         positions: Ascending; the last is the end of the history, from which the forecast itself is made.
         actual: What came after each origin but the last, shape (origins - 1, horizon), NaN where nobody knows.
         naive_error: Absolute error of the daily naive forecast, same shape.
+        weights: How much each origin but the last counts, shape (origins - 1,), halving every `HALF_LIFE_DAYS`.
     """
 
     load: FloatArray
     positions: IntArray
     actual: FloatArray
     naive_error: FloatArray
+    weights: FloatArray
 
     @classmethod
     def of(cls, task: Task) -> Origins:
@@ -46,7 +50,8 @@ class Origins:
         ahead = positions[:-1, None] + np.arange(horizon)
         actual = np.where(ahead < steps, lifted[np.minimum(ahead, steps - 1)], np.nan)
         naive = SeasonalNaive("", 1).predict(load, positions[:-1], horizon, task.steps_per_day)
-        return cls(load, positions, actual, np.abs(naive - actual))
+        weights = np.exp2((positions[:-1] - steps) / (HALF_LIFE_DAYS * task.steps_per_day))
+        return cls(load, positions, actual, np.abs(naive - actual), weights)
 
     @property
     def judged(self) -> int:
@@ -55,12 +60,16 @@ class Origins:
 
     def error(self, predictions: FloatArray) -> float:
         """Mean absolute error of predictions from all positions, zero where nothing is known."""
-        errors = np.abs(predictions[:-1] - self.actual)
-        known = np.isfinite(errors)
-        return float(errors[known].mean()) if known.any() else 0.0
+        return self._mean(np.abs(predictions[:-1] - self.actual))
 
     def relative_error(self, predictions: FloatArray) -> float:
         """The error over the daily naive forecast's on the same steps: models differ in where they can predict."""
-        known = np.isfinite(predictions[:-1]) & np.isfinite(self.actual)
-        naive = float(self.naive_error[known].mean()) if known.any() else 0.0
-        return (self.error(predictions) + _NEGLIGIBLE) / (naive + _NEGLIGIBLE)
+        errors = np.abs(predictions[:-1] - self.actual)
+        naive = self._mean(np.where(np.isfinite(errors), self.naive_error, np.nan))
+        return (self._mean(errors) + _NEGLIGIBLE) / (naive + _NEGLIGIBLE)
+
+    def _mean(self, errors: FloatArray) -> float:
+        """Mean of what is known, by the weights of the origins; zero where nothing is."""
+        known = np.isfinite(errors)
+        total = float(self.weights @ known.sum(axis=1))
+        return float(self.weights @ np.where(known, errors, 0.0).sum(axis=1)) / total if total else 0.0

@@ -72,8 +72,8 @@ class MedianDay:
     name: str = "median-day"
 
     def minimum_steps(self, steps_per_day: int) -> int:
-        """Two days: the median of one is the seasonal naive forecast."""
-        return 2 * steps_per_day
+        """One day: its median is the seasonal naive forecast."""
+        return steps_per_day
 
     def predict(self, load: FloatArray, origins: IntArray, horizon: int, steps_per_day: int) -> FloatArray:
         """See `PointModel.predict`."""
@@ -83,7 +83,7 @@ class MedianDay:
         median = np.full((len(origins), steps_per_day), np.nan)
         for count in np.unique(known.sum(axis=1)):
             rows = known.sum(axis=1) == count
-            if count >= 2:
+            if count:
                 median[rows] = np.median(days[rows, :count], axis=1)
         day, week = (trailing_mean(load, origins, count * steps_per_day) for count in (1, 7))
         level = np.sqrt((day + _TINY) / (week + _TINY))
@@ -103,3 +103,25 @@ class WeekMean:
     def predict(self, load: FloatArray, origins: IntArray, horizon: int, steps_per_day: int) -> FloatArray:
         """See `PointModel.predict`."""
         return np.repeat(trailing_mean(load, origins, 7 * steps_per_day)[:, None], horizon, axis=1)
+
+
+@dataclass(frozen=True)
+class DayMean:
+    """The mean of the last seven days, weights halving a day, at every step: follows a level that moved, whatever repeats."""
+
+    name: str = "day-mean"
+    days: ClassVar[int] = 7
+    half_life_days: ClassVar[float] = 1.0
+
+    def minimum_steps(self, steps_per_day: int) -> int:
+        """One day."""
+        return steps_per_day
+
+    def predict(self, load: FloatArray, origins: IntArray, horizon: int, steps_per_day: int) -> FloatArray:
+        """See `PointModel.predict`."""
+        ages = np.arange(1, self.days * steps_per_day + 1)
+        weights = np.exp2(-ages / (self.half_life_days * steps_per_day))
+        past = values_at(load, origins[:, None] - ages)
+        known = np.isfinite(past)
+        level = (np.where(known, past, 0.0) @ weights) / (known @ weights)
+        return np.repeat(level[:, None], horizon, axis=1)
