@@ -15,6 +15,7 @@ from pulumi.runtime.proto import provider_pb2
 
 import elastic_iac
 from forecasting.settings import Fleet
+from tests import job_args
 from tests.group_args import MAXIMAL, MINIMAL, later
 from tests.recording import as_json, golden, record
 from tests.wire import PluginHost, output, plugin_host, wire
@@ -144,3 +145,47 @@ class TestOverTheWire:
             host.construct("web", {**wire(MINIMAL), "forecast": forecast})
         metadata = dict(cast("Any", raised.value).trailing_metadata())
         assert b"forecast.loadPerInstance" in metadata["grpc-status-details-bin"]
+
+
+JOB = "elastic-iac:index:AwsForecastJob"
+
+
+def children_of_job(registrations: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without the component itself; and without dependencies, which outputs of other resources add to."""
+    return [{**item, "depends_on": []} for item in registrations if item["name"] != "job"]
+
+
+class TestForecastJob:
+    """The job takes the outputs of groups, each by itself or all as one, whatever the caller's language makes of them."""
+
+    EXPECTED = "forecast_job_maximal.json"
+
+    @pytest.mark.parametrize("fleets", ["literals", "outputs", "one output"])
+    def test_construct(self, fleets: str) -> None:
+        def program() -> None:
+            inputs: dict[str, Any] = wire(job_args.MAXIMAL)
+            if fleets != "literals":
+                given = inputs["fleets"]
+                inputs["fleets"] = later(given) if fleets == "one output" else [later(text) for text in given]
+            ComponentProvider(components(), "elastic-iac").construct("job", JOB, inputs)
+
+        registered = as_json(record(program)[0].registrations)
+        assert children_of_job(registered) == children_of_job(golden(self.EXPECTED, None)["registrations"])
+
+    @pytest.mark.parametrize("fleets", ["literals", "outputs", "one output"])
+    def test_over_the_wire(self, host: PluginHost, fleets: str) -> None:
+        inputs: dict[str, Any] = wire(job_args.MAXIMAL)
+        if fleets != "literals":
+            given = inputs["fleets"]
+            inputs["fleets"] = output(given) if fleets == "one output" else [output(text) for text in given]
+        recorder, state = host.construct("job", inputs, "AwsForecastJob")
+        expected = golden(self.EXPECTED, None)
+        assert children_of_job(as_json(recorder.registrations)) == children_of_job(expected["registrations"])
+        assert state["settingsUrls"] == expected["outputs"]["settings_urls"]
+        assert state["bucketName"] == expected["outputs"]["bucket_name"]
+
+    def test_one_output_of_unknown_length_is_refused_by_name(self, host: PluginHost) -> None:
+        inputs = wire(job_args.MINIMAL)
+        with pytest.raises(grpc.RpcError, match="fleet_count: got None"):
+            host.construct("job", {**inputs, "fleets": output(inputs["fleets"])}, "AwsForecastJob")
+        assert host.monitor.recorder.registrations == []
