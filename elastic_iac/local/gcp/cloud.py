@@ -22,10 +22,13 @@ from elastic_iac.local.clock import Clock
 from elastic_iac.local.gcp import faults, wire
 from elastic_iac.local.gcp.autoscalers import Autoscaler, Signal
 from elastic_iac.local.gcp.compute import Compute
+from elastic_iac.local.gcp.delivery import RUN_PREFIX, Deliveries
 from elastic_iac.local.gcp.groups import Group
+from elastic_iac.local.gcp.identity import CERTS_PATH, Identity
 from elastic_iac.local.gcp.monitoring import Monitoring
 from elastic_iac.local.gcp.paths import PREFIX, place
 from elastic_iac.local.gcp.rpc import RpcServer
+from elastic_iac.local.gcp.services import Services
 from elastic_iac.local.gcp.storage import PREFIXES, Storage
 from elastic_iac.local.gcp.wire import GcpError, Request
 from elastic_iac.local.proxy import Server
@@ -70,6 +73,9 @@ class LocalGcp:
         compute: Compute Engine's state and settings: boot time, operations' polls and delay.
         monitoring: Cloud Monitoring's state; `publish` puts a whole history there.
         storage: Cloud Storage's state.
+        services: IAM, Cloud Functions, Cloud Scheduler, Pub/Sub, alert policies and dashboards, as declared.
+        deliveries: The calls that Cloud Scheduler and Pub/Sub have made, and where functions run.
+        identity: Signs the tokens of those calls.
         faults: The faults in force.
         calls: Every call since the last reset.
     """
@@ -82,10 +88,16 @@ class LocalGcp:
         self.compute = Compute(clock)
         self.monitoring = Monitoring(clock)
         self.storage = Storage(clock)
+        self.services = Services(clock, self.storage)
+        self.identity = Identity()
+        self.deliveries = Deliveries(clock, self.services, self.storage, self.identity)
         self._granted: dict[str, tuple[str, frozenset[str]]] = {}
         self._lock = threading.Lock()
         self._start = clock.now()
-        self._unbind = clock.bind(self.compute.run_due)
+        self._unbind = (
+            clock.bind(self.compute.run_due),
+            clock.wake(self.deliveries.next_due, self.deliveries.run_due),
+        )
         self._server = Server(self.answer)
         self._rpc = RpcServer(self.monitoring, self._run_rpc)
         self.url = self._server.url
@@ -94,7 +106,8 @@ class LocalGcp:
 
     def close(self) -> None:
         """Stop serving."""
-        self._unbind()
+        for unbind in self._unbind:
+            unbind()
         self._rpc.stop()
         self._server.stop()
 
@@ -113,6 +126,8 @@ class LocalGcp:
         self.compute.reset()
         self.monitoring.reset()
         self.storage.reset()
+        self.services.reset()
+        self.deliveries.reset()
         self.faults.clear()
         self.calls.clear()
         self._granted.clear()
@@ -153,8 +168,10 @@ class LocalGcp:
         self._granted[token] = (principal, frozenset(permissions))
 
     def permissions_used(self) -> set[str]:
-        """The permissions that the calls that took effect have needed."""
-        return {permission for call in self.calls if call.applied for permission in call.asked.permissions}
+        """The permissions that the calls so far have needed, those aside that were refused for want of one."""
+        return {
+            permission for call in self.calls if call.status not in {401, 403} for permission in call.asked.permissions
+        }
 
     # What tests ask and set
 
@@ -227,7 +244,13 @@ class LocalGcp:
             resource = target.name or target.bucket
             asked = Asked("storage", target.action, resource, permissions, target.mutating, request.body)
             return self.run(asked, request.token, lambda _: self.storage.handle(request, target))
-        raise GcpError(404, f"The requested URL {request.path} was not found on this server.")
+        if request.path == CERTS_PATH:
+            return wire.ok(self.identity.certs())
+        if request.path.startswith(RUN_PREFIX):
+            return self.deliveries.front(request)
+        called = self.services.place(request)
+        asked = Asked(called.service, called.action, called.id, called.permissions, called.mutating, request.body)
+        return self.run(asked, request.token, lambda _: wire.ok(self.services.handle(request, called)))
 
     def _run_rpc(
         self,
