@@ -51,13 +51,14 @@ class Cron:
         for start in simulated:
             if start > end:
                 return
+            if start < begin:  # within the slack, perhaps of the year before
+                continue
             if self._local_year(start) not in self._years:
                 later = [year for year in self._years if year > self._local_year(start)]
                 if later:
                     yield from self.starts(max(begin, datetime(min(later), 1, 1, tzinfo=self._zone)), end)
                 return
-            if start >= begin:
-                yield start
+            yield start
 
     def next_after(self, moment: datetime) -> datetime | None:
         """The first start after the moment; None: there is none."""
