@@ -5,14 +5,15 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
-from elastic_iac import AwsAutoscalingGroup
+from elastic_iac import AwsAutoscalingGroup, AwsForecastJob
 from stacks.settings import Stack, read_stack
 
 
 def declare() -> None:
     """Declare the stack that is being deployed.
 
-    Exports `fleets` (a list of the JSON that a forecast job reads), and by the group's name `groups` and `urls`.
+    Exports `fleets` (a list of the JSON that a forecast job reads), and by the group's name `groups` and `urls`; of a job that is deployed its
+    `jobSettings`, `jobFunctions` and `jobAlarmTopic`.
     """
     settings = read_stack(pulumi.Config(), pulumi.Config("aws"))
     vpc_id, subnet_ids = _network(settings)
@@ -23,9 +24,15 @@ def declare() -> None:
         )
         for group in settings.groups
     }
-    pulumi.export("fleets", [group.fleet for group in groups.values()])
+    fleets = [group.fleet for group in groups.values()]
+    pulumi.export("fleets", fleets)
     pulumi.export("groups", {name: group.group_name for name, group in groups.items()})
     pulumi.export("urls", {name: group.load_balancer_url for name, group in groups.items()})
+    if settings.job is not None:
+        job = AwsForecastJob(f"{pulumi.get_stack()}-job", settings.job.args(fleets=[*fleets], tags=tags))
+        pulumi.export("jobSettings", job.settings_urls)
+        pulumi.export("jobFunctions", job.function_names)
+        pulumi.export("jobAlarmTopic", job.alarm_topic_arn)
 
 
 def _network(settings: Stack) -> tuple[pulumi.Input[str], pulumi.Input[list[pulumi.Input[str]]]]:

@@ -1,6 +1,7 @@
 """What an environment may set, from `Pulumi.yaml` and `stacks/Pulumi.ENVIRONMENT.yaml`.
 
-Field by field a group is `AwsAutoscalingGroupArgs` in camelCase without the network; here the types are checked, in the component the values.
+Field by field a group is `AwsAutoscalingGroupArgs` in camelCase without the network, the job `AwsForecastJobArgs` without its fleets; here the types
+are checked, in the component the values.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from pydantic.alias_generators import to_camel
 
 from elastic_iac.aws.args import AwsAutoscalingGroupArgs
+from elastic_iac.aws.job_args import AwsForecastJobArgs
 from forecasting.errors import SettingsError
 
 
@@ -178,6 +180,35 @@ class Group(_Settings):
         return cast("AwsAutoscalingGroupArgs", {**own, "vpc_id": vpc_id, "subnet_ids": subnet_ids, "tags": tags})
 
 
+class Job(_Settings):
+    """See `AwsForecastJobArgs`; the component is called STACK-job and serves all groups of the stack."""
+
+    schedule: str | None = None
+    interval_minutes: int | None = None
+    time_zone: str | None = None
+    flexible_window_minutes: int | None = None
+    architecture: str | None = None
+    memory_mib: int | None = None
+    timeout_seconds: int | None = None
+    log_retention_days: int | None = None
+    reserved_concurrency: int | None = None
+    package_path: str | None = None
+    owner: str | None = None
+    former_owners: list[str] | None = None
+    dry_run: bool | None = None
+    enabled: bool | None = None
+    alarm_topic_arn: str | None = None
+    alarm_emails: list[str] | None = None
+    store_retention_days: int | None = None
+    kms_key_arn: str | None = None
+    force_destroy: bool | None = None
+
+    def args(self, *, fleets: list[pulumi.Input[str]], tags: dict[str, str]) -> AwsForecastJobArgs:
+        """The component's arguments, for the given fleets."""
+        own = self.model_dump(mode="json", exclude_none=True)
+        return cast("AwsForecastJobArgs", {**own, "fleets": fleets, "tags": tags})
+
+
 class DefaultTags(_Settings):
     """The provider's default tags, `aws:defaultTags`."""
 
@@ -188,6 +219,7 @@ class Stack(_Settings):
     """One environment."""
 
     groups: list[Group] = Field(min_length=1)
+    job: Job | None = None
     vpc_id: str = ""
     subnet_ids: list[str] = Field(default_factory=list)
     default_tags: DefaultTags = Field(default_factory=DefaultTags)
@@ -214,6 +246,7 @@ def read_stack(config: pulumi.Config, provider: pulumi.Config) -> Stack:
     """
     given: dict[str, Any] = {
         "groups": config.get_object("groups"),
+        "job": config.get_object("job") or None,
         "vpcId": config.get("vpcId"),
         "subnetIds": config.get_object("subnetIds"),
         "defaultTags": provider.get_object("defaultTags"),

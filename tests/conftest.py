@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,6 +26,18 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.load_profile("default")
+
+
+@pytest.fixture
+def built_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who declares a job finds the function's zip built, though nothing is in it: no test of a declaration waits for a build."""
+    path = Path(__file__).parent / "golden" / "function.zip"
+    package = SimpleNamespace(path=path, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+
+    def ensure_package(_kind: str, *, arch: str, python: str) -> SimpleNamespace:
+        return package
+
+    monkeypatch.setattr("elastic_iac.package.ensure_package", ensure_package)
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +66,20 @@ def gcp(running_gcp: LocalGcp) -> LocalGcp:
     """The stand-in, empty; its clock stands at the present minute. `gcp.reset(now=...)` sets another time."""
     running_gcp.reset(now=datetime.now(UTC).replace(second=0, microsecond=0))
     return running_gcp
+
+
+@pytest.fixture(scope="session")
+def running_policed() -> Iterator[LocalAws]:
+    """A double that enforces policies and lets run what runs unattended."""
+    with local_aws(policies=True) as double:
+        yield double
+
+
+@pytest.fixture
+def policed(running_policed: LocalAws) -> LocalAws:
+    """That double, empty, its clock at the present minute."""
+    running_policed.reset(now=datetime.now(UTC).replace(second=0, microsecond=0))
+    return running_policed
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,15 @@ from pulumi.runtime.config import set_all_config
 from pydantic.alias_generators import to_camel
 
 from elastic_iac.aws import args as arguments
+from elastic_iac.aws.job_args import AwsForecastJobArgs
 from elastic_iac.local.engine.program import run_program
 from elastic_iac.local.engine.project import read_project
 from forecasting.errors import SettingsError
-from forecasting.settings import Fleet
+from forecasting.settings import Fleet, Job, parse_job
 from stacks import settings
 from tests.recording import Mocks, Recorder
+
+pytestmark = pytest.mark.usefixtures("built_function")
 
 STACKS = ["local", "dev", "staging", "prod"]
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,6 +35,7 @@ GROUP: dict[str, Any] = {
 }
 
 
+@functools.cache
 def deploy(stack: str, **changes: str) -> tuple[Recorder, dict[str, Any]]:
     project, recorder = read_project(stack), Recorder(Mocks())
     outputs = run_program(
@@ -63,6 +68,37 @@ def test_every_environment_is_told_apart_by_its_tags(stack: str) -> None:
         tags = {tag["key"]: tag["value"] for tag in group.inputs["tags"]}
         assert tags["environment"] == stack
         assert all(tag["propagateAtLaunch"] for tag in group.inputs["tags"])
+
+
+def job_settings(stack: str) -> Job:
+    content = deploy(stack)[0].one(":BucketObjectv2", "-job-settings").inputs["content"]
+    return parse_job(json.loads(content))
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_environment_deploys_a_job_for_all_its_groups(stack: str) -> None:
+    recorder, outputs = deploy(stack)
+    job = job_settings(stack)
+    assert job.name == job.owner == f"{stack}-job"
+    assert [fleet.model_dump_json() for fleet in job.fleets] == outputs["fleets"]
+    assert outputs["jobSettings"] == [f"s3://{stack}-job-bucket-id/settings/{stack}-job.json"]
+    assert outputs["jobFunctions"] == [f"{stack}-job-function-0"]
+    assert {item.inputs["tags"]["environment"] for item in recorder.of(":Function")} == {stack}
+
+
+def test_a_job_for_trial_writes_nothing_and_others_do() -> None:
+    assert [stack for stack in STACKS if job_settings(stack).dry_run] == ["dev"]
+
+
+def test_only_records_of_trials_go_with_their_stack() -> None:
+    kept = [stack for stack in STACKS if not deploy(stack)[0].one(":Bucket").inputs.get("forceDestroy")]
+    assert kept == ["staging", "prod"]
+
+
+def test_without_a_job_section_there_is_no_job() -> None:
+    recorder, outputs = deploy("local", **{"elastic-iac:job": "{}"})
+    assert not recorder.of(":AwsForecastJob")
+    assert set(outputs) == {"fleets", "groups", "urls"}
 
 
 def test_no_two_environments_share_a_resource() -> None:
@@ -118,6 +154,8 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
         "groups.0.targetTracking.0.metric",
         {"groups": [{**GROUP, "targetTracking": [{"metric": "ram", "targetValue": 1}]}]},
     ),
+    ("job.scheduled", {"groups": [GROUP], "job": {"scheduled": "rate(1 hour)"}}),
+    ("job.dryRun", {"groups": [GROUP], "job": {"dryRun": "yes"}}),
     ("vpcId and subnetIds", {"groups": [GROUP], "vpcId": "vpc-0a"}),
     ("different names", {"groups": [GROUP, GROUP]}),
 ]
@@ -188,6 +226,11 @@ def test_a_group_has_every_argument_but_the_network() -> None:
     given_by_the_stack = {"vpc_id", "subnet_ids", "tags"}
     declared = set(arguments.AwsAutoscalingGroupArgs.__annotations__) - given_by_the_stack
     assert set(settings.Group.model_fields) - {"name"} == declared
+
+
+def test_a_job_has_every_argument_but_what_the_stack_knows() -> None:
+    given_by_the_stack = {"fleets", "fleet_count", "tags"}
+    assert set(settings.Job.model_fields) == set(AwsForecastJobArgs.__annotations__) - given_by_the_stack
 
 
 def test_the_manifest_declares_what_the_program_reads() -> None:

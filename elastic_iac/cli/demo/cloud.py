@@ -93,7 +93,7 @@ def provision(aws: LocalAws, trace: Trace, engine: Engine, folder: Path) -> Stac
             "stepMinutes": trace.step_minutes,
         },
     }
-    adjust = {key: json.dumps([group])}
+    adjust = {key: json.dumps([group]), "elastic-iac:job": "{}"}  # the demo runs the job itself
     if engine == "pulumi":
         from elastic_iac.local.engine.pulumi_cli import provision_with_cli  # noqa: PLC0415 - only where it is asked for
 
