@@ -7,7 +7,8 @@ Environment:
     STORAGE_EMULATOR_HOST: base URL of Cloud Storage.
 
 An endpoint on loopback is spoken to without encryption and without credentials, so that an emulator needs none and never sees any; every other
-one needs both. Google's libraries are imported where they are needed: this module imports without them.
+one needs both. Clients are kept for the life of the process, one for each endpoint: a warm function reuses them, and any number of threads may.
+Google's libraries are imported where they are needed: this module imports without them.
 """
 
 from __future__ import annotations
@@ -40,13 +41,17 @@ def compute_session() -> tuple[Any, str]:
         SettingsError: the endpoint is none.
     """
     endpoint = _url(_COMPUTE_VARIABLE, os.environ.get(_COMPUTE_VARIABLE) or _COMPUTE)
+    return _session(_is_loopback(endpoint)), endpoint.removesuffix(_COMPUTE_PATH) + _COMPUTE_PATH
+
+
+@functools.cache
+def _session(anonymous: bool) -> Any:
     requests: Any = importlib.import_module("google.auth.transport.requests")
-    session = requests.AuthorizedSession(_credentials(_is_loopback(endpoint)))
-    return session, endpoint.removesuffix(_COMPUTE_PATH) + _COMPUTE_PATH
+    return requests.AuthorizedSession(_credentials(anonymous))
 
 
 def monitoring_client() -> Any:
-    """A client of Cloud Monitoring's metrics; one for each endpoint and process, since its channel serves any number of threads.
+    """A client of Cloud Monitoring's metrics.
 
     Raises:
         CredentialsError, SettingsError: as above.
@@ -76,12 +81,18 @@ def storage_client() -> Any:
     Raises:
         CredentialsError, SettingsError: as above.
     """
-    storage: Any = importlib.import_module("google.cloud.storage")
-    endpoint = os.environ.get(_STORAGE_VARIABLE)
-    loopback = bool(endpoint) and _is_loopback(_url(_STORAGE_VARIABLE, endpoint or ""))
     # The project is only asked for where buckets are made or listed, which the job never does.
-    project = os.environ.get("GOOGLE_CLOUD_PROJECT") or "none"
-    return storage.Client(project=project, credentials=_credentials(loopback))
+    return _storage_client(os.environ.get(_STORAGE_VARIABLE, ""), os.environ.get("GOOGLE_CLOUD_PROJECT") or "none")
+
+
+@functools.cache
+def _storage_client(endpoint: str, project: str) -> Any:
+    storage: Any = importlib.import_module("google.cloud.storage")
+    loopback = bool(endpoint) and _is_loopback(_url(_STORAGE_VARIABLE, endpoint))
+    client = storage.Client(project=project, credentials=_credentials(loopback))
+    # For its traces the client would ask for every bucket's metadata, on a thread of its own and with a permission that the job has not.
+    client._bucket_metadata_cache = None
+    return client
 
 
 def _url(variable: str, value: str) -> str:

@@ -140,6 +140,8 @@ def _retrying(
     where = f"Cloud Monitoring, project {project!r}"
     try:
         return attempts(_read_all, client, _request(project, first, last, period, metric_filter, metric), period)
+    except api.NotFound:  # no sample was ever written under this type: as good as none
+        return _samples([])
     except (api.PermissionDenied, api.Unauthenticated) as error:
         text = f"{where}: {type(error).__name__}; the job needs monitoring.timeSeries.list there"
         raise CredentialsError(text) from None
