@@ -28,12 +28,17 @@ TARGET = GcpTarget(project=PROJECT, location=REGION, autoscaler="web", group="we
 CUSTOM = "custom.googleapis.com/shop/load"
 
 
+def no_wait(_state: object) -> float:
+    """Waits for nothing."""
+    return 0.0
+
+
 @pytest.fixture
 def cloud(gcp: LocalGcp, monkeypatch: pytest.MonkeyPatch) -> LocalGcp:
     gcp.reset(now=NOW)
     for name, value in gcp.environment().items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("forecasting.sources.monitoring._WAIT", lambda _state: 0)
+    monkeypatch.setattr("forecasting.sources.monitoring._WAIT", no_wait)
     return gcp
 
 
@@ -93,7 +98,7 @@ def test_load_balancer_requests_and_refusals(cloud: LocalGcp) -> None:
     cloud.monitoring.publish(PROJECT, requests["type"], points, metric_labels={"response_code": "200"}, **common)
     refused_at = [(NOW.replace(minute=0) - 7 * MINUTE, 5.0)]
     cloud.monitoring.publish(PROJECT, requests["type"], refused_at, metric_labels={"response_code": "503"}, **common)
-    other = {**common, "resource_labels": {"backend_target_name": "other"}}
+    other: dict[str, Any] = {**common, "resource_labels": {"backend_target_name": "other"}}
     cloud.monitoring.publish(PROJECT, requests["type"], minutes([9999.0] * 120), **other)
 
     reading = read(source(requests, refused=dict(load_balancer_refusals("web-backend"))))
