@@ -9,7 +9,6 @@ Events: `{"source": "schedule", "scheduled_time": ...}` from EventBridge Schedul
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
@@ -18,13 +17,11 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 
 from forecasting.aws_session import sharing_clients
-from forecasting.errors import ElasticIacError, SettingsError
-from forecasting.invocation import RESERVE_SECONDS, FleetLine, Summary, invoke, load_settings
+from forecasting.errors import ElasticIacError
+from forecasting.invocation import RESERVE_SECONDS, FleetLine, Summary, environment_settings, invoke
 from forecasting.invocation.metrics import Metric, fleet_metrics, job_metrics
 from forecasting.run import utc_now
 from forecasting.settings import Job
-
-SETTINGS_VARIABLE = "ELASTIC_IAC_SETTINGS"
 
 logger = Logger()
 # What the job's modules log goes the same way: structured, with the run's id.
@@ -62,7 +59,7 @@ def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     run_id = run_id_of(event, context.aws_request_id)
     logger.append_keys(run_id=run_id)
     try:
-        job = load_settings(_settings_url(), _session)
+        job = environment_settings(_session)
         logger.append_keys(job=job.name)
         summary = invoke(
             job,
@@ -95,13 +92,6 @@ def run_id_of(event: Mapping[str, Any], request_id: str) -> str:
         if version := changed.get("versionId") or changed.get("eTag"):
             return f"settings-{version}"
     return request_id
-
-
-def _settings_url() -> str:
-    url = os.environ.get(SETTINGS_VARIABLE, "")
-    if not url:
-        raise SettingsError(SETTINGS_VARIABLE, url, "where the job's settings are: s3://BUCKET/KEY.json")
-    return url
 
 
 def _report(job: Job, line: FleetLine) -> None:

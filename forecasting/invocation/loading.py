@@ -6,6 +6,7 @@ not act on settings that nobody can see. What stays is the plan that stands.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,22 @@ from forecasting.store import open_store
 if TYPE_CHECKING:
     import boto3.session
 
+SETTINGS_VARIABLE = "ELASTIC_IAC_SETTINGS"
+"""Environment variable that tells a function where its settings are."""
+
 _EXPECTED = "s3://BUCKET/KEY.json, gs://BUCKET/KEY.json or a .yaml, .yml or .json file"
+
+
+def environment_settings(session: boto3.session.Session | None = None) -> Job:
+    """The settings that `ELASTIC_IAC_SETTINGS` names.
+
+    Raises:
+        SettingsError: the variable is not set; else as `load_settings`.
+    """
+    url = os.environ.get(SETTINGS_VARIABLE, "")
+    if not url:
+        raise SettingsError(SETTINGS_VARIABLE, url, _EXPECTED)
+    return load_settings(url, session)
 
 
 def load_settings(url: str | Path, session: boto3.session.Session | None = None) -> Job:
