@@ -50,7 +50,7 @@ def deployed(gcp: LocalGcp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def settle(gcp: LocalGcp, *fleets: dict[str, Any], **changes: Any) -> None:
     """Put the job's settings where the function reads them."""
-    quick = {"model": "seasonal-naive-day", "horizon_hours": 6}
+    quick: dict[str, Any] = {"model": "seasonal-naive-day", "horizon_hours": 6}
     job = {
         "name": "job",
         "owner": OWNER,
