@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import re
 import subprocess
@@ -18,9 +19,7 @@ from elastic_iac.package.base import NEWEST_GLIBC, PackageError, Target
 from elastic_iac.package.lock import Requirement
 
 _UNREACHABLE = re.compile(
-    r"Connection(?:Error|Pool)|Max retries|Connect(?:ion)?Timeout|ReadTimeout|connection broken|timed out|ProxyError|SSLError"
-    r"|Name or service|\b(?:401|403|407|5\d\d) (?:Client|Server) Error",
-    re.IGNORECASE,
+    r"Could not fetch URL \S+: (?!404)|Max retries exceeded|connection broken|timed out", re.IGNORECASE
 )
 _ABSENT = re.compile(r"No matching distribution found for (\S+)")
 _ADDRESS = re.compile(r"\w+://\S+")
@@ -93,33 +92,43 @@ def _download(wanted: Sequence[Requirement], target: Target, folder: Path) -> No
             "--disable-pip-version-check",
             "--no-input",
         ]
-        command = [*_pip(scratch), "download", *options, *platforms, *python, "--dest", str(scratch), "-r", str(lock)]
+        log = scratch / "pip.log"  # a registry that it cannot reach is told only there
+        command = [
+            *_pip(scratch),
+            "download",
+            *options,
+            *platforms,
+            *python,
+            "--log",
+            str(log),
+            "--dest",
+            str(scratch),
+            "-r",
+            str(lock),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own arguments
         if done.returncode:
-            raise PackageError(_told(done.stderr, target))
+            raise PackageError(_told(done.stderr, log.read_text(encoding="utf-8", errors="replace"), target))
         for wheel in scratch.glob("*.whl"):
             wheel.replace(folder / wheel.name)
 
 
 def _pip(scratch: Path) -> list[str]:
     """This Python's pip; where it has none (environments that uv makes), the one that comes with every Python."""
-    if _works([sys.executable, "-m", "pip", "--version"]):
+    if importlib.util.find_spec("pip"):
         return [sys.executable, "-m", "pip"]
     home = scratch / "pip"
-    if not _works([sys.executable, "-m", "venv", str(home)]):
+    made = subprocess.run([sys.executable, "-m", "venv", str(home)], capture_output=True, check=False)  # noqa: S603 - our own arguments
+    if made.returncode:
         raise PackageError(
             f"pip: {sys.executable} has none and cannot make an environment that has; install pip for it"
         )
     return [str(home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")), "-m", "pip"]
 
 
-def _works(command: list[str]) -> bool:
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603 - our own arguments
-
-
-def _told(errors: str, target: Target) -> str:
+def _told(errors: str, log: str, target: Target) -> str:
     """What went wrong and what would help, from what pip printed. No address is repeated: it may hold a password."""
-    if _UNREACHABLE.search(errors):
+    if _UNREACHABLE.search(log):
         return "the package registry could not be reached; check the network and what pip is set up for (python -m pip config list)"
     absent = _ABSENT.search(errors)
     if absent:
