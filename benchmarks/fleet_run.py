@@ -64,11 +64,11 @@ def _measure(run: Callable[[], None]) -> dict[str, float]:
         "imports": started,
         "first": first - started,
         "next": time.process_time() - first,
-        "peak_mb": _peak_mb(),
+        "peak_mb": peak_mb(),
     }
 
 
-def _peak_mb() -> float:
+def peak_mb() -> float:
     if sys.platform == "win32":
         return float("nan")
     import resource
