@@ -6,13 +6,15 @@ if TYPE_CHECKING:
     from elastic_iac.aws.autoscaling_group import AwsAutoscalingGroup
     from elastic_iac.aws.forecast_job import AwsForecastJob
     from elastic_iac.gcp.autoscaling_group import GcpAutoscalingGroup
+    from elastic_iac.gcp.forecast_job import GcpForecastJob
 
-__all__ = ["AwsAutoscalingGroup", "AwsForecastJob", "GcpAutoscalingGroup"]
+__all__ = ["AwsAutoscalingGroup", "AwsForecastJob", "GcpAutoscalingGroup", "GcpForecastJob"]
 
 _MODULES = {
     "AwsAutoscalingGroup": "elastic_iac.aws.autoscaling_group",
     "AwsForecastJob": "elastic_iac.aws.forecast_job",
     "GcpAutoscalingGroup": "elastic_iac.gcp.autoscaling_group",
+    "GcpForecastJob": "elastic_iac.gcp.forecast_job",
 }
 
 

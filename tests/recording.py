@@ -25,6 +25,8 @@ ANSWERS: Mapping[str, Mapping[str, Any]] = {
     "aws:ssm/getParameter:getParameter": {"insecureValue": "ami-0123456789abcdef0"},
     "aws:ec2/getVpc:getVpc": {"id": "vpc-0de"},
     "aws:ec2/getSubnets:getSubnets": {"ids": ["subnet-0a", "subnet-0b"]},
+    "gcp:organizations/getClientConfig:getClientConfig": {"project": "shop-prod", "region": "europe-west1"},
+    "gcp:storage/getProjectServiceAccount:getProjectServiceAccount": {"member": "serviceAccount:storage@google"},
     "gcp:compute/getImage:getImage": {"selfLink": "projects/images/global/images/web-2"},
 }
 
@@ -58,10 +60,18 @@ class Mocks(mocks.Mocks):
             return None, {}
         inputs = cast("Mapping[str, Any]", args.inputs)
         if args.typ.startswith("gcp:"):
-            return f"{args.name}-id", {**_google(args.name), **inputs}
+            return f"{args.name}-id", {**_google(args.name), **inputs, **_service(args.name, inputs)}
         named = {"name": f"{args.name}-0", "arn": f"arn:aws:mock:::{args.name}"}
         suffix = {"arnSuffix": f"suffix/{args.name}", "dnsName": f"{args.name}.example.com", "zoneId": "Z0"}
         return f"{args.name}-id", {**named, **suffix, "latestVersion": 3, **inputs}
+
+
+def _service(name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a function answers, among what was asked of its service."""
+    if "serviceConfig" not in inputs:
+        return {}
+    made = {"service": f"projects/shop-prod/services/{name}-0", "uri": f"https://{name}.example.com"}
+    return {"serviceConfig": {**inputs["serviceConfig"], **made}}
 
 
 def _google(name: str) -> dict[str, Any]:

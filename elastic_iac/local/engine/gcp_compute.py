@@ -71,7 +71,7 @@ def handler(kind: Kind) -> Handler:
         document = google_of(cloud).compute("GET", made.id)
         declared = {key: made.outputs[key] for key in _PLACES if key in made.outputs}
         standing = {key: value for key, value in declared.items() if f"/{value}" in document["selfLink"]}
-        return {**standing, **kind.from_api(document)}
+        return {**kind.from_api(document), **standing}
 
     def delete(cloud: Cloud, made: Made) -> None:
         google_of(cloud).compute("DELETE", made.id)

@@ -1,0 +1,174 @@
+"""What a person is told of, each alert with its page in the runbook."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_gcp as gcp
+
+from elastic_iac.gcp.job_metrics import time_series
+
+_LONGEST_SECONDS = 84_600
+"""Cloud Monitoring looks back no further than 23.5 hours."""
+_SHORTEST_CLOSE_SECONDS = 1800
+
+
+@dataclass(frozen=True)
+class _Alert:
+    """One alert on a metric of the job: above zero in that many intervals on end."""
+
+    metric: str
+    says: str
+    intervals: int = 1
+
+
+_ALERTS: Mapping[str, _Alert] = {
+    "fleets-held": _Alert("FleetsHeld", "Fleets are held: nothing is written for them, the old plan runs on.", 2),
+    "writes-refused": _Alert(
+        "WritesRefused", "Google Cloud refused what the job asked for: permissions, limits or values."
+    ),
+    "worse-than-naive": _Alert(
+        "FleetsWorseThanNaive", "For a day forecasts have been worse than repeating the last season."
+    ),
+    "uncovered-load": _Alert("FleetsUncovered", "Fleets carry more load than their instances are meant for.", 2),
+    "pinned": _Alert("FleetsPinned", "A minimum that was raised by hand stands; nothing lower is scheduled."),
+}
+
+Condition = gcp.monitoring.AlertPolicyConditionArgs
+
+
+def alert_args(
+    job: str,
+    *,
+    service: pulumi.Output[str],
+    metrics: Mapping[str, pulumi.Output[str]],
+    interval_minutes: pulumi.Output[int],
+    channels: Sequence[pulumi.Input[str]],
+    enabled: pulumi.Output[bool],
+    labels: pulumi.Output[Mapping[str, str]],
+) -> dict[str, gcp.monitoring.AlertPolicyArgs]:
+    """The alerts of the job `job`, by what they are of; with the kill switch on they are off.
+
+    Args:
+        job: The job's name, a label of its metrics.
+        service: Name of the Cloud Run service behind its function.
+        metrics: Names of the log-based metrics by what they measure.
+        interval_minutes: Between two runs.
+        channels: Who is told.
+        enabled: The kill switch.
+        labels: Of the policies.
+    """
+    seconds = interval_minutes.apply(lambda minutes: minutes * 60)
+
+    def policy(key: str, says: str, conditions: list[Condition]) -> gcp.monitoring.AlertPolicyArgs:
+        return gcp.monitoring.AlertPolicyArgs(
+            display_name=f"{job}: {key}",
+            combiner="OR",
+            conditions=conditions,
+            enabled=enabled,
+            notification_channels=list(channels),
+            documentation=gcp.monitoring.AlertPolicyDocumentationArgs(
+                mime_type="text/markdown", content=f"{job}: {says} docs/runbook.md#alarm-{key}"
+            ),
+            alert_strategy=gcp.monitoring.AlertPolicyAlertStrategyArgs(
+                auto_close=seconds.apply(lambda interval: f"{max(2 * interval, _SHORTEST_CLOSE_SECONDS)}s")
+            ),
+            user_labels=labels,
+        )
+
+    def of_job(metric: str) -> pulumi.Output[str]:
+        return metrics[metric].apply(lambda name: time_series(name, {"job": job}))
+
+    return {
+        "failed": policy(
+            "failed",
+            "The job failed.",
+            [_condition("a run failed", service.apply(_failures), seconds, aligner="ALIGN_SUM", reducer="REDUCE_SUM")],
+        ),
+        "plan-old": policy(
+            "plan-old",
+            "The oldest plan has not been confirmed for two intervals, or the job is silent.",
+            [
+                _condition(
+                    "the oldest plan is old",
+                    of_job("OldestPlanAgeMinutes"),
+                    seconds,
+                    threshold=interval_minutes.apply(lambda minutes: 2.0 * minutes),
+                ),
+                _condition(
+                    "the job is silent",
+                    of_job("RunSeconds"),
+                    seconds.apply(lambda interval: min(2 * interval, _LONGEST_SECONDS)),
+                    comparison="COMPARISON_LT",
+                    threshold=1,
+                    reducer="REDUCE_COUNT",
+                    missing="EVALUATION_MISSING_DATA_ACTIVE",
+                    lasting="60s",
+                ),
+            ],
+        ),
+        **{
+            key: policy(
+                key,
+                alert.says,
+                [
+                    _condition(
+                        key.replace("-", " "),
+                        of_job(alert.metric),
+                        seconds,
+                        lasting=_lasting(seconds, alert.intervals),
+                    )
+                ],
+            )
+            for key, alert in _ALERTS.items()
+        },
+    }
+
+
+def _lasting(seconds: pulumi.Output[int], intervals: int) -> pulumi.Output[str]:
+    """How long a condition must hold after the interval in which it was met first."""
+    return seconds.apply(lambda interval: f"{min((intervals - 1) * interval, _LONGEST_SECONDS)}s")
+
+
+def _failures(service: str) -> str:
+    return " AND ".join(
+        [
+            'metric.type="run.googleapis.com/request_count"',
+            'resource.type="cloud_run_revision"',
+            f'resource.labels.service_name="{service}"',
+            'metric.labels.response_code_class="5xx"',
+        ]
+    )
+
+
+def _condition(
+    says: str,
+    selection: pulumi.Output[str],
+    seconds: pulumi.Output[int],
+    *,
+    comparison: str = "COMPARISON_GT",
+    threshold: pulumi.Input[float] = 0,
+    aligner: str = "ALIGN_DELTA",
+    reducer: str = "REDUCE_MEAN",
+    lasting: pulumi.Input[str] = "0s",
+    missing: Any = None,
+) -> Condition:
+    """The series that are selected, made one over each interval and compared."""
+    return Condition(
+        display_name=says,
+        condition_threshold=gcp.monitoring.AlertPolicyConditionConditionThresholdArgs(
+            filter=selection,
+            comparison=comparison,
+            threshold_value=threshold,
+            duration=lasting,
+            evaluation_missing_data=missing,
+            aggregations=[
+                gcp.monitoring.AlertPolicyConditionConditionThresholdAggregationArgs(
+                    alignment_period=seconds.apply(lambda interval: f"{max(interval, 60)}s"),
+                    per_series_aligner=aligner,
+                    cross_series_reducer=reducer,
+                )
+            ],
+        ),
+    )

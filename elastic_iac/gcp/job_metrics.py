@@ -1,0 +1,72 @@
+"""What the job measures, as metrics that Cloud Logging makes from its log: writing them takes no permission at all.
+
+The function logs one JSON line for the job and one for each fleet:
+
+    {"job": "JOB", "fleet": "FLEET", "metrics": {"Load": 120.5, "Floor": 4, ...}}
+
+The mean of such a metric (its values are kept as a distribution, whose sum and count are exact) over an interval with one run is the value itself.
+"""
+
+import re
+from collections.abc import Mapping
+
+import pulumi_gcp as gcp
+
+JOB_METRICS = (
+    "FleetsServed",
+    "FleetsHeld",
+    "FleetsFailed",
+    "FleetsDeferred",
+    "FleetsPinned",
+    "FleetsWorseThanNaive",
+    "FleetsUncovered",
+    "WritesRefused",
+    "Writes",
+    "RunSeconds",
+    "OldestPlanAgeMinutes",
+)
+FLEET_METRICS = (
+    "Load",
+    "ForecastLow",
+    "ForecastMedian",
+    "ForecastHigh",
+    "Floor",
+    "Capacity",
+    "WeightedQuantileLoss",
+    "NaiveWeightedQuantileLoss",
+)
+
+_BUCKETS = gcp.logging.MetricBucketOptionsExponentialBucketsArgs(num_finite_buckets=64, growth_factor=2, scale=0.01)
+
+
+def metric_args(name: str, metric: str) -> gcp.logging.MetricArgs:
+    """One metric of the component `name` and its shards, NAME, NAME-2, ..."""
+    of_fleets = metric in FLEET_METRICS
+    labels = {"job": "jsonPayload.job", **({"fleet": "jsonPayload.fleet"} if of_fleets else {})}
+    return gcp.logging.MetricArgs(
+        description=f"{metric} of the forecast job {name}",
+        filter=" AND ".join(
+            [
+                'resource.type="cloud_run_revision"',
+                f'jsonPayload.job=~"^{re.escape(name)}(-[0-9]+)?$"',
+                f"jsonPayload.metrics.{metric}>=0",
+            ]
+        ),
+        value_extractor=f"EXTRACT(jsonPayload.metrics.{metric})",
+        label_extractors={label: f"EXTRACT({path})" for label, path in labels.items()},
+        bucket_options=gcp.logging.MetricBucketOptionsArgs(exponential_buckets=_BUCKETS),
+        metric_descriptor=gcp.logging.MetricMetricDescriptorArgs(
+            metric_kind="DELTA",
+            value_type="DISTRIBUTION",
+            unit="1",
+            labels=[
+                gcp.logging.MetricMetricDescriptorLabelArgs(key=label, value_type="STRING") for label in sorted(labels)
+            ],
+        ),
+    )
+
+
+def time_series(metric_name: str, labels: Mapping[str, str]) -> str:
+    """A Monitoring filter for the metric that Logging keeps under that name."""
+    parts = [f'metric.type="logging.googleapis.com/user/{metric_name}"', 'resource.type="cloud_run_revision"']
+    return " AND ".join([*parts, *(f'metric.labels.{key}="{value}"' for key, value in labels.items())])

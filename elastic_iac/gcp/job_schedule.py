@@ -1,0 +1,107 @@
+"""What runs the job: the schedule, and new settings."""
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_gcp as gcp
+
+from elastic_iac.gcp.job_args import GcpForecastJobArgs
+from elastic_iac.gcp.job_bucket import settings_key
+from elastic_iac.validation import TEXT, checked, is_literal, whole
+from forecasting.errors import SettingsError
+
+_EVENT = base64.b64encode(json.dumps({"source": "schedule"}).encode()).decode()  # as the provider takes it
+_EVERY_QUARTER = "*/15 * * * *"
+_LONGEST_ATTEMPT_SECONDS = 1800
+"""Cloud Scheduler's own limit of an attempt."""
+_GRACE_SECONDS = 60
+"""Beyond the function's own timeout: the scheduler hears how the run ended."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The checked schedule."""
+
+    expression: pulumi.Output[str]
+    time_zone: pulumi.Output[str]
+    interval_minutes: pulumi.Output[int]
+
+
+def settle_schedule(args: GcpForecastJobArgs) -> Schedule:
+    """Check when the job runs, and how long apart.
+
+    Raises:
+        SettingsError: the first wrong literal.
+    """
+    expression, interval = args.get("schedule"), args.get("interval_minutes")
+    if expression is None and interval is not None:
+        raise SettingsError("interval_minutes", interval, f"nothing beside the default schedule, {_EVERY_QUARTER!r}")
+    if expression is not None and interval is None:
+        raise SettingsError("interval_minutes", None, "the longest time between two runs of the schedule")
+    return Schedule(
+        expression=checked("schedule", expression or _EVERY_QUARTER, TEXT),
+        time_zone=checked("time_zone", args.get("time_zone", "UTC"), TEXT),
+        interval_minutes=checked("interval_minutes", 15 if interval is None else interval, whole(1, 1440)),
+    )
+
+
+def given_schedule(args: GcpForecastJobArgs) -> dict[str, Any]:
+    """The literals of a schedule that only the job's own contract can judge."""
+    given = {"schedule": args.get("schedule"), "schedule_time_zone": args.get("time_zone")}
+    return {key: value for key, value in given.items() if value is not None and is_literal(value)}
+
+
+def job_args(
+    job: str,
+    schedule: Schedule,
+    *,
+    region: pulumi.Input[str],
+    uri: pulumi.Input[str],
+    invoker: pulumi.Input[str],
+    timeout_seconds: pulumi.Output[int],
+) -> gcp.cloudscheduler.JobArgs:
+    """The schedule of one function. It stays on with the kill switch: the job itself says that it is off.
+
+    A run that fails is tried again; the job tells a repeated delivery by the planned time (`X-CloudScheduler-ScheduleTime`).
+    """
+    return gcp.cloudscheduler.JobArgs(
+        region=region,
+        description=f"Runs the forecast job {job}",
+        schedule=schedule.expression,
+        time_zone=schedule.time_zone,
+        attempt_deadline=timeout_seconds.apply(
+            lambda seconds: f"{min(seconds + _GRACE_SECONDS, _LONGEST_ATTEMPT_SECONDS)}s"
+        ),
+        retry_config=gcp.cloudscheduler.JobRetryConfigArgs(
+            retry_count=2, min_backoff_duration="30s", max_backoff_duration="120s", max_doublings=1
+        ),
+        http_target=gcp.cloudscheduler.JobHttpTargetArgs(
+            uri=uri,
+            http_method="POST",
+            headers={"Content-Type": "application/json"},
+            body=_EVENT,
+            oidc_token=gcp.cloudscheduler.JobHttpTargetOidcTokenArgs(service_account_email=invoker, audience=uri),
+        ),
+    )
+
+
+def subscription_args(
+    job: str, *, topic: pulumi.Input[str], uri: pulumi.Input[str], invoker: pulumi.Input[str], labels: Any
+) -> gcp.pubsub.SubscriptionArgs:
+    """New settings of the job `job` run it. A run may outlast the longest deadline: the job tells a repeated delivery by the object's generation."""
+    return gcp.pubsub.SubscriptionArgs(
+        topic=topic,
+        filter=f'attributes.objectId = "{settings_key(job)}"',
+        ack_deadline_seconds=600,
+        message_retention_duration="3600s",
+        expiration_policy=gcp.pubsub.SubscriptionExpirationPolicyArgs(ttl=""),  # settings may not change for months
+        retry_policy=gcp.pubsub.SubscriptionRetryPolicyArgs(minimum_backoff="30s", maximum_backoff="600s"),
+        push_config=gcp.pubsub.SubscriptionPushConfigArgs(
+            push_endpoint=uri,
+            oidc_token=gcp.pubsub.SubscriptionPushConfigOidcTokenArgs(service_account_email=invoker, audience=uri),
+        ),
+        labels=labels,
+    )

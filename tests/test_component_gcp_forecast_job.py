@@ -1,0 +1,446 @@
+from __future__ import annotations
+
+import base64
+import json
+import sys
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pulumi
+import pulumi_gcp
+import pytest
+
+from forecasting.errors import SettingsError
+from forecasting.invocation.metrics import fleet_metrics, job_metrics
+from forecasting.settings import Job, parse_job
+from tests.gcp_job_args import MAXIMAL, MINIMAL, SHARDED, changed, component, declare, fleet, target
+from tests.group_args import later
+from tests.recording import GOLDEN, Recorder, as_json, golden, record
+
+from elastic_iac.gcp import job_metrics as measures  # isort: skip - after the import that quiets the SDK
+from elastic_iac.gcp.job_args import GcpForecastJobArgs  # isort: skip
+
+
+def settings(recorder: Recorder, job: str = "job") -> Job:
+    """The settings that the function reads; the SDK marks an object's content as secret."""
+    return parse_job(json.loads(recorder.one(":BucketObject", f"{job}-settings").inputs["content"]["value"]))
+
+
+@pytest.mark.parametrize(("file", "args"), [("minimal", MINIMAL), ("maximal", MAXIMAL)])
+def test_every_child_is_registered_with_its_type_name_parent_and_inputs(file: str, args: GcpForecastJobArgs) -> None:
+    recorder, outputs = declare(args)
+    found = {"registrations": as_json(recorder.registrations), "outputs": outputs}
+    assert found == golden(f"gcp_forecast_job_{file}.json", found)
+    assert {item.parent for item in recorder.registrations if item.name != "job"} == {"job"}
+
+
+MUTATIONS = [
+    ("buckets", "bucket_args", "public_access_prevention"),
+    ("buckets", "bucket_args", "versioning"),
+    ("buckets", "bucket_args", "lifecycle_rules"),
+    ("buckets", "bucket_args", "encryption"),
+    ("buckets", "settings_args", "content"),
+    ("buckets", "notification_args", "object_name_prefix"),
+    ("functions", "code_args", "source"),
+    ("functions", "function_args", "build_config"),
+    ("functions", "function_args", "service_config"),
+    ("schedules", "job_args", "attempt_deadline"),
+    ("schedules", "job_args", "retry_config"),
+    ("schedules", "job_args", "http_target"),
+    ("schedules", "subscription_args", "push_config"),
+    ("schedules", "subscription_args", "filter"),
+    ("measures", "metric_args", "value_extractor"),
+    ("permissions", "custom_role_args", "role_id"),
+]
+
+
+@pytest.mark.parametrize(("module", "builder", "argument"), MUTATIONS)
+def test_a_dropped_input_does_not_pass(
+    module: str, builder: str, argument: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The component is mutated: the assertion of every child must fail for each input that goes missing."""
+    built_by: Callable[..., Any] = getattr(getattr(component, module), builder)
+
+    def mutant(*args: Any, **options: Any) -> Any:
+        built = built_by(*args, **options)
+        assert getattr(built, argument) is not None
+        setattr(built, argument, None)
+        return built
+
+    monkeypatch.setattr(getattr(component, module), builder, mutant)
+    recorder, _ = declare(MAXIMAL)
+    expected = json.loads((GOLDEN / "gcp_forecast_job_maximal.json").read_text(encoding="utf-8"))["registrations"]
+    assert as_json(recorder.registrations) != expected
+
+
+def test_the_function_reads_what_was_declared() -> None:
+    recorder, outputs = declare(MAXIMAL)
+    job = settings(recorder)
+    assert (job.name, job.owner, job.former_owners) == ("job", "shop", ("old-shop",))
+    assert (job.schedule, job.schedule_time_zone, job.interval_minutes) == ("5/20 * * * *", "Europe/Berlin", 20)
+    assert [each.name for each in job.fleets] == ["web", "api"]
+    assert (job.dry_run, job.enabled, job.time_budget_seconds) == (True, False, 570)
+    assert job.store.model_dump() == {"kind": "gcs", "bucket": "job-bucket-0", "prefix": "store"}
+    variables = recorder.one(":Function").inputs["serviceConfig"]["environmentVariables"]
+    assert [variables["ELASTIC_IAC_SETTINGS"]] == outputs["settings_urls"] == ["gs://job-bucket-0/settings/job.json"]
+
+
+def test_two_runs_never_meet_and_nobody_calls_from_outside() -> None:
+    service = declare(MINIMAL)[0].one(":Function").inputs["serviceConfig"]
+    assert (service["maxInstanceCount"], service["maxInstanceRequestConcurrency"]) == (1, 1)
+    assert service["ingressSettings"] == "ALLOW_INTERNAL_ONLY"
+
+
+@pytest.mark.parametrize(("memory", "cpu"), [(512, "1"), (4096, "1"), (4097, "2"), (16_384, "4")])
+def test_memory_comes_with_the_cpus_that_it_needs(memory: int, cpu: str) -> None:
+    service = declare(changed(MINIMAL, memory_mib=memory))[0].one(":Function").inputs["serviceConfig"]
+    assert (service["availableMemory"], service["availableCpu"]) == (f"{memory}Mi", cpu)
+
+
+def test_the_schedule_calls_as_the_one_who_may() -> None:
+    recorder, outputs = declare(MINIMAL)
+    job = recorder.one("job:Job").inputs
+    call = job["httpTarget"]
+    assert call["uri"] == call["oidcToken"]["audience"] == outputs["function_urls"][0]
+    assert json.loads(base64.b64decode(call["body"])) == {"source": "schedule"}
+    assert job["attemptDeadline"] == "960s"
+    may = recorder.one(":ServiceIamMember").inputs
+    assert (may["role"], may["name"]) == ("roles/run.invoker", "job-function-0")
+    assert call["oidcToken"]["serviceAccountEmail"].startswith("job-invoke@")
+    assert may["member"] == "serviceAccount:job-invoke@shop-prod"
+
+
+def test_new_settings_run_the_job_once_it_may_do_its_work() -> None:
+    recorder, _ = declare(MINIMAL)
+    stored, pushed = recorder.one(":BucketObject", "-settings"), recorder.one(":Subscription").inputs
+    assert pushed["filter"] == f'attributes.objectId = "{stored.inputs["name"]}"'
+    assert pushed["expirationPolicy"] == {"ttl": ""}
+    notification = recorder.one(":Notification").inputs
+    assert stored.inputs["name"].startswith(notification["objectNamePrefix"])
+    assert notification["eventTypes"] == ["OBJECT_FINALIZE"]
+    before = {"job-settings-notification", "job-settings-pushed", "job-may-invoke", "job-may-scale", "job-may-write"}
+    assert before < set(stored.depends_on)
+    assert "job-settings" in recorder.one("job:Job").depends_on
+    assert "job-bucket-may-publish" in recorder.one(":Notification").depends_on
+
+
+class TestPermissions:
+    def roles(self, args: GcpForecastJobArgs) -> dict[str, list[str]]:
+        recorder, _ = declare(args)
+        return {
+            item.name.removeprefix("job-may-"): item.inputs["permissions"] for item in recorder.of(":IAMCustomRole")
+        }
+
+    def test_they_are_exactly_what_the_job_does(self) -> None:
+        assert self.roles(MAXIMAL) == {
+            "scale": [
+                "compute.autoscalers.get",
+                "compute.autoscalers.update",
+                "compute.instanceGroupManagers.use",
+                "compute.regionOperations.get",
+                "compute.zoneOperations.get",
+                "monitoring.timeSeries.list",
+            ],
+            "read": ["storage.objects.get"],
+            "write": ["storage.objects.create", "storage.objects.delete", "storage.objects.get"],
+            "list": ["storage.objects.list"],
+        }
+
+    def test_operations_are_polled_where_groups_stand(self) -> None:
+        assert "compute.zoneOperations.get" not in self.roles(MINIMAL)["scale"]
+
+    def test_objects_are_bounded_to_their_prefix(self) -> None:
+        recorder, _ = declare(MINIMAL)
+        conditions = {
+            item.name: item.inputs.get("condition", {}).get("expression") for item in recorder.of(":BucketIAMMember")
+        }
+        start = 'resource.name.startsWith("projects/_/buckets/job-bucket-0/objects/'
+        assert conditions == {
+            "job-may-read": f'{start}settings/job.json")',
+            "job-may-write": f'{start}store/")',
+            "job-may-list": None,
+        }
+
+    def test_runtime_invoker_and_builder_are_three_accounts(self) -> None:
+        recorder, _ = declare(MINIMAL)
+        function = recorder.one(":Function").inputs
+        assert function["serviceConfig"]["serviceAccountEmail"].startswith("job-run@")
+        assert function["buildConfig"]["serviceAccount"] == "job-build-0"
+        assert {item.name for item in recorder.of(":Account")} == {"job-run", "job-invoke", "job-build"}
+        ids = [item.inputs["accountId"] for item in recorder.of(":Account")]
+        assert all(6 <= len(account) <= 30 for account in ids)
+        assert len(set(ids)) == 3
+
+    def test_groups_of_another_project_are_refused(self) -> None:
+        other = fleet("api", target=target("api", project="shop-test"))
+        with pytest.raises(SettingsError) as raised:
+            declare(changed(MINIMAL, fleets=[fleet(), other]))
+        assert raised.value.field == "fleets[1].target.project"
+
+
+def test_more_fleets_than_a_function_can_serve_get_one_of_their_own() -> None:
+    recorder, outputs = declare(SHARDED)
+    first, second = settings(recorder, "job"), settings(recorder, "job-2")
+    assert (len(first.fleets), len(second.fleets)) == (150, 1)
+    assert (first.name, second.name, second.owner) == ("job", "job-2", "job")
+    assert outputs["function_names"] == ["job-function-0", "job-2-function-0"]
+    shared = {":Bucket", ":Topic", ":Notification"}
+    assert {len(recorder.of(kind)) for kind in shared} == {1}
+    own = {":Function", ":Subscription", ":Dashboard", ":ServiceIamMember"}
+    assert {len(recorder.of(kind)) for kind in own} == {2}
+    filters = {item.inputs["filter"] for item in recorder.of(":Subscription")}
+    assert len(filters) == 2
+
+
+def test_automatic_names_have_room() -> None:
+    """Cloud Run's names end at 49 characters, others at 63; automatic naming takes 8."""
+    recorder, _ = record(lambda: component.GcpForecastJob("j" * 28, SHARDED))
+    functions = [item.name.replace("-2-", "-10-") for item in recorder.of(":Function")]
+    assert max(map(len, functions)) <= 49 - 8
+    others = [item.name for item in recorder.registrations if item.type.startswith("gcp:")]
+    assert max(map(len, others)) + 1 <= 63 - 8
+
+
+class TestMetrics:
+    def test_all_that_the_job_measures_is_kept(self) -> None:
+        """Whatever an invocation measures by name becomes a metric, and no other does."""
+        line: Any = SimpleNamespace(
+            **dict.fromkeys(
+                (
+                    *("load", "forecast_low", "forecast_median", "forecast_high", "floor", "capacity"),
+                    *("weighted_quantile_loss", "naive_weighted_quantile_loss"),
+                ),
+                1.0,
+            ),
+            duplicate=False,
+        )
+        counts = (
+            "served",
+            "held",
+            "failed",
+            "deferred",
+            "pinned",
+            "worse_than_naive",
+            "uncovered",
+            "refused",
+            "writes",
+        )
+        summary: Any = SimpleNamespace(
+            lines=[line], counts=dict.fromkeys(counts, 1), seconds=2.0, oldest_plan_age_minutes=3.0
+        )
+        assert [name for name, _, _ in job_metrics(summary)] == list(measures.JOB_METRICS)
+        assert [name for name, _, _ in fleet_metrics(line)] == list(measures.FLEET_METRICS)
+
+    def test_they_are_read_from_the_jobs_own_lines(self) -> None:
+        recorder, _ = declare(MINIMAL)
+        metric = recorder.one("metric:Metric", "-load").inputs
+        assert metric["filter"].split(" AND ") == [
+            'resource.type="cloud_run_revision"',
+            'jsonPayload.job=~"^job(-[0-9]+)?$"',
+            "jsonPayload.metrics.Load>=0",
+        ]
+        assert metric["valueExtractor"] == "EXTRACT(jsonPayload.metrics.Load)"
+        assert metric["labelExtractors"] == {
+            "job": "EXTRACT(jsonPayload.job)",
+            "fleet": "EXTRACT(jsonPayload.fleet)",
+        }
+        assert "fleet" not in recorder.one("metric:Metric", "-writes").inputs["labelExtractors"]
+
+
+class TestAlerts:
+    @pytest.fixture
+    def alerts(self) -> Mapping[str, Any]:
+        recorder, _ = declare(changed(MINIMAL, alarm_emails=["oncall@example.com"]))
+        return {item.name.removeprefix("job-alert-"): item.inputs for item in recorder.of(":AlertPolicy")}
+
+    def test_they_are_those_of_aws(self, alerts: Mapping[str, Any]) -> None:
+        aws = golden("forecast_job_minimal.json", None)["registrations"]
+        names = {item["name"].removeprefix("job-alarm-") for item in aws if item["type"].endswith(":MetricAlarm")}
+        assert set(alerts) == names
+
+    def test_each_says_what_to_read_and_whom_to_tell(self, alerts: Mapping[str, Any]) -> None:
+        for key, alert in alerts.items():
+            assert alert["documentation"]["content"].endswith(f" docs/runbook.md#alarm-{key}")
+            assert alert["notificationChannels"] == ["job-alerts-to-oncall@example.com-0"]
+
+    def test_each_watches_a_metric_of_this_job(self, alerts: Mapping[str, Any]) -> None:
+        for key, alert in alerts.items():
+            for condition in alert["conditions"]:
+                own = 'service_name="job-function-0"' if key == "failed" else 'metric.labels.job="job"'
+                assert own in condition["conditionThreshold"]["filter"]
+
+    def test_a_silent_job_is_told_of(self, alerts: Mapping[str, Any]) -> None:
+        old, silent = (condition["conditionThreshold"] for condition in alerts["plan-old"]["conditions"])
+        assert (old["thresholdValue"], old["comparison"]) == (30, "COMPARISON_GT")
+        assert (silent["thresholdValue"], silent["comparison"]) == (1, "COMPARISON_LT")
+        assert silent["evaluationMissingData"] == "EVALUATION_MISSING_DATA_ACTIVE"
+        assert silent["aggregations"][0]["alignmentPeriod"] == "1800s"
+
+    @pytest.mark.parametrize("minutes", [1, 59, 1440])
+    def test_cloud_monitoring_takes_them_at_any_interval(self, minutes: int) -> None:
+        """Durations and alignment periods are multiples of a minute, of a day at most (AlertPolicy.Condition)."""
+        recorder, _ = declare(changed(MINIMAL, schedule="* * * * *", interval_minutes=minutes))
+        for alert in recorder.of(":AlertPolicy"):
+            for condition in alert.inputs["conditions"]:
+                threshold = condition["conditionThreshold"]
+                duration = int(threshold["duration"].rstrip("s"))
+                period = int(threshold["aggregations"][0]["alignmentPeriod"].rstrip("s"))
+                assert duration % 60 == period % 60 == 0
+                assert 60 <= period <= 86_400
+                assert duration <= 84_600
+
+    def test_the_kill_switch_leaves_the_schedule_on_and_the_alerts_silent(self) -> None:
+        recorder, _ = declare(changed(MINIMAL, enabled=False))
+        assert "paused" not in recorder.one("job:Job").inputs
+        assert settings(recorder).enabled is False
+        assert {alert.inputs["enabled"] for alert in recorder.of(":AlertPolicy")} == {False}
+
+
+class TestDashboard:
+    def body(self) -> Any:
+        return json.loads(declare(MINIMAL)[0].one(":Dashboard").inputs["dashboardJson"])
+
+    def test_it_shows_all_that_is_measured_of_a_fleet(self) -> None:
+        tiles = self.body()["mosaicLayout"]["tiles"]
+        shown = json.dumps(tiles)
+        for measured in (*measures.FLEET_METRICS, "FleetsHeld", "OldestPlanAgeMinutes", "Writes", "RunSeconds"):
+            assert f"logging.googleapis.com/user/job-{measured.lower()}-0" in shown
+
+    def test_its_tiles_do_not_overlap_and_fit(self) -> None:
+        layout = self.body()["mosaicLayout"]
+        cells = [
+            (x, each["yPos"]) for each in layout["tiles"] for x in range(each["xPos"], each["xPos"] + each["width"])
+        ]
+        assert len(set(cells)) == len(cells)
+        assert max(x for x, _ in cells) < layout["columns"] <= 48
+
+
+class TestCode:
+    def test_another_zip_is_another_object_and_moves_the_function(self, tmp_path: Path) -> None:
+        def declared(text: str) -> tuple[str, str]:
+            with zipfile.ZipFile(tmp_path / "function.zip", "w") as archive:
+                archive.writestr("main.py", text)
+            recorder, _ = declare(changed(MINIMAL, package_path=str(tmp_path / "function.zip")))
+            source = recorder.one(":Function").inputs["buildConfig"]["source"]["storageSource"]["object"]
+            return recorder.one(":BucketObject", "-code").inputs["name"], source
+
+        one, other = declared("a"), declared("b")
+        assert one[0] == one[1] != other[0] == other[1]
+
+    def test_without_a_zip_the_builders_is_taken(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[str] = []
+
+        def ensure_package(kind: str) -> Any:
+            asked.append(kind)
+            return SimpleNamespace(path=GOLDEN / "function.zip", sha256="ab" * 32)
+
+        monkeypatch.setitem(sys.modules, "elastic_iac.package", SimpleNamespace(ensure_package=ensure_package))
+        recorder, _ = declare(changed(MINIMAL, package_path=None))
+        assert asked == ["gcp-function"]
+        assert recorder.one(":BucketObject", "-code").inputs["name"] == "code/job-abababababab.zip"
+
+
+WRONG: list[tuple[str, GcpForecastJobArgs]] = [
+    ("fleets", changed(MINIMAL, fleets=[])),
+    ("fleets[0]", changed(MINIMAL, fleets=["web"])),
+    (
+        "fleets[0].target.location",
+        changed(MINIMAL, fleets=[fleet(target={**target("web"), "location": "europe-west1-b"})]),
+    ),
+    ("fleets", changed(MINIMAL, fleets=[fleet(), fleet()])),
+    ("fleet_count", changed(MINIMAL, fleet_count=2)),
+    ("flets", changed(MINIMAL, flets=[])),
+    ("region", changed(MINIMAL, region="europe")),
+    ("schedule", changed(MINIMAL, schedule="rate", interval_minutes=15)),
+    ("interval_minutes", changed(MINIMAL, schedule="0 * * * *")),
+    ("interval_minutes", changed(MINIMAL, interval_minutes=15)),
+    ("interval_minutes", changed(MINIMAL, schedule="0 * * * *", interval_minutes=0)),
+    ("time_zone", changed(MINIMAL, time_zone="Berlin")),
+    ("memory_mib", changed(MINIMAL, memory_mib=100)),
+    ("timeout_seconds", changed(MINIMAL, timeout_seconds=3600)),
+    ("package_path", changed(MINIMAL, package_path="nothing.zip")),
+    ("owner", changed(MINIMAL, owner="Shop")),
+    ("former_owners[0]", changed(MINIMAL, former_owners=["Shop"])),
+    ("former_owners", changed(MINIMAL, former_owners=["job"])),
+    ("dry_run", changed(MINIMAL, dry_run="no")),
+    ("enabled", changed(MINIMAL, enabled=1)),
+    ("alarm_channels[0]", changed(MINIMAL, alarm_channels=["oncall"])),
+    ("alarm_emails[0]", changed(MINIMAL, alarm_emails=["oncall"])),
+    ("alarm_emails", changed(MINIMAL, alarm_emails=["a@b.example", "a@b.example"])),
+    ("store_retention_days", changed(MINIMAL, store_retention_days=30)),
+    ("kms_key", changed(MINIMAL, kms_key="k")),
+    ("force_destroy", changed(MINIMAL, force_destroy="yes")),
+    ("labels.team", changed(MINIMAL, labels={"team": 3})),
+]
+
+
+@pytest.mark.parametrize(("field", "args"), WRONG, ids=[f"{index}-{field}" for index, (field, _) in enumerate(WRONG)])
+def test_a_wrong_argument_is_named_before_anything_is_registered(field: str, args: GcpForecastJobArgs) -> None:
+    def program() -> None:
+        with pytest.raises(SettingsError) as raised:
+            component.GcpForecastJob("job", args)
+        assert raised.value.field == field
+        assert raised.value.expected
+
+    recorder, _ = record(program)
+    assert recorder.registrations == []
+
+
+def test_a_group_of_another_cloud_is_refused() -> None:
+    aws = fleet(
+        cloud="aws", target={"region": "eu-central-1", "group_name": "web"}, source={"kind": "file", "path": "x"}
+    )
+    with pytest.raises(SettingsError, match=r"fleets\[0\]\.cloud: got 'aws'"):
+        declare(changed(MINIMAL, fleets=[aws]))
+
+
+@pytest.mark.parametrize("name", ["Job", "9job", "j" * 29, ""])
+def test_a_name_must_fit_into_names_of_the_cloud(name: str) -> None:
+    def program() -> None:
+        with pytest.raises(SettingsError, match=r"^name: "):
+            component.GcpForecastJob(name, MINIMAL)
+
+    assert record(program)[0].registrations == []
+
+
+def test_none_is_the_same_as_not_given() -> None:
+    given = {**MINIMAL, "labels": None, "kms_key": None, "interval_minutes": None}
+    with_none, without = (declare(cast("GcpForecastJobArgs", args)) for args in (given, MINIMAL))
+    assert as_json(with_none[0].registrations) == as_json(without[0].registrations)
+
+
+@pytest.mark.parametrize("whole_list", [False, True])
+def test_outputs_declare_what_literals_declare(whole_list: bool) -> None:
+    def args() -> GcpForecastJobArgs:
+        texts = cast("list[str]", MAXIMAL["fleets"])
+        plain = {"fleets", "fleet_count", "package_path", "alarm_emails", "alarm_channels", "force_destroy"}
+        fleets = later(texts) if whole_list else [later(texts[0]), texts[1]]
+        return changed(
+            MAXIMAL, fleets=fleets, **{key: later(cast("Any", MAXIMAL)[key]) for key in set(MAXIMAL) - plain}
+        )
+
+    recorder, outputs = declare(args)
+    assert {"registrations": as_json(recorder.registrations), "outputs": outputs} == golden(
+        "gcp_forecast_job_maximal.json", None
+    )
+
+
+def test_a_preview_bears_what_is_not_known_yet() -> None:
+    def program() -> None:
+        unknown: pulumi.Output[Any] = pulumi_gcp.compute.Network("network").gateway_ipv4
+        fields = ("memory_mib", "owner", "dry_run", "enabled", "kms_key", "labels", "schedule", "interval_minutes")
+        component.GcpForecastJob("job", changed(MAXIMAL, fleets=[unknown, unknown], **dict.fromkeys(fields, unknown)))
+
+    preview, known = record(program, preview=True)[0], declare(MAXIMAL)[0]
+    assert {item.name for item in preview.registrations} - {"network"} == {item.name for item in known.registrations}
+
+
+def test_a_changed_floor_or_revision_changes_the_settings_alone() -> None:
+    base = declare(MINIMAL)[0]
+    for change in ({"floor": 3}, {"revision": "0a1b2c3d4e5f"}):
+        after = declare(changed(MINIMAL, fleets=[fleet(**change)]))[0]
+        pairs = zip(*(sorted(each.registrations, key=lambda item: item.name) for each in (base, after)), strict=True)
+        assert {one.name for one, other in pairs if one != other} == {"job-settings"}
