@@ -48,7 +48,7 @@ def test_backtest_of_a_fleet_reads_its_own_source(shell: Shell) -> None:
     assert done.code == 0
     assert [boot["boot_minutes"] for boot in done.document["boots"]] == [3]
     (fleet,) = load_job(Path(done.document["settings"])).fleets
-    assert fleet.target.group_name == GROUP
+    assert str(fleet.target).startswith(f"{GROUP} in ")
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_calibrate_reads_cloudwatch(shell: Shell) -> None:
     [
         ([], "either --csv or --config"),
         (["--csv", "load.csv"], "column 'load' is absent"),
-        (["--config", "job.yaml"], "its source is a file"),
+        (["--config", "job.yaml"], "its source is a 'file'"),
         (["--config", "job.yaml", "--latency-limit", "0.5"], "--latency-limit goes with --csv"),
     ],
 )

@@ -159,7 +159,7 @@ def test_requests_per_target_wait_for_the_listener() -> None:
 
 def test_the_fleet_is_what_the_job_reads() -> None:
     fleet = Fleet.model_validate_json(declare(MAXIMAL)[1]["fleet"])
-    assert (fleet.name, fleet.target.region, fleet.target.group_name) == ("web", "eu-central-1", "web-group-0")
+    assert (fleet.name, fleet.target_key) == ("web", "aws/eu-central-1/web-group-0")
     assert (fleet.floor, fleet.ceiling, fleet.load_per_instance) == (2, 20, 100)
     assert fleet.source.kind == "cloudwatch"
     assert fleet.source.metric.dimensions == {"LoadBalancer": "suffix/web-load-balancer"}

@@ -33,7 +33,8 @@ def test_a_stack_is_created_and_removed(aws: LocalAws, stack: str) -> None:
     deployment = provision_stack(aws, stack)
     fleet = Fleet.model_validate_json(deployment.outputs["fleets"][0])
     (group,) = aws.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
-    assert group["AutoScalingGroupName"] == fleet.target.group_name == deployment.outputs["groups"]["web"]
+    assert group["AutoScalingGroupName"] == deployment.outputs["groups"]["web"]
+    assert fleet.target_key.endswith(f"/{group['AutoScalingGroupName']}")
     assert (group["MinSize"], group["MaxSize"]) == (fleet.floor, fleet.ceiling)
     assert len(group["TargetGroupARNs"]) == 1
     assert all(resource.id for resource in deployment.resources if resource.type.startswith("aws:"))

@@ -30,9 +30,7 @@ def store(gcp: LocalGcp, monkeypatch: pytest.MonkeyPatch) -> Store:
     """A store in a bucket of the stand-in, as a job opens it."""
     for name, value in gcp.environment().items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(
-        "time.sleep", lambda _seconds: None
-    )  # Google's client waits a second and more before it tries again
+    monkeypatch.setattr("time.sleep", no_sleep)  # Google's client waits a second and more before it tries again
     gcp_clients.storage_client().create_bucket(BUCKET)
     gcp.calls.clear()
     return open_store(GcsSettings(kind="gcs", bucket=BUCKET))

@@ -16,6 +16,7 @@ from forecasting import job as job_module
 from forecasting.errors import ForecastError, SettingsError
 from forecasting.job import Pipeline, run_fleet, run_job
 from forecasting.run import FleetResult, Run
+from forecasting.targets.aws import AutoScalingTarget
 from tests.fleets import GROUP, NOW, make_group, snapshot
 from tests.street import HOUR, MINUTE, Street, write_load
 
@@ -113,6 +114,7 @@ def test_i5_a_run_overtaken_among_its_writes_stops_and_the_newest_plan_stands(
 ) -> None:
     older = Pipeline(street.make_run(), street.job().fleets[0])
     puts = 0
+    assert isinstance(older.target, AutoScalingTarget)
     put = older.target.put
 
     def overtaken(slot: Any) -> None:

@@ -11,6 +11,7 @@ from forecasting import job as job_module
 from forecasting.errors import Hold
 from forecasting.job import Pipeline, run_job
 from forecasting.release import release_fleet, roll_back_fleet
+from forecasting.targets.aws import AutoScalingTarget
 from tests.fleets import GROUP, NOW
 from tests.street import HOUR, MINUTE, Street, step_load, write_load
 
@@ -58,6 +59,7 @@ def test_a_slot_that_runs_among_the_writes_is_no_hand(street: Street, monkeypatc
     street.aws.clock.advance_to(NOW.replace(hour=11, minute=44, second=30))
     step_load(street.folder / "load.csv", scale=1.5)
     slow = Pipeline(street.make_run(), street.job().fleets[0])
+    assert isinstance(slow.target, AutoScalingTarget)
     put = slow.target.put
 
     def slowly(slot: Any) -> None:

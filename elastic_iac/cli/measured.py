@@ -11,8 +11,9 @@ import pandas as pd
 
 from elastic_iac.cli.choose import one_fleet
 from forecasting.errors import UsageError
+from forecasting.invocation import load_settings
 from forecasting.run import utc_now
-from forecasting.settings import CloudWatchMetric, CloudWatchSource, Fleet, load_job
+from forecasting.settings import AwsTarget, CloudWatchMetric, CloudWatchSource, Fleet
 from forecasting.sources import open_source
 from forecasting.sources.files import read_csv
 
@@ -44,18 +45,18 @@ def of_file(path: Path, signal: Literal["utilisation", "latency"]) -> Measured:
     return Measured(load, in_service, values)
 
 
-def of_fleet(config: Path, name: str | None) -> Measured:
+def of_fleet(config: str, name: str | None) -> Measured:
     """The same from CloudWatch: the fleet's load, its in-service count, and its utilisation metric, or the group's CPU without one.
 
     Raises:
         UsageError: the fleet's load is not a load in CloudWatch.
         ElasticIacError: CloudWatch could not be read.
     """
-    fleet = one_fleet(load_job(config), name)
+    fleet = one_fleet(load_settings(config), name)
     source = fleet.source
-    if not isinstance(source, CloudWatchSource):
+    if not isinstance(source, CloudWatchSource) or not isinstance(fleet.target, AwsTarget):
         raise UsageError(
-            f"fleet {fleet.name!r}: its source is a file; give that file with --csv, with all columns in it"
+            f"fleet {fleet.name!r}: its source is a {source.kind!r}, not CloudWatch; give a file with --csv, with all columns in it"
         )
     if source.per_instance:
         raise UsageError(

@@ -28,14 +28,15 @@ def release(
     Example: elastic-iac release web --config job.yaml
     """
     from elastic_iac.cli.asking import refuse_silence  # noqa: PLC0415 - `--help` needs none of these
+    from elastic_iac.cli.words import WORDS  # noqa: PLC0415
+    from forecasting.invocation import load_settings  # noqa: PLC0415
     from forecasting.job import select_fleets  # noqa: PLC0415
     from forecasting.release import release_fleet  # noqa: PLC0415
     from forecasting.run import Run, utc_now  # noqa: PLC0415
-    from forecasting.settings import load_job  # noqa: PLC0415
 
     refuse_silence(yes=yes, as_json=as_json)
     output = Output(as_json)
-    job = load_job(config)
+    job = load_settings(config)
     (chosen,) = select_fleets(job, [fleet])
     if not yes:
         output.show(announcement(Run(job, utc_now(), write=False), chosen, "are removed"))
@@ -43,9 +44,10 @@ def release(
             output.show("Nothing was written.")
             raise typer.Exit(1)
     released = release_fleet(Run(job, utc_now()), chosen)
+    words = WORDS[chosen.cloud]
     output.show(
-        f"{fleet}: released. {len(released.deleted)} scheduled actions removed; "
-        f"MinSize {released.min_size_before} -> {released.min_size_after}, read back."
+        f"{fleet}: released. {words.actions(len(released.deleted))} removed; "
+        f"{words.minimum} {released.min_size_before} -> {released.min_size_after}, read back."
     )
     output.show(
         f"The job plans for it again when it runs next ({job.schedule} UTC), unless the fleet's `enabled` is false."
@@ -63,10 +65,11 @@ def release(
 
 def announcement(run: Run, fleet: Fleet, what: str) -> str:
     """What a person is asked to agree to: `what` happens to our scheduled actions of the fleet's group."""
-    from forecasting.schedule.actions import split_actions  # noqa: PLC0415 - as above
-    from forecasting.targets.aws import AutoScalingTarget  # noqa: PLC0415
+    from elastic_iac.cli.words import WORDS  # noqa: PLC0415 - as above
+    from forecasting.targets import open_target  # noqa: PLC0415
 
-    target = AutoScalingTarget(fleet)
+    target, words = open_target(fleet), WORDS[fleet.cloud]
     group = target.inspect()
-    owned, foreign = split_actions(group.actions, run.owners)
-    return f"{target.subject}: MinSize {group.min_size}; {len(owned)} scheduled actions of ours {what}, {len(foreign)} of other people's stay."
+    ours = len(target.rules.ours(group, run.owners))
+    theirs = f"{len(group.actions) - ours} of other people's stay"
+    return f"{target.subject}: {words.minimum} {group.min_size}; {words.actions(ours)} of ours {what}, {theirs}."

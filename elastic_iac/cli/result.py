@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from elastic_iac.cli.chart import sparkline
+from elastic_iac.cli.words import WORDS, Words
 from forecasting import errors
 from forecasting.history import History
 from forecasting.run import FleetResult
@@ -115,7 +116,7 @@ def page(result: FleetResult, owners: frozenset[str], schedule: str) -> Renderab
         facts.add_row(label, text)
     parts: list[RenderableType] = [headline(result), facts]
     if result.diff and result.diff.writes:
-        parts += [Text(""), diff_table(result.diff, result.fleet.time_zone)]
+        parts += [Text(""), diff_table(result.diff, result.fleet.time_zone, WORDS[result.fleet.cloud])]
     parts += [Text(""), Text(closing(result, schedule))]
     return Group(*parts)
 
@@ -133,7 +134,7 @@ def _facts(result: FleetResult, owners: frozenset[str]) -> Iterator[tuple[str, R
     fleet = result.fleet
     if result.reason:
         yield "why", Text(result.reason, style=STYLES[result.status])
-    yield "group", f"{fleet.target.group_name} in {fleet.target.region}{_live(result.group, owners)}"
+    yield "group", f"{fleet.target}{_live(result.group, owners, WORDS[fleet.cloud])}"
     if result.observation:
         yield "people", people_line(result.observation, fleet.floor)
     if result.history and len(result.history.load):
@@ -142,10 +143,8 @@ def _facts(result: FleetResult, owners: frozenset[str]) -> Iterator[tuple[str, R
         yield "model", str(result.forecast.model)
     if result.plan:
         floors = [int(value) for value in result.plan.floor]
-        yield (
-            "plan",
-            f"MinSize {min(floors)} to {max(floors)} in the next {fleet.horizon_hours} h, for the {fleet.plan_quantile:g} quantile of the load",
-        )
+        span = f"{WORDS[fleet.cloud].floor} {min(floors)} to {max(floors)} in the next {fleet.horizon_hours} h"
+        yield "plan", f"{span}, for the {fleet.plan_quantile:g} quantile of the load"
         yield "", Text(sparkline(floors, 48), style="green")
     seen = result.observation.note if result.observation else None
     for number, note in enumerate(note for note in result.notes if note != seen):
@@ -153,7 +152,7 @@ def _facts(result: FleetResult, owners: frozenset[str]) -> Iterator[tuple[str, R
 
 
 def people_line(seen: Observation, fleet_floor: int) -> RenderableType:
-    """What people want of the group's MinSize."""
+    """What people want of the group's minimum."""
     if seen.note:
         return Text(seen.note, style="yellow")
     if seen.people_floor > fleet_floor:
@@ -161,12 +160,12 @@ def people_line(seen: Observation, fleet_floor: int) -> RenderableType:
     return f"ask for no more than the fleet's floor of {fleet_floor} now"
 
 
-def _live(group: GroupState | None, owners: frozenset[str]) -> str:
+def _live(group: GroupState | None, owners: frozenset[str], words: Words) -> str:
     if group is None:
         return ""
     owned, foreign = split_actions(group.actions, owners)
     others = f", {len(foreign)} of other people's" if foreign else ""
-    return f": MinSize {group.min_size}, desired {group.desired_capacity}, MaxSize {group.max_size}; {len(owned)} scheduled actions of ours{others}"
+    return f": {words.sizes(group)}; {words.actions(len(owned))} of ours{others}"
 
 
 def _load_line(history: History, step_minutes: int) -> str:
@@ -180,18 +179,22 @@ def _load_line(history: History, step_minutes: int) -> str:
 
 def closing(result: FleetResult, schedule: str) -> str:
     """What was or would be written, and what comes next."""
+    words = WORDS[result.fleet.cloud]
     lines: list[str] = []
     if result.diff:
         lines.append(_summary(result, result.diff))
     if result.schedule and result.schedule.slots:
         first, last = result.schedule.slots[0], result.schedule.slots[-1]
         zone = result.fleet.time_zone
-        lines.append(f"Next: MinSize {first.floor} at {moment(first.start, zone)}.")
-        lines.append(
-            f"Should the job die, this plan runs on, and MinSize {last.floor} comes back at {moment(last.start, zone)}."
+        lines.append(f"Next: {words.floor} {first.floor} at {moment(first.start, zone)}.")
+        after = (
+            f"its last window closes at {moment(last.end, zone)}"
+            if last.end
+            else f"{words.floor} {last.floor} comes back at {moment(last.start, zone)}"
         )
+        lines.append(f"Should the job die, this plan runs on, and {after}.")
     if not result.ok:
-        lines.append("Nothing more is written; the scheduled actions that stand run on.")
+        lines.append(f"Nothing more is written; the {words.action}s that stand run on.")
     if result.status != "planned":
         lines.append(f"The job plans again on its schedule ({schedule} UTC).")
     return "\n".join(lines)
@@ -199,11 +202,10 @@ def closing(result: FleetResult, schedule: str) -> str:
 
 def _summary(result: FleetResult, diff: Diff) -> str:
     if result.status == "written":
-        return (
-            f"{result.written} calls made; read back: {'equal to the plan' if result.read_back else 'NOT confirmed'}."
-        )
+        calls = f"{result.written} call{'s' * (result.written != 1)} made"
+        return f"{calls}; read back: {'equal to the plan' if result.read_back else 'NOT confirmed'}."
     if not diff.writes:
-        return f"Nothing to write: all {len(diff.kept)} scheduled actions stand as they should."
+        return f"Nothing to write: all {WORDS[result.fleet.cloud].actions(len(diff.kept))} stand as they should."
     new = sum(put.before is None for put in diff.puts)
     text = f"{new} to add, {len(diff.puts) - new} to change, {len(diff.deletes)} to delete, {len(diff.kept)} unchanged"
     return f"{text}; nothing is written yet." if result.status == "planned" else f"{text}."
@@ -230,14 +232,14 @@ class _Row:
 _SIGN_STYLES = {"+": "green", "~": "yellow", "-": "red"}
 
 
-def diff_table(diff: Diff, zone: str) -> Table:
+def diff_table(diff: Diff, zone: str, words: Words) -> Table:
     """The diff, ascending in time; neighbours that change in the same way share a row."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("")
     table.add_column("starts (UTC)", no_wrap=True)
     if zone != "UTC":
         table.add_column(zone, no_wrap=True)
-    table.add_column("MinSize", justify="right", no_wrap=True)
+    table.add_column(words.floor, justify="right", no_wrap=True)
     table.add_column("actions", justify="right")
     for row in _rows(diff):
         cells = [

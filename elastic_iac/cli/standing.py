@@ -14,18 +14,20 @@ from rich.text import Text
 
 from elastic_iac.cli import result as results
 from elastic_iac.cli.chart import sparkline
+from elastic_iac.cli.words import WORDS, Words
 from forecasting.errors import ElasticIacError
 from forecasting.history import build_history
 from forecasting.job import SCORE_DAYS
 from forecasting.run import Run, open_ledger
 from forecasting.schedule.actions import GroupState, ScheduledAction, split_actions
-from forecasting.schedule.memory import Memory, Observation, observe
+from forecasting.schedule.memory import Memory, Observation
+from forecasting.schedule.people import Timeline, value_at
 from forecasting.settings import Fleet
 from forecasting.sources import open_source
 from forecasting.store.ledger import Ledger
 from forecasting.store.records import RunRecord
 from forecasting.store.scores import Scores, score_forecasts
-from forecasting.targets.aws import AutoScalingTarget
+from forecasting.targets import open_target
 
 SHOWN_RUNS = 5
 _RUN_STYLES = results.STYLES | {"dry-run": "cyan"}
@@ -41,6 +43,7 @@ class Standing:
         group: The live group.
         owned: Our actions, ascending by start.
         foreign: Other people's.
+        timeline: Our floors as a step function.
         people: What people want of the group.
         runs: The last runs, newest first.
         scores: Forecasts of the last days against the load that came.
@@ -53,6 +56,7 @@ class Standing:
     group: GroupState | None = None
     owned: tuple[ScheduledAction, ...] = ()
     foreign: tuple[ScheduledAction, ...] = ()
+    timeline: Timeline = ()
     people: Observation | None = None
     runs: tuple[RunRecord, ...] = ()
     scores: Scores | None = None
@@ -61,8 +65,12 @@ class Standing:
 
     @property
     def coming(self) -> tuple[ScheduledAction, ...]:
-        """Everybody's actions that have a start, ascending."""
-        known = [action for action in (*self.owned, *self.foreign) if action.start is not None]
+        """Everybody's actions that have a start, ascending; without windows that are over."""
+        known = [
+            action
+            for action in (*self.owned, *self.foreign)
+            if action.start is not None and (action.recurrence or action.end is None or action.end > self.now)
+        ]
         return tuple(sorted(known, key=lambda action: action.start or self.now))
 
     def document(self) -> dict[str, Any]:
@@ -96,14 +104,14 @@ class Standing:
         return Group(title, facts)
 
     def _facts(self) -> Iterator[tuple[str, RenderableType]]:
-        where = f"{self.fleet.target.group_name} in {self.fleet.target.region}"
+        where = str(self.fleet.target)
         if self.group is None:
             yield "group", Text(f"{where}: {self.error}", style="bold red")
         else:
             group = self.group
             yield (
                 "group",
-                f"{where}: MinSize {group.min_size}, desired {group.desired_capacity}, MaxSize {group.max_size}",
+                f"{where}: {WORDS[self.fleet.cloud].sizes(group)}",
             )
             yield from self._coming(group.min_size)
         if self.people:
@@ -121,33 +129,33 @@ class Standing:
             yield "note", Text(remark, style="yellow")
 
     def _coming(self, min_size: int) -> Iterator[tuple[str, RenderableType]]:
-        zone = self.fleet.time_zone
+        zone, words = self.fleet.time_zone, WORDS[self.fleet.cloud]
         if not self.coming:
-            yield "next", Text("no scheduled action stands: the group keeps its MinSize", style="yellow")
+            yield "next", Text(f"no {words.action} stands: the group keeps its {words.minimum}", style="yellow")
             return
         first = self.coming[0]
-        yield "next", f"{_sizes(first)} at {results.moment(first.start or self.now, zone)}, by {self._whose(first)}"
+        yield (
+            "next",
+            f"{_sizes(first, words)} at {results.moment(first.start or self.now, zone)}, by {self._whose(first)}",
+        )
         if self.owned:
             last = self.owned[-1]
-            yield (
-                "plan",
-                f"{len(self.owned)} actions of ours, to {results.moment(last.start or self.now, zone)}, when MinSize {last.min_size} comes back",
-            )
+            until = last.end or last.start or self.now
+            after = "" if last.end else f", when {words.floor} {last.min_size} comes back"
+            yield "plan", f"{words.actions(len(self.owned))} of ours, to {results.moment(until, zone)}{after}"
             yield "", Text(sparkline(self._half_hourly(min_size), 48), style="green")
         for number, action in enumerate(self.foreign):
-            yield "others" if number == 0 else "", f"{action.name}: {_sizes(action)} {_when(action, zone)}"
+            yield "others" if number == 0 else "", f"{action.name}: {_sizes(action, words)} {_when(action, zone)}"
 
     def _whose(self, action: ScheduledAction) -> str:
         return "us" if action in self.owned else f"other people's action {action.name!r}"
 
     def _half_hourly(self, min_size: int) -> list[int]:
-        """Our MinSize every half hour from now to the last action, the live one before the first."""
-        timeline = [(action.start, action.min_size or 0) for action in self.owned if action.start]
+        """Our floor every half hour from now to the last action, the live one before the first."""
         values: list[int] = []
-        value, moment = min_size, self.now
-        while moment <= timeline[-1][0]:
-            value = next((size for start, size in reversed(timeline) if start <= moment), value)
-            values.append(value)
+        moment = self.now
+        while moment <= self.timeline[-1][0]:
+            values.append(value_at(self.timeline, moment, min_size))
             moment += timedelta(minutes=30)
         return values
 
@@ -157,14 +165,15 @@ def look(run: Run, fleet: Fleet) -> Standing:
     ledger = open_ledger(run, fleet)
     runs, memory, remarks = _records(ledger)
     try:
-        group = AutoScalingTarget(fleet, run.session).inspect()
+        target = open_target(fleet, run.session)
+        group = target.inspect()
     except ElasticIacError as error:
         return Standing(fleet, run.now, runs=runs, error=str(error), remarks=remarks)
     owned, foreign = split_actions(group.actions, run.owners)
     people: Observation | None = None
     scores: Scores | None = None
     try:
-        people = observe(memory, group, fleet.floor, run.owners, run.now)
+        people = target.rules.observe(memory, group, fleet.floor, run.owners, run.now)
         scores = _scores(run, fleet, ledger) if runs else None
     except ElasticIacError as error:
         remarks = (*remarks, f"earlier forecasts could not be scored: {error}")
@@ -174,6 +183,7 @@ def look(run: Run, fleet: Fleet) -> Standing:
         group,
         tuple(action for _start, action in sorted(owned.items())),
         tuple(foreign),
+        target.rules.timeline(target.rules.ours(group, run.owners)),
         people,
         runs,
         scores,
@@ -246,8 +256,8 @@ def _scores_line(scores: Scores) -> str:
     return f"{scores.forecasts} forecasts of the last {SCORE_DAYS} days, {scores.points} steps: {coverage}{loss}"
 
 
-def _sizes(action: ScheduledAction) -> str:
-    sizes = {"MinSize": action.min_size, "MaxSize": action.max_size, "desired": action.desired_capacity}
+def _sizes(action: ScheduledAction, words: Words) -> str:
+    sizes = {words.floor: action.min_size, words.maximum: action.max_size, words.desired: action.desired_capacity}
     return ", ".join(f"{name} {size}" for name, size in sizes.items() if size is not None)
 
 
