@@ -197,7 +197,7 @@ class Compute:
         return lambda: self._write(place, changed), place.path
 
     def _insert(self, request: Request, place: Place) -> tuple[Callable[[], None], str]:
-        document = request.document
+        document = resources.merge_patch({}, request.document)  # null is not there
         resources.check(place.collection, document)
         named = Place(place.project, place.scope, place.collection, document["name"], "insert")
         if named.path in self._resources:

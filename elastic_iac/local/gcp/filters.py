@@ -81,6 +81,8 @@ def canonical(selector: str) -> str:
 
 
 def _term(tokens: list[str], text: str) -> Term:
+    if not tokens:
+        raise _unreadable(text, tokens)
     selector = canonical(tokens.pop(0))
     if not tokens or tokens[0] not in {"=", "!="}:
         raise _unreadable(text, tokens)

@@ -202,7 +202,7 @@ class Services:
 
     def _create(self, request: Request, place: Place) -> Document:
         kind, body = COLLECTIONS[place.collection], request.document
-        document: Document = dict(body.get(kind.inner, {}) if kind.inner else body)
+        document: Document = merge_patch({}, body.get(kind.inner, {}) if kind.inner else body)  # null is not there
         name = Place(place.parent, place.collection, self._new_id(request, place, body), "create")
         if not re.fullmatch(kind.form, name.id):
             raise invalid(kind.key or "name", name.id, f"Must match {kind.form}")

@@ -10,6 +10,7 @@ import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from elastic_iac.local.clock import Clock
 from elastic_iac.local.gcp.media import check_name, check_number, hashes, media, multipart
@@ -267,7 +268,7 @@ class Storage:
                 raise GcpError(400, f"Provided {name} '{metadata[name]}' doesn't match calculated '{value}'.")
         now = self._clock.now()
         self._generation = max(self._generation + 1, int(now.timestamp() * 1_000_000))
-        link = f"{request.url}/storage/v1/b/{target.bucket}/o/{target.name.replace('/', '%2F')}"
+        link = f"{request.url}/storage/v1/b/{target.bucket}/o/{quote(target.name, safe='')}"
         shown: Document = {
             "contentType": "application/octet-stream",
             "storageClass": "STANDARD",
@@ -323,7 +324,7 @@ class Storage:
     def _listed(self, request: Request, bucket: str) -> Document:
         prefix, delimiter = request.query.get("prefix", ""), request.query.get("delimiter", "")
         begin, end = request.query.get("startOffset", ""), request.query.get("endOffset")
-        every = request.query.get("versions") == "true"
+        every = request.query.get("versions", "").lower() == "true"
         found: dict[str, list[Document]] = {}
         folders: set[str] = set()
         for (held, name), versions in sorted(self._objects.items()):
