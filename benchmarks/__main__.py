@@ -1,6 +1,8 @@
-"""`python -m benchmarks`: speed and memory of the job, then of a year's replay. The other modules here need load traces; each says how it is run."""
+"""`python -m benchmarks`: the job's speed, memory, throughput and interleavings, then a year's replay. What needs load traces says how it is run."""
 
-from benchmarks import job, replay_speed
+from benchmarks import interleavings, job, replay_speed, throughput
 
 job.main()
+throughput.main([])
+interleavings.main([])
 replay_speed.main()

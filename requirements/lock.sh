@@ -14,5 +14,7 @@ compile requirements/dev pyproject.toml --extra cli --group dev requirements/bui
 # The functions' locks are data of the package: whoever has only the distribution builds the function too.
 compile elastic_iac/package/aws-lambda requirements/function.in requirements/aws.in requirements/aws-lambda.in --constraint requirements/dev.txt
 compile elastic_iac/package/gcp-function requirements/function.in requirements/gcp.in requirements/gcp-function.in --constraint requirements/dev.txt
+compile examples/container/requirements requirements/function.in requirements/aws.in requirements/aws-lambda.in examples/container/extra.in \
+    --constraint requirements/dev.txt
 compile requirements/ministack requirements/ministack.in
 compile requirements/bootstrap requirements/bootstrap.in
