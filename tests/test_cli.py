@@ -93,10 +93,10 @@ def test_wrong_usage_with_json_is_a_document_too(capsys: pytest.CaptureFixture[s
 
 
 def test_defect_is_one_line_and_its_traceback_is_for_who_asks(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_path: Path) -> None:
+    def broken(_url: str) -> None:
         raise RuntimeError("broken on purpose")
 
-    monkeypatch.setattr("forecasting.settings.load_job", broken)
+    monkeypatch.setattr("forecasting.invocation.load_settings", broken)
     done = shell.run("plan", "--config", "job.yaml")
     assert (done.code, done.stderr.count("\n")) == (1, 1)
     assert "RuntimeError: broken on purpose" in done.stderr
@@ -105,10 +105,10 @@ def test_defect_is_one_line_and_its_traceback_is_for_who_asks(shell: Shell, monk
 
 
 def test_interrupt_is_exit_code_130(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(_path: Path) -> None:
+    def interrupted(_url: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("forecasting.settings.load_job", interrupted)
+    monkeypatch.setattr("forecasting.invocation.load_settings", interrupted)
     assert shell.run("plan", "--config", "job.yaml").code == 130
 
 

@@ -142,3 +142,17 @@ class TestDoctorOnRights:
         make_group(shell.aws)
         done = shell.run("doctor", "--config", shell.settings(), "--json")
         assert [check["outcome"] for check in done.document["checks"] if check["name"] == "permissions"] == ["ok"]
+
+
+def test_settings_are_read_from_where_a_deployed_job_reads_them(shell: Shell) -> None:
+    make_group(shell.aws)
+    job = {"name": "job", "owner": "prod", "store": {"kind": "s3", "bucket": BUCKET}, "fleets": [fleet_data()]}
+    client = shell.aws.client("s3")
+    client.create_bucket(Bucket=BUCKET)
+    client.put_object(Bucket=BUCKET, Key="settings/job.json", Body=json.dumps(job).encode())
+    done = shell.run("status", "--config", f"s3://{BUCKET}/settings/job.json", "--json")
+    assert done.code == 0, done.stderr
+    assert done.document["fleets"][0]["group"]["min_size"] == 2
+    absent = shell.run("status", "--config", f"s3://{BUCKET}/settings/none.json")
+    assert absent.code == 2
+    assert "settings/none.json" in absent.stderr

@@ -25,11 +25,11 @@ def apply(
     """
     from elastic_iac.cli import result as results  # noqa: PLC0415 - `--help` needs no pandas
     from elastic_iac.cli.asking import refuse_silence  # noqa: PLC0415
-    from forecasting.settings import load_job  # noqa: PLC0415
+    from forecasting.invocation import load_settings  # noqa: PLC0415
 
     refuse_silence(yes=yes, as_json=as_json)
     output = Output(as_json)
-    job = load_job(config)
+    job = load_settings(config)
     applied = _apply_unasked(job, fleet, output) if yes else _apply_asking(job, fleet, output)
     output.document({"command": "apply", "fleets": [results.document(each) for each in applied]})
     raise typer.Exit(results.exit_code(applied))

@@ -27,7 +27,7 @@ def backtest(
         typer.Option("--load-per-instance", help="Load that one instance serves; with --csv.", show_default=False),
     ] = None,
     config: Annotated[
-        Path | None,
+        str | None,
         typer.Option("--config", "-c", help="Instead of --csv: the job's settings.", show_default=False),
     ] = None,
     fleet: Annotated[
@@ -81,7 +81,7 @@ def backtest(
 def _subject(
     csv: Path | None,
     load_per_instance: float | None,
-    config: Path | None,
+    config: str | None,
     name: str | None,
     model: str,
     leads: list[float],
@@ -91,13 +91,13 @@ def _subject(
     from elastic_iac.cli.duration import seconds  # noqa: PLC0415
     from forecasting.backtest.recommend import csv_fleet  # noqa: PLC0415
     from forecasting.errors import UsageError  # noqa: PLC0415
-    from forecasting.settings import load_job  # noqa: PLC0415
+    from forecasting.invocation import load_settings  # noqa: PLC0415
     from forecasting.sources.files import read_csv  # noqa: PLC0415
 
     if (csv is None) == (config is None):
         raise UsageError("give either --csv with --load-per-instance, or --config")
     if config is not None:
-        job = load_job(config)
+        job = load_settings(config)
         chosen = one_fleet(job, name)
         return chosen, _read_past(chosen), job
     if csv is None or load_per_instance is None:

@@ -19,7 +19,7 @@ def calibrate(
         ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="Instead of --csv: the job's settings.", show_default=False)
+        str | None, typer.Option("--config", "-c", help="Instead of --csv: the job's settings.", show_default=False)
     ] = None,
     fleet: Annotated[
         str | None, typer.Option("--fleet", "-f", help="Which fleet of --config.", show_default=False)

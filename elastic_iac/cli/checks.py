@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pandas as pd
 
@@ -25,7 +24,7 @@ _SHORT_LEAD_SECONDS = 60
 _SILENT = timedelta(days=1)
 
 
-def check_job(run: Run, config: Path) -> Iterator[Check]:
+def check_job(run: Run, config: str) -> Iterator[Check]:
     """What all fleets share."""
     job = run.job
     yield Check(

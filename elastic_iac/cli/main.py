@@ -66,8 +66,8 @@ def common(
     if debug:
         os.environ[DEBUG_VARIABLE] = "1"
     # The project's own logs only: botocore's debug log holds the headers of requests, which are secret.
-    for package in ("elastic_iac", "forecasting"):
-        logger = logging.getLogger(package)
+    for name in ("elastic_iac", "forecasting"):
+        logger = logging.getLogger(name)
         logger.handlers[:] = [_Stderr()]
         logger.setLevel(logging.DEBUG if _debug() else logging.WARNING)
 

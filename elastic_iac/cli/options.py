@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 Config = Annotated[
-    Path, typer.Option("--config", "-c", help="The job's settings, a YAML or JSON file.", show_default=False)
+    str,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE|URL",
+        help="The job's settings: a YAML or JSON file, or s3://BUCKET/KEY, gs://BUCKET/KEY.",
+        show_default=False,
+    ),
 ]
 Fleets = Annotated[
     list[str] | None,

@@ -33,14 +33,14 @@ def pause(
     Example: elastic-iac pause --config job.yaml --fleet web --for 6h --reason "load test"
     """
     from elastic_iac.cli.duration import seconds  # noqa: PLC0415 - `--help` needs none of these
+    from forecasting.invocation import load_settings  # noqa: PLC0415
     from forecasting.job import select_fleets  # noqa: PLC0415
     from forecasting.run import utc_now  # noqa: PLC0415
-    from forecasting.settings import load_job  # noqa: PLC0415
     from forecasting.store import open_store  # noqa: PLC0415
     from forecasting.store.pause import pause as write_pause  # noqa: PLC0415
 
     output = Output(as_json)
-    job = load_job(config)
+    job = load_settings(config)
     until = None if lasting is None else utc_now() + timedelta(seconds=seconds(lasting, "--for"))
     store = open_store(job.store)
     names = [each.name for each in select_fleets(job, fleet)] if fleet else [None]
@@ -56,13 +56,13 @@ def resume(config: options.Config, fleet: options.Fleets = None, *, as_json: opt
 
     Example: elastic-iac resume --config job.yaml --fleet web
     """
+    from forecasting.invocation import load_settings  # noqa: PLC0415
     from forecasting.job import select_fleets  # noqa: PLC0415
-    from forecasting.settings import load_job  # noqa: PLC0415
     from forecasting.store import open_store  # noqa: PLC0415
     from forecasting.store.pause import resume as end_pause  # noqa: PLC0415
 
     output = Output(as_json)
-    job = load_job(config)
+    job = load_settings(config)
     store = open_store(job.store)
     names = [each.name for each in select_fleets(job, fleet)] if fleet else [None]
     ended = [name for name in names if end_pause(store, job.name, name)]

@@ -14,12 +14,12 @@ def plan(config: options.Config, fleet: options.Fleets = None, *, as_json: optio
     Example: elastic-iac plan --config job.yaml --fleet web
     """
     from elastic_iac.cli import result as results  # noqa: PLC0415 - `--help` needs no pandas
+    from forecasting.invocation import load_settings  # noqa: PLC0415
     from forecasting.job import run_job  # noqa: PLC0415
     from forecasting.run import Run, utc_now  # noqa: PLC0415
-    from forecasting.settings import load_job  # noqa: PLC0415
 
     output = Output(as_json)
-    run = Run(load_job(config), utc_now(), write=False)
+    run = Run(load_settings(config), utc_now(), write=False)
     planned = run_job(run, fleet)
     for each in planned:
         output.show(results.page(each, run.owners, run.job.schedule), "")

@@ -27,16 +27,16 @@ def rollback(
     from elastic_iac.cli.asking import refuse_silence  # noqa: PLC0415 - `--help` needs none of these
     from elastic_iac.cli.pause import person  # noqa: PLC0415
     from elastic_iac.cli.release import announcement  # noqa: PLC0415
+    from forecasting.invocation import load_settings  # noqa: PLC0415
     from forecasting.job import select_fleets  # noqa: PLC0415
     from forecasting.release import roll_back_fleet  # noqa: PLC0415
     from forecasting.run import Run, utc_now  # noqa: PLC0415
-    from forecasting.settings import load_job  # noqa: PLC0415
     from forecasting.store import open_store  # noqa: PLC0415
     from forecasting.store.pause import pause, paused, resume  # noqa: PLC0415
 
     refuse_silence(yes=yes, as_json=as_json)
     output = Output(as_json)
-    job = load_job(config)
+    job = load_settings(config)
     (chosen,) = select_fleets(job, [fleet])
     if not yes:
         output.show(announcement(Run(job, utc_now(), write=False), chosen, "are set back to what stood before"))
