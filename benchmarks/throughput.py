@@ -176,7 +176,7 @@ def check_floors(aws: LocalAws, job: Job) -> int:
         plan = pd.Series(list(floors.values()), index=pd.to_datetime(list(floors), utc=True)).sort_index()
         minutes = pd.date_range(start, end, freq="1min", inclusive="left")
         needed = plan.reindex(minutes, method="ffill").to_numpy()
-        wrong += int((np.array(aws.min_size_by_minute(fleet.target.group_name, start, end)) < needed).sum())  # pyright: ignore[reportAttributeAccessIssue] - AWS
+        wrong += int((np.array(aws.min_size_by_minute(fleet.name, start, end)) < needed).sum())
     return wrong
 
 

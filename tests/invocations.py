@@ -21,10 +21,11 @@ from tests.street import write_load
 
 def quick_forecast(history: pd.Series, horizon: int, quantiles: tuple[float, ...], *_: Any, **__: Any) -> Forecast:
     """Yesterday again: what a run does with a forecast is looked at here, not the forecast."""
-    steps = pd.Timedelta(days=1) // pd.Timedelta(history.index.freq or history.index[1] - history.index[0])
-    day = history.ffill().to_numpy()[-steps:]
+    stamps = pd.DatetimeIndex(history.index)
+    step = stamps[1] - stamps[0]
+    day = history.ffill().to_numpy()[-int(pd.Timedelta(days=1) / step) :]
     median = np.resize(day, horizon)
-    index = pd.date_range(history.index[-1], periods=horizon + 1, freq=history.index[1] - history.index[0])[1:]
+    index = pd.date_range(stamps[-1], periods=horizon + 1, freq=step)[1:]
     frame = pd.DataFrame({level: median * (0.5 + level) for level in quantiles}, index=index)
     return Forecast(frame, ModelChoice("seasonal-naive-day", {"seasonal-naive-day": 1.0}))
 

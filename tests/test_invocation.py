@@ -205,15 +205,16 @@ def test_a_persons_raise_is_told_while_it_stands(three: Fleets) -> None:
 
 def test_forecasts_of_the_last_day_are_scored_beside_seasonal_naive(aws: LocalAws, tmp_path: Path) -> None:
     fleets = Fleets(aws, tmp_path, 1)
+    lines: list[FleetLine] = []
     for number in range(4):
         write_load(tmp_path / "load.csv", aws.clock.now())
-        line = fleets.invoke(f"run-{number}").lines[0]
+        lines.append(fleets.invoke(f"run-{number}").lines[0])
         aws.clock.advance(5 * HOUR)
-        scored = line.weighted_quantile_loss is not None and line.naive_weighted_quantile_loss is not None
-        assert scored == (number >= 3)  # half of the day must have been forecast
-    assert line.weighted_quantile_loss is not None
+    # Half of the day must have been forecast.
+    assert [line.weighted_quantile_loss is not None for line in lines] == [False, False, False, True]
+    assert [line.naive_weighted_quantile_loss is not None for line in lines] == [False, False, False, True]
     # The forecast is yesterday's load with bands far too wide; naive's bands are its own errors.
-    assert line.worse_than_naive
+    assert lines[3].worse_than_naive
 
 
 def test_no_forecast_outlives_its_fleets_turn(three: Fleets, monkeypatch: pytest.MonkeyPatch) -> None:

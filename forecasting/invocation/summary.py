@@ -128,8 +128,8 @@ def _forecast_now(forecast: Forecast | None, high: float, now: datetime) -> dict
     if forecast is None:
         return {}
     quantiles = forecast.quantiles
-    begun = pd.DatetimeIndex(quantiles.index) <= pd.Timestamp(now)
-    row = quantiles.iloc[max(0, int(begun.sum()) - 1)]
+    begun: int = pd.DatetimeIndex(quantiles.index).searchsorted(pd.Timestamp(now), side="right").item()
+    row = quantiles.iloc[max(0, begun - 1)]
     return {
         "forecast_low": float(row.iloc[0]),
         "forecast_median": float(row[0.5]),
