@@ -22,7 +22,7 @@ A component stands for a group and all that it needs. From Python:
 
 ```python
 import pulumi
-from elastic_iac import AwsAutoscalingGroup
+from elastic_iac import AwsAutoscalingGroup, AwsForecastJob
 
 web = AwsAutoscalingGroup("web", {
     "vpc_id": vpc_id,
@@ -35,7 +35,7 @@ web = AwsAutoscalingGroup("web", {
     "target_tracking": [{"metric": "alb-requests", "target_value": 6000}],
     "forecast": {"load_per_instance": 100, "lead_time_seconds": 240},
 })
-pulumi.export("fleet", web.fleet)
+AwsForecastJob("shop-job", {"fleets": [web.fleet], "alarm_emails": ["oncall@example.com"]})
 ```
 
 From other languages the names are in camelCase: `pulumi package add PATH-OF-THIS-REPOSITORY` makes an SDK, YAML programs name the repository
@@ -50,6 +50,12 @@ What a component does that one might not expect:
 - **A changed launch template replaces instances**, step by step and with a way back, unless `instance_refresh.enabled` is false.
 - **One policy at least may scale in.** A floor only ever adds instances.
 - **Nothing but the load balancer reaches the instances.** Shell access is Systems Manager's.
+- **A job is run by its own deployment.** New settings, a changed floor among them, run it at once; then its schedule does.
+- **A job's name is unique in the account and region.** Its metrics and alarms bear it.
+- **A job builds its function** where the zip is missing or stale, which takes minutes the first time and needs the package index;
+  `package_path` names one that was built elsewhere.
+- **`enabled` false leaves the schedule on.** The job says in its records that it is off, writes nothing, and its alarms tell nobody.
+- **YAML programs give `fleet_count`.** There a list of outputs is one output, whose length is not known when resources are declared.
 """
 
 

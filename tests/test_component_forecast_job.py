@@ -13,7 +13,7 @@ import pulumi_aws
 import pytest
 
 from forecasting.settings import Job, parse_job
-from tests.job_args import MAXIMAL, MINIMAL, SHARDED, changed, component, declare, fleet, later
+from tests.job_args import MANY, MAXIMAL, MINIMAL, SHARDED, changed, component, declare, fleet, later
 from tests.recording import GOLDEN, Recorder, as_json, golden, record
 
 from elastic_iac.aws.job_args import AwsForecastJobArgs  # isort: skip - after the import that quiets the SDK
@@ -159,7 +159,7 @@ def test_more_fleets_than_a_role_can_serve_get_a_function_of_their_own() -> None
 
 
 def test_a_job_of_one_shard_keeps_its_names_when_a_second_one_comes() -> None:
-    one = {item.name for item in declare(changed(SHARDED, fleets=SHARDED["fleets"][:150]))[0].registrations}
+    one = {item.name for item in declare(changed(SHARDED, fleets=MANY[:150]))[0].registrations}
     two = {item.name for item in declare(SHARDED)[0].registrations}
     assert one < two
     assert all(name.startswith("job-2-") for name in two - one)
@@ -172,8 +172,10 @@ class TestAlarms:
         return {item.name.removeprefix("job-alarm-"): item.inputs for item in recorder.of(":MetricAlarm")}
 
     def test_each_says_what_to_read(self, alarms: Mapping[str, Any]) -> None:
+        runbook = (GOLDEN.parents[1] / "docs" / "runbook.md").read_text(encoding="utf-8")
         for key, alarm in alarms.items():
             assert alarm["alarmDescription"].endswith(f" docs/runbook.md#alarm-{key}")
+            assert f"\n## Alarm: {key}\n" in runbook  # whose anchor that is
             assert alarm["alarmActions"] == alarm["okActions"] == ["arn:aws:mock:::job-alarms"]
 
     def test_each_watches_a_metric_of_this_job(self, alarms: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from forecasting.errors import SettingsError
-from tests.job_args import MAXIMAL, MINIMAL, SHARDED, changed, component, fleet, later
+from tests.job_args import MANY, MAXIMAL, MINIMAL, changed, component, fleet, later
 from tests.recording import record
 
 from elastic_iac.aws.job_args import AwsForecastJobArgs  # isort: skip - after the import that quiets the SDK
@@ -31,7 +31,7 @@ WRONG: list[tuple[str, AwsForecastJobArgs]] = [
     ("fleets", changed(MINIMAL, fleets=fleet())),
     ("fleets", changed(MINIMAL, fleets=[fleet("web"), fleet("web")])),
     ("fleets", changed(MINIMAL, fleets=[fleet("web"), json.dumps({**json.loads(fleet()), "name": "api"})])),
-    ("fleets", changed(SHARDED, fleets=[*SHARDED["fleets"], fleet("web-0")])),
+    ("fleets", changed(MINIMAL, fleets=[*MANY, fleet("web-0")])),
     ("fleets[0]", changed(MINIMAL, fleets=["web"])),
     ("fleets[0]", changed(MINIMAL, fleets=[{"name": "web"}])),
     ("fleets[1].floor", changed(MINIMAL, fleets=[fleet("api"), fleet("web", floor=21)])),

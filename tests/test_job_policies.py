@@ -20,7 +20,7 @@ from elastic_iac.aws.job_policies import (
 )
 from elastic_iac.job import FLEETS_PER_SHARD
 from forecasting.errors import SettingsError
-from forecasting.settings import Fleet, parse_fleet
+from forecasting.settings import AwsTarget, Fleet, parse_fleet
 from tests.job_args import fleet
 from tests.recording import golden
 
@@ -170,7 +170,8 @@ def test_any_fleets_are_bounded_and_no_others(served: list[Fleet], data: st.Data
     assert len(writes) <= POLICY_CHARACTERS
     policies = [writes, own()]
     one = data.draw(st.sampled_from(served))
-    group, region = one.target.group_name, one.target.region  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType, reportUnknownMemberType] - they are of AWS
+    assert isinstance(one.target, AwsTarget)
+    group, region = one.target.group_name, one.target.region
 
     def put(group: str = group, region: str = region, **keys: int) -> bool:
         return Request("PutScheduledUpdateGroupAction", group, region, **keys).allowed(policies)
