@@ -153,9 +153,7 @@ class AwsForecastJob(pulumi.ComponentResource):
             aws.s3.BucketServerSideEncryptionConfiguration(
                 f"{name}-bucket-encryption", buckets.encryption_args(bucket.id, settled.kms_key_arn), self._child
             ),
-            aws.s3.BucketOwnershipControls(
-                f"{name}-bucket-ownership", buckets.ownership_args(bucket.id), self._child
-            ),
+            aws.s3.BucketOwnershipControls(f"{name}-bucket-ownership", buckets.ownership_args(bucket.id), self._child),
             aws.s3.BucketPolicy(
                 f"{name}-bucket-policy",
                 aws.s3.BucketPolicyArgs(bucket=bucket.id, policy=bucket.arn.apply(policies.tls_only_policy)),
