@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from forecasting.errors import SettingsError
+from forecasting.schedule.actions import window_name
+from forecasting.schedule.gcp_limits import MAX_NAME_LENGTH
 from forecasting.settings import CloudMonitoringSource, Fleet, GcpTarget, GcsStore, parse_fleet, parse_job
 from forecasting.settings.gcp import (
     load_balancer_refusals,
@@ -14,6 +16,7 @@ from forecasting.settings.gcp import (
     pubsub_backlog,
     pubsub_publish_requests,
 )
+from tests.fleets import NOW
 from tests.test_settings import JOB, METRIC, MISSING, changed
 
 FLEET: dict[str, Any] = {
@@ -50,6 +53,15 @@ def test_a_job_serves_both_clouds_and_keeps_records_in_cloud_storage() -> None:
     )
     assert [fleet.cloud for fleet in job.fleets] == ["aws", "gcp"]
     assert job.store == GcsStore(kind="gcs", bucket="my_bucket", prefix="elastic-iac")
+
+
+def test_an_owner_leaves_room_for_the_names_of_scaling_schedules() -> None:
+    owner = "o" * 36
+    assert len(window_name(owner, NOW)) == MAX_NAME_LENGTH
+    assert parse_job({**JOB, "owner": owner, "fleets": [FLEET]}).owner == owner
+    assert parse_job({**JOB, "owner": owner + "o"}).owner == owner + "o"
+    with pytest.raises(SettingsError, match="at most 36 characters"):
+        parse_job({**JOB, "owner": owner + "o", "fleets": [FLEET]})
 
 
 @pytest.mark.parametrize(

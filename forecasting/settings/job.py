@@ -26,6 +26,9 @@ from forecasting.settings.base import (
 )
 from forecasting.settings.fleet import Fleet
 
+GCP_OWNER_LENGTH = 36
+"""What `elastic-iac-`, a hyphen and a stamp leave of the 63 characters that a resource's name may have on Google Cloud."""
+
 
 class LocalStore(Settings):
     """Records in a folder of this machine."""
@@ -97,6 +100,9 @@ class Job(Settings):
     def _consistent(self) -> Self:
         _refuse_repeats("fleets", "names", [fleet.name for fleet in self.fleets])
         _refuse_repeats("fleets", "targets", [fleet.target_key for fleet in self.fleets])
+        if any(fleet.cloud == "gcp" for fleet in self.fleets) and len(self.owner) > GCP_OWNER_LENGTH:
+            expected = f"at most {GCP_OWNER_LENGTH} characters: with the rest, a scaling schedule's name on Google Cloud has 63"
+            raise refused("owner", self.owner, expected)
         if self.owner in self.former_owners:
             raise refused("former_owners", self.owner, "only earlier ids, not the present owner")
         return self
