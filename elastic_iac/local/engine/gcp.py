@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from elastic_iac.local.engine import gcp_compute, gcp_identity, gcp_network
+from elastic_iac.local.engine import gcp_compute, gcp_identity, gcp_job, gcp_network, gcp_storage
 from elastic_iac.local.engine.deployment import Cloud, Handler, Inputs
 from elastic_iac.local.engine.gcp_compute import google_of
 
@@ -17,5 +17,25 @@ def _image(cloud: Cloud, args: Inputs) -> Inputs:
     return {"id": found["name"], "name": found["name"], "selfLink": found["selfLink"], "family": args["family"]}
 
 
-HANDLERS: Mapping[str, Handler] = {**gcp_compute.HANDLERS, **gcp_network.HANDLERS, **gcp_identity.HANDLERS}
-INVOKES: Mapping[str, Callable[[Cloud, Inputs], Inputs]] = {"gcp:compute/getImage:getImage": _image}
+def _client_config(cloud: Cloud, _args: Inputs) -> Inputs:
+    google = google_of(cloud)
+    return {"id": google.project, "project": google.project, "region": google.region, "zone": "", "accessToken": ""}
+
+
+def _storage_account(cloud: Cloud, args: Inputs) -> Inputs:
+    """The account as which Cloud Storage publishes notifications."""
+    google = google_of(cloud)
+    project = args.get("project") or google.project
+    email = (
+        f"service-{project}@gs-project-accounts.iam.gserviceaccount.com"  # an agent of Google's, in no project of ours
+    )
+    return {"id": email, "emailAddress": email, "member": f"serviceAccount:{email}", "project": project}
+
+
+_ROOMS = (gcp_compute, gcp_network, gcp_identity, gcp_storage, gcp_job)
+HANDLERS: Mapping[str, Handler] = {kind: handler for room in _ROOMS for kind, handler in room.HANDLERS.items()}
+INVOKES: Mapping[str, Callable[[Cloud, Inputs], Inputs]] = {
+    "gcp:compute/getImage:getImage": _image,
+    "gcp:organizations/getClientConfig:getClientConfig": _client_config,
+    "gcp:storage/getProjectServiceAccount:getProjectServiceAccount": _storage_account,
+}

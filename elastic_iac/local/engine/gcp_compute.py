@@ -230,7 +230,7 @@ def policy_from_api(policy: Document) -> Document:
     """The other way round."""
     _, from_api = renaming(_POLICY)
     _, metric_from_api = renaming(_METRIC)
-    found = from_api(policy)
+    found = from_api({key: value for key, value in policy.items() if key != "customMetricUtilizations"})
     for signal in _SIGNALS:
         if signal in found:
             found[signal] = {"target": found[signal]["utilizationTarget"]}

@@ -65,41 +65,44 @@ def member_handler(
 ) -> Handler:
     """One member of one role in the policy of some resource: read, changed, written whole with the etag that was read."""
 
+    def same(binding: Policy, inputs: Inputs) -> bool:
+        return bool(binding["role"] == inputs["role"] and binding.get("condition") == inputs.get("condition"))
+
     def create(cloud: Cloud, name: str, inputs: Inputs) -> Made:
         google = google_of(cloud)
         with _POLICIES:
             policy = get(google, inputs)
             bindings: list[Policy] = policy.setdefault("bindings", [])
-            binding = next((held for held in bindings if held["role"] == inputs["role"]), None)
+            binding = next((held for held in bindings if same(held, inputs)), None)
             if binding is None:
-                bindings.append(binding := {"role": inputs["role"], "members": []})
+                bindings.append(binding := given(role=inputs["role"], condition=inputs.get("condition"), members=[]))
             if inputs["member"] not in binding["members"]:
                 binding["members"].append(inputs["member"])
-            put(google, inputs, policy)
+            put(google, inputs, {**policy, "version": 3})  # from which on bindings have conditions
         return Made(name, dict(inputs))
 
     def read(cloud: Cloud, made: Made) -> Inputs:
         policy = get(google_of(cloud), made.outputs)
-        wanted = (made.outputs["role"], made.outputs["member"])
-        held = {(binding["role"], member) for binding in policy.get("bindings", []) for member in binding["members"]}
-        return made.outputs if wanted in held else {}
+        held = [binding for binding in policy.get("bindings", []) if same(binding, made.outputs)]
+        return made.outputs if any(made.outputs["member"] in binding["members"] for binding in held) else {}
 
     def delete(cloud: Cloud, made: Made) -> None:
         google = google_of(cloud)
-        policy = get(google, made.outputs)
-        for binding in policy.get("bindings", []):
-            if binding["role"] == made.outputs["role"] and made.outputs["member"] in binding["members"]:
-                binding["members"].remove(made.outputs["member"])
-        policy["bindings"] = [binding for binding in policy.get("bindings", []) if binding["members"]]
-        put(google, made.outputs, policy)
+        with _POLICIES:
+            policy = get(google, made.outputs)
+            for binding in policy.get("bindings", []):
+                if same(binding, made.outputs) and made.outputs["member"] in binding["members"]:
+                    binding["members"].remove(made.outputs["member"])
+            policy["bindings"] = [binding for binding in policy.get("bindings", []) if binding["members"]]
+            put(google, made.outputs, policy)
 
     return Handler(create, read, delete, untagged=True)
 
 
-def policy_calls(resource: Callable[[Inputs], str]) -> Handler:
-    """Members of a resource whose policy is read and written by POST, as most services have it."""
+def policy_calls(resource: Callable[[Inputs], str], *, read: str = "POST") -> Handler:
+    """Members of a resource whose policy is read by POST or GET, by service, and written by POST."""
     return member_handler(
-        lambda google, inputs: google.call("POST", f"/{resource(inputs)}:getIamPolicy", {}),
+        lambda google, inputs: google.call(read, f"/{resource(inputs)}:getIamPolicy", {} if read == "POST" else None),
         lambda google, inputs, policy: google.call("POST", f"/{resource(inputs)}:setIamPolicy", {"policy": policy}),
     )
 

@@ -72,6 +72,7 @@ COLLECTIONS: Mapping[str, Collection] = {
     "alertPolicies": Collection("monitoring", ("displayName", "combiner", "conditions")),
     "notificationChannels": Collection("monitoring", ("type",)),
     "dashboards": Collection("monitoring", ("displayName",)),
+    "metrics": Collection("logging", ("filter", "metricDescriptor.metricKind"), "name"),
 }
 
 
