@@ -54,7 +54,7 @@ def raises(kind: type[GoogleAPICallError], call: Callable[..., Any], *args: Any,
 
 
 def make_group(gcp: LocalGcp, scope: str = SCOPES["regional"], name: str = NAME, size: int = 2) -> str:
-    """A template and a managed instance group; its partial URL."""
+    """A template and a managed instance group; its URL relative to the project."""
     template = {
         "name": f"{name}-template",
         "properties": {
@@ -71,7 +71,7 @@ def make_group(gcp: LocalGcp, scope: str = SCOPES["regional"], name: str = NAME,
         "instanceTemplate": f"global/instanceTemplates/{name}-template",
     }
     compute(gcp, "POST", f"{scope}/instanceGroupManagers", group)
-    return f"projects/{PROJECT}/{scope}/instanceGroupManagers/{name}"
+    return f"{scope}/instanceGroupManagers/{name}"
 
 
 def make_autoscaler(gcp: LocalGcp, scope: str = SCOPES["regional"], name: str = NAME, **policy: Any) -> None:

@@ -204,7 +204,7 @@ class Compute:
             raise GcpError(409, f"The resource '{named.path}' already exists")
         self._check_references(place, document)
         if place.collection == "autoscalers":
-            document = self._checked_autoscaler(named, document)
+            document = self._checked_autoscaler(request, named, document)
         self._made += 1
         output: Document = {
             "kind": f"compute#{resources.KINDS[place.collection].message[0].lower()}{resources.KINDS[place.collection].message[1:]}",
@@ -241,10 +241,10 @@ class Compute:
         if place.collection == "autoscalers":
             if _path_of(changed["target"], place.project) != _path_of(document["target"]):
                 raise invalid("resource.target", changed["target"], "The target of an autoscaler cannot be changed.")
-            changed = self._checked_autoscaler(place, changed)
+            changed = self._checked_autoscaler(request, place, changed)
         return changed
 
-    def _checked_autoscaler(self, place: Place, document: Document) -> Document:
+    def _checked_autoscaler(self, request: Request, place: Place, document: Document) -> Document:
         target = _path_of(document["target"], place.project)
         if target.split("/")[:4] != place.path.split("/")[:4]:
             raise invalid("resource.target", document["target"], f"The group must be in {place.scope}.")
@@ -257,7 +257,8 @@ class Compute:
             )
         if document.get("autoscalingPolicy") is None:
             raise required(FIELD)
-        return {**document, "autoscalingPolicy": checked_policy(document["autoscalingPolicy"])}
+        link = f"{request.url}{PREFIX}{target}"  # a partial URL comes back whole
+        return {**document, "target": link, "autoscalingPolicy": checked_policy(document["autoscalingPolicy"])}
 
     def _write(self, place: Place, document: Document) -> None:
         if place.collection in _FINGERPRINTED:
