@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: the job's speed, memory, throughput and interleavings, a year's replay, the function's package. The others need load traces."""
+"""`python -m benchmarks`: the job's speed, throughput and interleavings, a year's replay, the function's package. Others say how they are run."""
 
 from benchmarks import interleavings, job, package, replay_speed, throughput
 

@@ -128,8 +128,7 @@ def _forecast_now(forecast: Forecast | None, high: float, now: datetime) -> dict
     if forecast is None:
         return {}
     quantiles = forecast.quantiles
-    begun: int = pd.DatetimeIndex(quantiles.index).searchsorted(pd.Timestamp(now), side="right").item()
-    row = quantiles.iloc[max(0, begun - 1)]
+    row = quantiles.iloc[max(0, len(quantiles.loc[: pd.Timestamp(now)]) - 1)]
     return {
         "forecast_low": float(row.iloc[0]),
         "forecast_median": float(row[0.5]),
