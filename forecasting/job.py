@@ -238,7 +238,7 @@ class Pipeline:
             )
         )
         diff = rules.diff(group, schedule, owners, self.run.clock())
-        self._note(plan=plan, observation=seen, schedule=schedule, diff=diff, group=group)
+        self._note(plan=plan, observation=seen, schedule=schedule, diff=diff, group=group, floor_in_force=in_force)
         return schedule, diff, seen
 
     def _write(self, claim: Claim, history: History, load: Forecast) -> FleetResult:

@@ -136,6 +136,7 @@ class FleetResult:
         schedule: The slots that should stand.
         diff: The writes that it takes.
         group: The group as it was read, or read back after writing.
+        floor_in_force: The minimum that held when the plan was made: the live one; on Google Cloud also that of our open windows.
         written: Mutating calls made.
         read_back: The standing actions were read back and are the schedule.
         remarks: What else went amiss without being in the way.
@@ -154,6 +155,7 @@ class FleetResult:
     schedule: Schedule | None = None
     diff: Diff | None = None
     group: GroupState | None = None
+    floor_in_force: int | None = None
     written: int = 0
     read_back: bool = False
     remarks: tuple[str, ...] = ()

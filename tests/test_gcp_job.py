@@ -13,6 +13,7 @@ from elastic_iac.cli.main import main
 from elastic_iac.local.gcp import faults
 from elastic_iac.local.gcp.cloud import LocalGcp
 from forecasting.errors import Hold
+from forecasting.invocation import invoke
 from forecasting.job import run_job
 from forecasting.release import release_fleet, roll_back_fleet
 from forecasting.run import FleetResult, Run
@@ -244,3 +245,14 @@ def test_documents_of_both_clouds_have_one_shape(road: Road, capsys: pytest.Capt
     assert (fleet["cloud"], fleet["target"]) == ("gcp", f"gcp/local-project/{REGION}/{NAME}")
     assert fleet["group"] == {"min_size": 2, "max_size": 60, "desired_capacity": 2}
     assert {"name", "start", "min_size"} <= set(fleet["actions"][0])
+
+
+def test_an_invocation_tells_of_the_floor_in_force_and_takes_nobodys_schedule_for_a_pin(road: Road) -> None:
+    add_schedule(road.gcp, "launch", {**PERSON, "schedule": "0 9 27 11 * 2026"})
+    road.run()
+    road.gcp.clock.advance(HOUR)
+    job = road.job()
+    told = invoke(job, run_id="later", now=road.gcp.clock.now(), clock=road.gcp.clock.now)
+    (line,) = told.lines
+    assert (line.status, line.pinned) == ("written", False)
+    assert line.floor == floors(road.gcp, road.gcp.clock.now(), road.gcp.clock.now() + MINUTE)[0] > 2

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from forecasting.history import History
@@ -36,7 +37,7 @@ class FleetLine:
         load: The newest load, in the fleet's unit.
         forecast_low, forecast_median, forecast_high: The load forecast for the present step: the lower edge of the band, the median, and the quantile
             that is provisioned for.
-        floor: The group's live minimum.
+        floor: The minimum in force.
         capacity: Its desired instances.
         weighted_quantile_loss: Of the forecasts for the last day; see `forecasting.store.scores.DayScore`.
         naive_weighted_quantile_loss: Of the seasonal naive forecast for it.
@@ -102,7 +103,7 @@ def line_of(result: FleetResult, owners: frozenset[str], now: datetime, seconds:
         seconds=round(seconds, 3),
         load=load,
         **_forecast_now(result.forecast, result.fleet.plan_quantile, now),
-        floor=group.min_size if group else None,
+        floor=_floor(result),
         capacity=group.desired_capacity if group else None,
         weighted_quantile_loss=day.weighted_quantile_loss if day else None,
         naive_weighted_quantile_loss=day.naive_weighted_quantile_loss if day else None,
@@ -128,7 +129,8 @@ def _forecast_now(forecast: Forecast | None, high: float, now: datetime) -> dict
     if forecast is None:
         return {}
     quantiles = forecast.quantiles
-    row = quantiles.iloc[max(0, len(quantiles.loc[: pd.Timestamp(now)]) - 1)]
+    begun = np.count_nonzero(pd.DatetimeIndex(quantiles.index) <= pd.Timestamp(now))
+    row = quantiles.iloc[max(0, int(begun) - 1)]
     return {
         "forecast_low": float(row.iloc[0]),
         "forecast_median": float(row[0.5]),
@@ -136,8 +138,15 @@ def _forecast_now(forecast: Forecast | None, high: float, now: datetime) -> dict
     }
 
 
+def _floor(result: FleetResult) -> int | None:
+    """The minimum in force, or, where it did not come to a plan, the live one."""
+    if result.floor_in_force is not None:
+        return result.floor_in_force
+    return result.group.min_size if result.group else None
+
+
 def _pinned(result: FleetResult, owners: frozenset[str], now: datetime) -> bool:
-    if result.observation is None or result.group is None:
+    if result.observation is None or result.group is None or result.fleet.cloud != "aws":  # elsewhere nobody can pin
         return False
     _owned, foreign = split_actions(result.group.actions, owners)
     return result.observation.people_floor > max(result.fleet.floor, last_people_event(foreign, now) or 0)
@@ -154,7 +163,7 @@ def _falls_short(result: FleetResult) -> datetime | None:
     """The earliest slot still to be written that asks for more than stands under its name, or, for a new one, than the live minimum."""
     if result.diff is None or result.group is None or result.ok:
         return None
-    live = result.group.min_size
+    live = _floor(result) or 0
     short = [
         put.slot.start for put in result.diff.puts if put.slot.floor > (live if put.before is None else put.before)
     ]
