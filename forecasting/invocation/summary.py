@@ -119,10 +119,10 @@ def line_of(result: FleetResult, owners: frozenset[str], now: datetime, seconds:
 
 def _newest(history: History | None) -> tuple[float | None, bool]:
     """The newest load, and whether it is a lower bound."""
-    known = history.load.dropna() if history else None
-    if history is None or known is None or known.empty:
+    known = np.flatnonzero(history.load.notna()) if history else []
+    if history is None or not len(known):
         return None, False
-    return float(known.iloc[-1]), bool(history.censored.loc[known.index[-1]])
+    return float(history.load.iloc[known[-1]]), bool(history.censored.iloc[known[-1]])
 
 
 def _forecast_now(forecast: Forecast | None, high: float, now: datetime) -> dict[str, float]:
