@@ -1,126 +1,175 @@
-"""Accuracy of the forecasts on load traces, as a markdown table.
+"""Accuracy of the forecasts beside what a user could pick instead, on load traces, as markdown tables.
 
-    python -m benchmarks.forecast_accuracy --data DIR [--trace NAME ...] [--model NAME ...]
+    python -m benchmarks.forecast_accuracy --data DIR [--trace NAME ...] [--model NAME ...] [--cache DIR]
 
-DIR holds CSV files `NAME_5min.csv` or `NAME_1h.csv` with the columns timestamp (UTC) and value. Origins every 6 h over the last third of
-a trace (at most 42 days), at most 28 days of history, 48 h ahead, steps of 15 min (1 h where the trace is hourly); only whole horizons count.
-WQL is the weighted quantile loss: the mean over the levels .5, .9 and .95 of 2 x pinball loss / sum of the load. `picked` is the single model
-with the least error on the rolling origins inside each history, the rival of `auto`. Seconds are processor time per forecast.
+DIR holds CSV files `NAME_5min.csv` or `NAME_1h.csv` with the columns timestamp (UTC) and value; the protocol is in `forecast_protocol.py`.
+Rows: `auto`; all models by name; `last-value` and ARIMA(2, 1, 2), with our bands; `median-of-models`, the median of five of them; `picked`, the
+single model with the least error on the rolling origins inside each history; rivals as their own libraries run them (`forecast_references.py`),
+where these are installed (`make bench-models` installs them). The second table is the paired difference of `auto` to each. Seconds are processor
+time per forecast. `--cache` keeps what the slow rivals gave.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from forecasting.models.base import DEFAULT_QUANTILES, Forecast
-from forecasting.models.tournament import MODELS, forecast
+from benchmarks.forecast_protocol import EVERY, Score, difference, read, score, tasks, traces
+from benchmarks.forecast_references import REFERENCES, LastValue, Reference
+from forecasting.models.base import DEFAULT_QUANTILES, FloatArray, Forecast, IntArray, PointModel
+from forecasting.models.statistical import Arima
+from forecasting.models.task import check
+from forecasting.models.tournament import BLEND, MODELS, forecast, run
 
-HISTORY = pd.Timedelta(days=28)
-HORIZON = pd.Timedelta(hours=48)
-EVERY = pd.Timedelta(hours=6)
-LAST = pd.Timedelta(days=42)
+OURS = "auto"
+PICKED = "picked"
+
+
+@dataclass(frozen=True)
+class MedianOfModels:
+    """At each step the median of five forecasts: what many do instead of weighing."""
+
+    members: tuple[PointModel, ...] = (*BLEND[:4], MODELS[len(BLEND) + 1])
+    name: str = "median-of-models"
+
+    def minimum_steps(self, steps_per_day: int) -> int:
+        return max(member.minimum_steps(steps_per_day) for member in self.members)
+
+    def predict(self, load: FloatArray, origins: IntArray, horizon: int, steps_per_day: int) -> FloatArray:
+        found = [member.predict(load, origins, horizon, steps_per_day) for member in self.members]
+        return np.asarray(np.median(found, axis=0), np.float64)
+
+
+EXTRA: tuple[PointModel, ...] = (LastValue(), Arima("arima-212", 2, 2), MedianOfModels())
 SINGLES = tuple(model.name for model in MODELS)
+NAMES = (OURS, PICKED, *SINGLES, *(model.name for model in EXTRA), *(rival.name for rival in REFERENCES))
 
 
-@dataclass
-class Score:
-    """Sums over the origins of one trace."""
-
-    loss: float = 0.0
-    load: float = 0.0
-    covered: int = 0
-    steps: int = 0
-    seconds: float = 0.0
-    origins: int = 0
-
-    def add(self, predicted: Forecast, actual: pd.Series[float], seconds: float) -> None:
-        truth = actual.to_numpy(float)
-        known = np.isfinite(truth)
-        truth, paths = truth[known], predicted.quantiles.to_numpy()[known]
-        for column, level in enumerate(DEFAULT_QUANTILES):
-            miss = truth - paths[:, column]
-            self.loss += 2 * float(np.maximum(level * miss, (level - 1) * miss).sum()) / len(DEFAULT_QUANTILES)
-        self.load += float(truth.sum())
-        self.covered += int((truth <= paths[:, -1]).sum())
-        self.steps += len(truth)
-        self.seconds += seconds
-        self.origins += 1
-
-    @property
-    def wql(self) -> float:
-        return self.loss / self.load
-
-    @property
-    def coverage(self) -> float:
-        return self.covered / self.steps
+def evaluate(load: pd.Series[float], names: Sequence[str], every: pd.Timedelta = EVERY) -> dict[str, Score]:
+    """Scores of our own models, of `EXTRA` and of `picked`, by name."""
+    histories, truth = _tasks(load, every)
+    forecasts: dict[str, list[Forecast]] = {}
+    seconds: dict[str, float] = {}
+    for name in names:
+        started = time.process_time()
+        if name != PICKED:
+            forecasts[name] = [_forecast(history, truth.shape[1], name) for history in histories]
+        else:
+            candidates = [forecasts[single] for single in SINGLES if single in forecasts]
+            forecasts[name] = [min(found, key=_own_error) for found in zip(*candidates, strict=True)]
+        seconds[name] = (time.process_time() - started) / len(histories)
+    return {
+        name: score(np.stack([each.quantiles.to_numpy() for each in found]), truth, seconds[name])
+        for name, found in forecasts.items()
+    }
 
 
-def read(path: Path) -> pd.Series[float]:
-    """A trace at the benchmark's step."""
-    load = pd.read_csv(path, parse_dates=["timestamp"]).set_index("timestamp")["value"]
-    return load.resample("15min").mean() if path.stem.endswith("_5min") else load.asfreq("1h")
+def _tasks(load: pd.Series[float], every: pd.Timedelta) -> tuple[list[pd.Series[float]], FloatArray]:
+    histories, truths = zip(*tasks(load, every), strict=True)
+    return list(histories), np.stack([truth.to_numpy(float) for truth in truths])
 
 
-def tasks(load: pd.Series[float], every: pd.Timedelta = EVERY) -> Iterator[tuple[pd.Series[float], pd.Series[float]]]:
-    """History and truth of every origin."""
-    step = load.index[1] - load.index[0]
-    start, end = load.index[0], load.index[-1] + step
-    origin = end - HORIZON
-    while origin >= end - min((end - start) / 3, LAST):
-        yield load[origin - HISTORY : origin - step], load[origin : origin + HORIZON - step]
-        origin -= every
+def _own_error(found: Forecast) -> float:
+    """Error of a single model on the origins inside its history."""
+    return found.model.errors.get(found.model.name, np.inf)
 
 
-def evaluate(load: pd.Series[float], models: tuple[str, ...], every: pd.Timedelta = EVERY) -> dict[str, Score]:
-    """Scores by model; `picked` where all single models are among them."""
-    scores: dict[str, Score] = {}
-    for history, truth in tasks(load, every):
-        forecasts: dict[str, Forecast] = {}
-        for model in models:
-            started = time.process_time()
-            forecasts[model] = forecast(history, len(truth), model=model)
-            scores.setdefault(model, Score()).add(forecasts[model], truth, time.process_time() - started)
-        errors = {name: forecasts[name].model.errors.get(name, np.inf) for name in SINGLES if name in forecasts}
-        if len(errors) == len(SINGLES):
-            best = min(errors, key=lambda name: errors[name])
-            scores.setdefault("picked", Score()).add(forecasts[best], truth, 0.0)
-    return scores
+def _forecast(history: pd.Series[float], horizon: int, name: str) -> Forecast:
+    extra = [model for model in EXTRA if model.name == name]
+    if not extra:
+        return forecast(history, horizon, model=name)
+    asked = {"models": (name,), "censored": None, "time_zone": "UTC", "budget_seconds": 60.0}
+    return run(check(history, horizon, DEFAULT_QUANTILES, name, **asked), extra)  # pyright: ignore[reportArgumentType] - by name
+
+
+def evaluate_rival(rival: Reference, path: Path, cache: Path | None) -> Score:
+    """Score of a rival on a trace; what it gave is taken from the cache where it is there."""
+    histories, truth = _tasks(read(path), EVERY)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+    kept = cache / f"{path.stem}-{digest}--{rival.name}.npz" if cache else None
+    if kept and kept.is_file():
+        with np.load(kept) as found:
+            return score(found["quantiles"], truth, float(found["seconds"]))
+    started = time.process_time()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what a rival's library thinks of the data is its own affair
+        quantiles = np.stack([rival.forecast(history, truth.shape[1]) for history in histories])
+    seconds = (time.process_time() - started) / len(histories)
+    if kept:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(kept, quantiles=quantiles, seconds=seconds)
+    return score(quantiles, truth, seconds)
+
+
+def _weeks(load: pd.Series[float]) -> npt.NDArray[np.int64]:
+    """Week of each origin, counted back from the newest."""
+    newest_first = [truth.index[0] for _, truth in tasks(load)]
+    return np.array([(newest_first[0] - stamp) // pd.Timedelta(days=7) for stamp in newest_first], np.int64)
+
+
+def accuracy_table(scores: dict[str, dict[str, Score]]) -> list[str]:
+    """WQL of each method (by name, then by trace), best first, and its coverage."""
+    columns = list(next(iter(scores.values())))
+    lines = [
+        f"| WQL | {' | '.join(columns)} | **mean** | coverage of .95: mean | least | most | seconds |",
+        f"|---|{'---|' * (len(columns) + 5)}",
+    ]
+    for name, found in sorted(scores.items(), key=lambda item: _mean_wql(item[1])):
+        cells = [f"{found[column].wql:.3f}" for column in columns]
+        coverage = [each.coverage for each in found.values()]
+        seconds = float(np.mean([each.seconds for each in found.values()]))
+        row = [*cells, f"**{_mean_wql(found):.4f}**", *(f"{value:.3f}" for value in _mean_least_most(coverage))]
+        lines.append(f"| {name} | {' | '.join(row)} | {f'{seconds:.3f}' if name != PICKED else ''} |")
+    return lines
+
+
+def _mean_wql(scores: dict[str, Score]) -> float:
+    return float(np.mean([each.wql for each in scores.values()]))
+
+
+def _mean_least_most(values: list[float]) -> tuple[float, float, float]:
+    return float(np.mean(values)), min(values), max(values)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of the traces")
     parser.add_argument("--trace", action="append", help="only traces whose name starts so (repeatable)")
-    parser.add_argument("--model", action="append", choices=("auto", *SINGLES), help="only these (repeatable)")
+    parser.add_argument("--model", action="append", choices=NAMES, help="only these (repeatable)")
+    parser.add_argument("--cache", type=Path, help="folder that keeps what the slow rivals gave")
     options = parser.parse_args()
-    paths = [
-        path
-        for path in sorted(options.data.glob("*.csv"))
-        if not options.trace or any(path.stem.startswith(name) for name in options.trace)
-    ]
-    if not paths:
-        print(f"no trace in {options.data}", file=sys.stderr)
-        return 2
-    models = tuple(options.model or ("auto", *SINGLES))
-    results = {path.stem: evaluate(read(path), models) for path in paths}
-    rows = [*models, *(["picked"] if "picked" in next(iter(results.values())) else [])]
-    print(f"| WQL | {' | '.join(results)} | **mean** | coverage of .95 | seconds |")
-    print(f"|---|{'---|' * (len(results) + 3)}")
-    for row in rows:
-        scores = [result[row] for result in results.values()]
-        cells = [f"{score.wql:.3f}" for score in scores]
-        mean = float(np.mean([score.wql for score in scores]))
-        coverage = float(np.mean([score.coverage for score in scores]))
-        seconds = sum(score.seconds for score in scores) / sum(score.origins for score in scores)
-        print(f"| {row} | {' | '.join(cells)} | **{mean:.4f}** | {coverage:.3f} | {seconds:.3f} |")
+    names = options.model or list(NAMES)
+    own = [name for name in (*(name for name in NAMES if name != PICKED), PICKED) if name in names]
+    own = [name for name in own if name not in {rival.name for rival in REFERENCES}]
+    rivals = [rival for rival in REFERENCES if rival.name in names]
+    scores: dict[str, dict[str, Score]] = {}
+    weeks: dict[str, npt.NDArray[np.int64]] = {}
+    for path in traces(options.data, options.trace):
+        load = read(path)
+        weeks[path.stem] = _weeks(load)
+        for name, found in evaluate(load, own).items():
+            scores.setdefault(name, {})[path.stem] = found
+        for rival in rivals:
+            if rival.installed:
+                scores.setdefault(rival.name, {})[path.stem] = evaluate_rival(rival, path, options.cache)
+        print(f"{path.stem}: {len(weeks[path.stem])} origins", file=sys.stderr, flush=True)
+    print("\n".join(accuracy_table(scores)))
+    if OURS in scores and len(scores) > 1:
+        print(f"\n| {OURS} minus | mean WQL [95 % interval] |\n|---|---|")
+        for name in sorted(scores.keys() - {OURS}, key=lambda name: _mean_wql(scores[name])):
+            print(f"| {name} | {difference(scores[OURS], scores[name], weeks)} |")
+    if absent := sorted({rival.library for rival in rivals if not rival.installed}):
+        print(f"\nNot run, not installed: {', '.join(absent)}")
     return 0
 
 

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchmarks.forecast_accuracy import evaluate, read
+from benchmarks.forecast_accuracy import evaluate
+from benchmarks.forecast_protocol import read
 from forecasting import Forecast, forecast
 from forecasting.errors import ForecastError, SettingsError
 from forecasting.models.base import FloatArray, IntArray, PointModel

@@ -63,8 +63,8 @@ def weighted_quantiles(sample: FloatArray, weights: FloatArray, levels: tuple[fl
     """Quantiles of a weighted sample; with equal weights they interpolate between the middles of the sample's steps (Hazen's rule)."""
     order = np.argsort(sample)
     total = np.cumsum(weights[order])
-    found: FloatArray = np.interp(np.array(levels) * total[-1], total - weights[order] / 2, sample[order])
-    return found
+    middles = total - weights[order] / 2
+    return np.array([np.interp(level * total[-1], middles, sample[order]) for level in levels], np.float64)
 
 
 def _scale(forecast: FloatArray, level: float) -> FloatArray:

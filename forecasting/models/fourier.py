@@ -103,12 +103,16 @@ def fit_fourier(
 
 @dataclass(frozen=True)
 class FourierAutoregression:
-    """Fourier terms with a 12-day half-life, and AR(3) on the residuals, on the load or on its logarithm."""
+    """Fourier terms with a 12-day half-life, and AR(3) on the residuals, on the load or on its logarithm.
+
+    Half of the last day's mean residual stays over the whole horizon: a level that moved is otherwise forgotten within hours.
+    """
 
     name: str
     logarithm: bool
     half_life_days: ClassVar[float] = 12.0
     order: ClassVar[int] = 3
+    level_share: ClassVar[float] = 0.5
 
     def minimum_steps(self, steps_per_day: int) -> int:
         """Two days."""
@@ -120,7 +124,10 @@ class FourierAutoregression:
         offset = 0.01 * float(load[: origins[0]].mean()) + 1e-12
         series = np.log(load + offset) if self.logarithm else load
         fit = fit_fourier(series, origins, horizon, steps_per_day, self.half_life_days)
-        path = fit.future + self._residual_path(fit.residuals, origins, horizon)
+        last_day = fit.residuals[np.arange(len(origins)), origins - np.arange(1, steps_per_day + 1)[:, None]]
+        level = self.level_share * last_day.mean(axis=0)[:, None]
+        known = np.arange(len(series)) < origins[:, None]
+        path = fit.future + level + self._residual_path(np.where(known, fit.residuals - level, 0.0), origins, horizon)
         if not self.logarithm:
             return path
         # An extrapolated logarithm explodes: no more than twice what each origin has seen.

@@ -8,6 +8,7 @@ import numpy as np
 
 from forecasting.models.base import FloatArray, IntArray
 from forecasting.models.gaps import fill_gaps, lift_censored
+from forecasting.models.level import step_factors, without_crowds
 from forecasting.models.naive import SeasonalNaive
 from forecasting.models.task import Task
 
@@ -25,9 +26,9 @@ class Origins:
     """The origins of one task: every six hours of the last 14 days, as far as a day of history comes before.
 
     Attributes:
-        load: The history, no gaps: gaps and lower bounds are filled in.
+        load: The history as the models see it: gaps and lower bounds filled in, at the present level, without flash crowds.
         positions: Ascending; the last is the end of the history, from which the forecast itself is made.
-        actual: What came after each origin but the last, shape (origins - 1, horizon), NaN where nobody knows.
+        actual: What came after each origin but the last, at the present level, shape (origins - 1, horizon), NaN where nobody knows.
         naive_error: Absolute error of the daily naive forecast, same shape.
         weights: How much each origin but the last counts, shape (origins - 1,), halving every `HALF_LIFE_DAYS`.
     """
@@ -42,13 +43,15 @@ class Origins:
     def of(cls, task: Task) -> Origins:
         """The origins inside a task's history."""
         lifted = lift_censored(task.load, task.bound, task.steps_per_day)
-        load, horizon = fill_gaps(lifted, task.steps_per_day), task.clock.horizon
-        steps = len(load)
+        calm = without_crowds(fill_gaps(lifted, task.steps_per_day), task.steps_per_day)
+        factors = step_factors(calm, task.steps_per_day)
+        load, happened = calm * factors, lifted * factors
+        steps, horizon = len(load), task.clock.horizon
         spacing = max(task.steps_per_day * ORIGIN_HOURS // 24, 1)
         earliest = max(steps - ORIGIN_DAYS * task.steps_per_day, task.steps_per_day)
         positions = np.arange(steps, earliest - 1, -spacing, dtype=np.int64)[::-1]
         ahead = positions[:-1, None] + np.arange(horizon)
-        actual = np.where(ahead < steps, lifted[np.minimum(ahead, steps - 1)], np.nan)
+        actual = np.where(ahead < steps, happened[np.minimum(ahead, steps - 1)], np.nan)
         naive = SeasonalNaive("", 1).predict(load, positions[:-1], horizon, task.steps_per_day)
         weights = np.exp2((positions[:-1] - steps) / (HALF_LIFE_DAYS * task.steps_per_day))
         return cls(load, positions, actual, np.abs(naive - actual), weights)

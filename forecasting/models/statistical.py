@@ -85,11 +85,11 @@ def _first_then_last(origins: IntArray, paths: Callable[[int, IntArray], FloatAr
 
 @dataclass(frozen=True)
 class Arima:
-    """ARIMA(1, 1, 1): no season; follows the present level."""
+    """ARIMA(p, 1, q), (1, 1, 1) if nothing else is said: no season; follows the present level."""
 
     name: str = "arima"
-    ar_order: ClassVar[int] = 1
-    ma_order: ClassVar[int] = 1
+    ar_order: int = 1
+    ma_order: int = 1
 
     def minimum_steps(self, steps_per_day: int) -> int:
         """One day."""

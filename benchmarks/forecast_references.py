@@ -1,0 +1,177 @@
+"""What a user could pick instead: each rival as its own library runs it, with the intervals that the library gives.
+
+A rival without intervals of its own (last value, ARIMA, Theta) gets our bands from rolling origins, which flatters it. Rivals of the extra `models`
+are imported when they are first asked for.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecasting.models.base import FloatArray, IntArray
+from forecasting.models.fourier import fourier_terms
+from forecasting.models.gaps import fill_gaps
+from forecasting.models.naive import look_back
+
+Quantiles = Callable[[FloatArray, pd.DatetimeIndex, int, int], FloatArray]
+"""(history without gaps, its steps, horizon, steps per day) -> quantiles .5, .9 and .95, shape (horizon, 3)."""
+
+_INTERVALS = (80, 90)
+"""Central intervals whose upper ends are the .9 and .95 quantiles."""
+_LEVELS = (0.5, 0.9, 0.95)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A rival.
+
+    Attributes:
+        name: As the table shows it.
+        library: The module that it needs.
+        quantiles: What it forecasts.
+    """
+
+    name: str
+    library: str
+    quantiles: Quantiles
+
+    @property
+    def installed(self) -> bool:
+        """Whether its library is here."""
+        return find_spec(self.library) is not None
+
+    def forecast(self, history: pd.Series[float], horizon: int) -> FloatArray:
+        """Quantiles .5, .9 and .95 of the `horizon` steps after a history, not negative and not crossing, shape (horizon, 3)."""
+        index = pd.DatetimeIndex(history.index)
+        steps_per_day = pd.Timedelta(days=1) // (index[1] - index[0])
+        load = fill_gaps(np.asarray(history, np.float64), steps_per_day)
+        return np.sort(np.maximum(self.quantiles(load, index, horizon, steps_per_day), 0.0), axis=1)
+
+
+@dataclass(frozen=True)
+class LastValue:
+    """The newest value, for the whole horizon."""
+
+    name: str = "last-value"
+
+    def minimum_steps(self, steps_per_day: int) -> int:
+        return steps_per_day
+
+    def predict(self, load: FloatArray, origins: IntArray, horizon: int, steps_per_day: int) -> FloatArray:
+        return np.repeat(load[origins - 1][:, None], horizon, axis=1)
+
+
+def theta(load: FloatArray, index: pd.DatetimeIndex, horizon: int, steps_per_day: int) -> FloatArray:
+    """statsmodels' Theta method, daily season taken out additively."""
+    module: Any = import_module("statsmodels.tsa.forecasting.theta")
+    fitted = module.ThetaModel(load, period=steps_per_day, method="additive", use_test=False).fit()
+    upper = [fitted.prediction_intervals(horizon, alpha=1 - level / 100)["upper"] for level in _INTERVALS]
+    return np.column_stack([fitted.forecast(horizon), *upper])
+
+
+def auto_arima(load: FloatArray, index: pd.DatetimeIndex, horizon: int, steps_per_day: int) -> FloatArray:
+    """statsforecast's AutoARIMA on what daily and weekly Fourier terms leave."""
+    models: Any = import_module("statsforecast.models")
+    terms = fourier_terms(len(load) + horizon, steps_per_day)
+    ridge = 1e-6 * len(load) * np.eye(terms.shape[1])
+    past = terms[: len(load)]
+    coefficients = np.linalg.solve(past.T @ past + ridge, past.T @ load)
+    found = models.AutoARIMA(seasonal=False).forecast(y=load - past @ coefficients, h=horizon, level=list(_INTERVALS))
+    ahead: FloatArray = np.asarray(terms[len(load) :] @ coefficients, np.float64)
+    return np.asarray(_upper(found) + ahead[:, None], np.float64)
+
+
+def mstl(load: FloatArray, index: pd.DatetimeIndex, horizon: int, steps_per_day: int) -> FloatArray:
+    """statsforecast's MSTL with daily and weekly seasons; AutoETS carries the trend on."""
+    models: Any = import_module("statsforecast.models")
+    seasons = [steps_per_day, *([7 * steps_per_day] if len(load) >= 14 * steps_per_day else [])]
+    model = models.MSTL(season_length=seasons, trend_forecaster=models.AutoETS(model="ZZN"))
+    return _upper(model.forecast(y=load, h=horizon, level=list(_INTERVALS)))
+
+
+def prophet(load: FloatArray, index: pd.DatetimeIndex, horizon: int, steps_per_day: int) -> FloatArray:
+    """Prophet with its defaults; quantiles of its own samples."""
+    module: Any = import_module("prophet")
+    logging.getLogger("cmdstanpy").setLevel(logging.ERROR)
+    stamps = index.tz_localize(None)
+    model = module.Prophet(uncertainty_samples=300)
+    model.fit(pd.DataFrame({"ds": stamps, "y": load}), seed=1)
+    ahead = pd.date_range(stamps[-1] + (stamps[1] - stamps[0]), periods=horizon, freq=stamps[1] - stamps[0])
+    np.random.seed(1)  # noqa: NPY002 - Prophet draws from the global generator
+    samples = model.predictive_samples(pd.DataFrame({"ds": ahead}))["yhat"]
+    return np.quantile(np.asarray(samples, float), _LEVELS, axis=1).T
+
+
+def lightgbm(load: FloatArray, index: pd.DatetimeIndex, horizon: int, steps_per_day: int) -> FloatArray:
+    """LightGBM, one quantile regression a level, over origins every 6 h of the history: clock, lead, last day, last week, levels."""
+    module: Any = import_module("lightgbm")
+    spacing = max(steps_per_day // 4, 1)
+    origins = np.arange(len(load), min(8 * steps_per_day, len(load)) - 1, -spacing)[::-1]
+    features = _features(load, origins, horizon, steps_per_day)
+    scale = features[:, :, 4:5] + 1e-9
+    features[:, :, 3:] /= scale
+    ahead = origins[:-1, None] + np.arange(horizon)
+    known = ahead < len(load)
+    target = (load[np.minimum(ahead, len(load) - 1)] / scale[:-1, :, 0])[known]
+    found = np.empty((horizon, len(_LEVELS)))
+    for column, level in enumerate(_LEVELS):
+        parameters = {
+            "objective": "quantile",
+            "alpha": level,
+            "num_leaves": 15,
+            "learning_rate": 0.1,
+            "min_data_in_leaf": 40,
+            "verbose": -1,
+            "num_threads": 1,
+            "seed": 1,
+        }
+        data = module.Dataset(features[:-1][known], target)
+        booster = module.train(parameters, data, num_boost_round=60)
+        found[:, column] = booster.predict(features[-1]) * scale[-1, :, 0]
+    return found
+
+
+def _features(load: FloatArray, origins: IntArray, horizon: int, steps_per_day: int) -> FloatArray:
+    """Shape (origins, horizon, features); the fifth is the last day's mean, which scales the others from the fourth on."""
+    leads = np.arange(horizon)
+    ahead = origins[:, None] + leads
+    day_mean, hours_mean = (
+        np.array([load[max(origin - steps, 0) : origin].mean() for origin in origins])
+        for steps in (steps_per_day, max(steps_per_day // 8, 1))
+    )
+    whole = np.ones_like(ahead, float)
+    features = np.stack(
+        [
+            ahead % steps_per_day / steps_per_day,
+            ahead // steps_per_day % 7.0,
+            leads * whole,
+            look_back(load, origins, leads, 7 * steps_per_day),
+            day_mean[:, None] * whole,
+            hours_mean[:, None] * whole,
+            look_back(load, origins, leads, steps_per_day),
+            load[origins - 1][:, None] * whole,
+        ],
+        axis=2,
+    )
+    return np.asarray(features, np.float64)
+
+
+def _upper(found: dict[str, Any]) -> FloatArray:
+    return np.column_stack([found["mean"], *(found[f"hi-{level}"] for level in _INTERVALS)]).astype(np.float64)
+
+
+REFERENCES = (
+    Reference("theta", "statsmodels", theta),
+    Reference("lightgbm", "lightgbm", lightgbm),
+    Reference("prophet", "prophet", prophet),
+    Reference("mstl-autoets", "statsforecast", mstl),
+    Reference("autoarima-fourier", "statsforecast", auto_arima),
+)
