@@ -119,10 +119,11 @@ def line_of(result: FleetResult, owners: frozenset[str], now: datetime, seconds:
 
 def _newest(history: History | None) -> tuple[float | None, bool]:
     """The newest load, and whether it is a lower bound."""
-    known = np.flatnonzero(history.load.notna()) if history else []
-    if history is None or not len(known):
+    if history is None:
         return None, False
-    return float(history.load.iloc[known[-1]]), bool(history.censored.iloc[known[-1]])
+    known = history.load.notna().to_numpy()
+    load, censored = history.load.to_numpy()[known], history.censored.to_numpy()[known]
+    return (float(load[-1]), bool(censored[-1])) if len(load) else (None, False)
 
 
 def _forecast_now(forecast: Forecast | None, high: float, now: datetime) -> dict[str, float]:
