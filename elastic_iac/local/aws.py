@@ -10,6 +10,7 @@ with local_aws(now=datetime(2026, 3, 1, tzinfo=UTC)) as aws:
 from __future__ import annotations
 
 import copy
+import math
 import threading
 import time
 from collections import Counter
@@ -83,7 +84,7 @@ class LocalAws:
             self.clock, self._upstream.send, self._root_client, self._act, self._answer, policies=policies
         )
         self.clock.bind(self._shift)
-        self._shift(now)
+        self._set_clock(now)
 
     def close(self) -> None:
         """Stop serving, and end the emulator."""
@@ -157,8 +158,7 @@ class LocalAws:
         self.faults.clear()
         self._write_limit = None
         self.calls.clear()
-        self.clock.set(now or self._start)
-        self._shift(self.clock.now())
+        self._set_clock(now or self._start)
 
     def limit_writes(self, per_second: float, seconds: Callable[[], float] | None = None) -> None:
         """Grant so many mutating calls of Auto Scaling a second, until the next reset; the others are answered `Throttling`.
@@ -280,8 +280,16 @@ class LocalAws:
         """Record what a service did in a role's name."""
         self.calls.append(Call(service, action, region, {}, True, None, True, self.clock.now(), principal))
 
+    def _set_clock(self, moment: datetime) -> None:
+        self.clock.set(moment)
+        self._ahead = -math.inf
+        self._shift(moment)
+
     def _shift(self, moment: datetime) -> None:
-        self._ministack.shift((moment - datetime.now(UTC)).total_seconds())
+        """Let the emulator's time be the clock's. It runs on while the clock stands, and does not go back when that moves by less."""
+        ahead = (moment - datetime.now(UTC)).total_seconds()
+        self._ahead = max(self._ahead, ahead)
+        self._ministack.shift(self._ahead)
 
 
 def _struck(request: Request, *, after: bool = False, alone: bool = True) -> Response | None:

@@ -18,11 +18,14 @@ def _create_bucket(cloud: Cloud, name: str, inputs: Inputs) -> Made:
     # API, CreateBucket: the first region alone is not to be named.
     place = {"CreateBucketConfiguration": {"LocationConstraint": cloud.region}} if cloud.region != "us-east-1" else {}
     s3.create_bucket(Bucket=name, **place)
-    s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tag_list(inputs["tags"])})
+    if inputs["tags"]:
+        s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tag_list(inputs["tags"])})
     return Made(name, {**inputs, "bucket": name, "arn": f"arn:aws:s3:::{name}", "region": cloud.region})
 
 
 def _read_bucket(cloud: Cloud, made: Made) -> Inputs:
+    if not made.outputs["tags"]:
+        return {"tags": {}}  # S3 answers an error where there are none
     return {"tags": tag_map(cloud.client("s3").get_bucket_tagging(Bucket=made.id)["TagSet"])}
 
 
