@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
-from elastic_iac import AwsAutoscalingGroup, AwsForecastJob
+from elastic_iac import AwsAutoscalingGroup, AwsForecastJob, GcpAutoscalingGroup, GcpForecastJob
 from stacks.settings import Stack, read_stack
 
 
@@ -13,9 +13,17 @@ def declare() -> None:
     """Declare the stack that is being deployed.
 
     Exports `fleets` (a list of the JSON that a forecast job reads), and by the group's name `groups` and `urls`; of a job that is deployed its
-    `jobSettings`, `jobFunctions` and `jobAlarmTopic`.
+    `jobSettings`, `jobFunctions` and `jobAlarmTopic`. Of Google Cloud the same as `gcpFleets`, `gcpGroups`, `gcpUrls`, `gcpJobSettings` and
+    `gcpJobFunctions`.
     """
-    settings = read_stack(pulumi.Config(), pulumi.Config("aws"))
+    settings = read_stack(pulumi.Config(), pulumi.Config("aws"), pulumi.Config("gcp"))
+    if "aws" in settings.clouds:
+        _declare_aws(settings)
+    if "gcp" in settings.clouds:
+        _declare_gcp(settings)
+
+
+def _declare_aws(settings: Stack) -> None:
     vpc_id, subnet_ids = _network(settings)
     tags = settings.default_tags.tags  # a provider's default tags do not reach an Auto Scaling group or its instances
     groups = {
@@ -33,6 +41,26 @@ def declare() -> None:
         pulumi.export("jobSettings", job.settings_urls)
         pulumi.export("jobFunctions", job.function_names)
         pulumi.export("jobAlarmTopic", job.alarm_topic_arn)
+
+
+def _declare_gcp(settings: Stack) -> None:
+    labels, at = settings.default_tags.tags, settings.gcp_provider
+    network = settings.gcp_network or f"projects/{at.project}/global/networks/default"
+    subnetwork = settings.gcp_subnetwork or f"projects/{at.project}/regions/{at.region}/subnetworks/default"
+    groups = {
+        group.name: GcpAutoscalingGroup(
+            f"{pulumi.get_stack()}-{group.name}", group.args(network=network, subnetwork=subnetwork, labels=labels)
+        )
+        for group in settings.gcp_groups
+    }
+    fleets = [group.fleet for group in groups.values()]
+    pulumi.export("gcpFleets", fleets)
+    pulumi.export("gcpGroups", {name: group.group_name for name, group in groups.items()})
+    pulumi.export("gcpUrls", {name: group.load_balancer_url for name, group in groups.items()})
+    if settings.gcp_job is not None:
+        job = GcpForecastJob(f"{pulumi.get_stack()}-gcp-job", settings.gcp_job.args(fleets=[*fleets], labels=labels))
+        pulumi.export("gcpJobSettings", job.settings_urls)
+        pulumi.export("gcpJobFunctions", job.function_names)
 
 
 def _network(settings: Stack) -> tuple[pulumi.Input[str], pulumi.Input[list[pulumi.Input[str]]]]:

@@ -6,22 +6,19 @@ are checked, in the component the values.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self, cast
+from typing import Any, Literal, Self, cast
 
 import pulumi
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, ValidationError, model_validator
 
 from elastic_iac.aws.args import AwsAutoscalingGroupArgs
 from elastic_iac.aws.job_args import AwsForecastJobArgs
 from forecasting.errors import SettingsError
+from stacks.settings_base import Event, Prices, Settings
+from stacks.settings_gcp import GcpGroup, GcpJob, GcpProvider
 
 
-class _Settings(BaseModel):
-    model_config: ClassVar[ConfigDict] = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True)
-
-
-class RootVolume(_Settings):
+class RootVolume(Settings):
     """See `AwsRootVolume`."""
 
     size_gib: int
@@ -31,14 +28,14 @@ class RootVolume(_Settings):
     kms_key_arn: str | None = None
 
 
-class InstanceType(_Settings):
+class InstanceType(Settings):
     """See `AwsInstanceType`."""
 
     instance_type: str
     weight: int | None = None
 
 
-class MixedInstances(_Settings):
+class MixedInstances(Settings):
     """See `AwsMixedInstances`."""
 
     instance_types: list[InstanceType]
@@ -48,7 +45,7 @@ class MixedInstances(_Settings):
     spot_allocation_strategy: str | None = None
 
 
-class WarmPool(_Settings):
+class WarmPool(Settings):
     """See `AwsWarmPool`."""
 
     max_group_prepared_capacity: int
@@ -57,7 +54,7 @@ class WarmPool(_Settings):
     reuse_on_scale_in: bool | None = None
 
 
-class InstanceRefresh(_Settings):
+class InstanceRefresh(Settings):
     """See `AwsInstanceRefresh`."""
 
     enabled: bool
@@ -66,7 +63,7 @@ class InstanceRefresh(_Settings):
     auto_rollback: bool | None = None
 
 
-class Metric(_Settings):
+class Metric(Settings):
     """See `AwsMetric`."""
 
     namespace: str
@@ -82,7 +79,7 @@ class Load(Metric):
     per_instance: bool | None = None
 
 
-class TargetTracking(_Settings):
+class TargetTracking(Settings):
     """See `AwsTargetTracking`."""
 
     metric: Literal["cpu", "alb-requests", "custom"]
@@ -91,7 +88,7 @@ class TargetTracking(_Settings):
     custom_metric: Metric | None = None
 
 
-class LoadBalancer(_Settings):
+class LoadBalancer(Settings):
     """See `AwsLoadBalancer`."""
 
     instance_port: int
@@ -106,23 +103,7 @@ class LoadBalancer(_Settings):
     deletion_protection: bool | None = None
 
 
-class Prices(_Settings):
-    """See `LoadPrices`."""
-
-    instance_hour: float
-    unmet_instance_hour: float
-
-
-class Event(_Settings):
-    """See `LoadEvent`."""
-
-    name: str
-    start: AwareDatetime = Field(strict=False)
-    end: AwareDatetime = Field(strict=False)
-    load_factor: float | None = None
-
-
-class Forecast(_Settings):
+class Forecast(Settings):
     """See `AwsForecast`."""
 
     load_per_instance: float
@@ -144,7 +125,7 @@ class Forecast(_Settings):
     enabled: bool | None = None
 
 
-class Group(_Settings):
+class Group(Settings):
     """See `AwsAutoscalingGroupArgs`; the component is called STACK-NAME."""
 
     name: str
@@ -180,7 +161,7 @@ class Group(_Settings):
         return cast("AwsAutoscalingGroupArgs", {**own, "vpc_id": vpc_id, "subnet_ids": subnet_ids, "tags": tags})
 
 
-class Job(_Settings):
+class Job(Settings):
     """See `AwsForecastJobArgs`; the component is called STACK-job and serves all groups of the stack."""
 
     schedule: str | None = None
@@ -209,37 +190,53 @@ class Job(_Settings):
         return cast("AwsForecastJobArgs", {**own, "fleets": fleets, "tags": tags})
 
 
-class DefaultTags(_Settings):
+class DefaultTags(Settings):
     """The provider's default tags, `aws:defaultTags`."""
 
     tags: dict[str, str] = Field(default_factory=dict)
 
 
-class Stack(_Settings):
+class Stack(Settings):
     """One environment."""
 
-    groups: list[Group] = Field(min_length=1)
+    groups: list[Group]
+    clouds: list[Literal["aws", "gcp"]] = Field(default=["aws"], min_length=1)
     job: Job | None = None
     vpc_id: str = ""
     subnet_ids: list[str] = Field(default_factory=list)
     default_tags: DefaultTags = Field(default_factory=DefaultTags)
+    gcp_groups: list[GcpGroup] = Field(default_factory=list[GcpGroup])
+    gcp_job: GcpJob | None = None
+    gcp_network: str = ""
+    gcp_subnetwork: str = ""
+    gcp_provider: GcpProvider = Field(default_factory=GcpProvider)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if bool(self.vpc_id) != bool(self.subnet_ids):
             raise ValueError("vpcId and subnetIds belong together: give both, or neither for the default VPC")
-        names = [group.name for group in self.groups]
-        if len(set(names)) != len(names):
-            raise ValueError(f"groups must have different names; got {', '.join(names)}")
+        if bool(self.gcp_network) != bool(self.gcp_subnetwork):
+            raise ValueError(
+                "gcpNetwork and gcpSubnetwork belong together: give both, or neither for the default network"
+            )
+        for cloud, key, groups in (("aws", "groups", self.groups), ("gcp", "gcpGroups", self.gcp_groups)):
+            names = [group.name for group in groups]
+            if cloud in self.clouds and not names:
+                raise ValueError(f"{key} must have a group, since clouds has {cloud!r}")
+            if len(set(names)) != len(names):
+                raise ValueError(f"{key} must have different names; got {', '.join(names)}")
+        if "gcp" in self.clouds and not (self.gcp_provider.project and self.gcp_provider.region):
+            raise ValueError("gcp:project and gcp:region must be given, since clouds has 'gcp'")
         return self
 
 
-def read_stack(config: pulumi.Config, provider: pulumi.Config) -> Stack:
+def read_stack(config: pulumi.Config, aws: pulumi.Config, gcp: pulumi.Config) -> Stack:
     """Read the stack's configuration.
 
     Args:
         config: The project's.
-        provider: The AWS provider's, for its default tags.
+        aws: The AWS provider's, for its default tags.
+        gcp: The Google Cloud provider's, for its project and region.
 
     Raises:
         SettingsError: the first thing wrong, by its key, its value and what would be right.
@@ -249,7 +246,13 @@ def read_stack(config: pulumi.Config, provider: pulumi.Config) -> Stack:
         "job": config.get_object("job") or None,
         "vpcId": config.get("vpcId"),
         "subnetIds": config.get_object("subnetIds"),
-        "defaultTags": provider.get_object("defaultTags"),
+        "defaultTags": aws.get_object("defaultTags"),
+        "clouds": config.get_object("clouds"),
+        "gcpGroups": config.get_object("gcpGroups"),
+        "gcpJob": config.get_object("gcpJob") or None,
+        "gcpNetwork": config.get("gcpNetwork"),
+        "gcpSubnetwork": config.get("gcpSubnetwork"),
+        "gcpProvider": {key: value for key in ("project", "region") if (value := gcp.get(key))},
     }
     try:
         return Stack.model_validate({key: value for key, value in given.items() if value is not None})

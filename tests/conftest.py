@@ -34,7 +34,7 @@ def built_function(monkeypatch: pytest.MonkeyPatch) -> None:
     path = Path(__file__).parent / "golden" / "function.zip"
     package = SimpleNamespace(path=path, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
 
-    def ensure_package(_kind: str, *, arch: str, python: str) -> SimpleNamespace:
+    def ensure_package(_kind: str, *, arch: str | None = None, python: str = "") -> SimpleNamespace:
         return package
 
     monkeypatch.setattr("elastic_iac.package.ensure_package", ensure_package)

@@ -440,7 +440,8 @@ def test_a_preview_bears_what_is_not_known_yet() -> None:
 
 def test_a_changed_floor_or_revision_changes_the_settings_alone() -> None:
     base = declare(MINIMAL)[0]
-    for change in ({"floor": 3}, {"revision": "0a1b2c3d4e5f"}):
+    changes: tuple[dict[str, Any], ...] = ({"floor": 3}, {"revision": "0a1b2c3d4e5f"})
+    for change in changes:
         after = declare(changed(MINIMAL, fleets=[fleet(**change)]))[0]
         pairs = zip(*(sorted(each.registrations, key=lambda item: item.name) for each in (base, after)), strict=True)
         assert {one.name for one, other in pairs if one != other} == {"job-settings"}

@@ -16,6 +16,7 @@ from forecasting.settings import Fleet, parse_job
 from tests.gcp_group_args import MAXIMAL, MINIMAL, changed, component
 from tests.gcp_job_args import PACKAGE
 from tests.gcp_job_args import component as jobs
+from tests.recording import record
 
 
 @pytest.fixture(scope="module")
@@ -145,3 +146,40 @@ def test_a_policy_comes_back_as_it_was_declared() -> None:
         "elastic-iac-x": {"schedule": "0 8 1 1 * 2030", "durationSec": 300, "minRequiredReplicas": 4}
     }
     assert policy_from_api(policy_to_api(policy)) == policy
+
+
+def test_a_full_put_from_state_erases_the_jobs_schedules_and_changes_the_settings(gcp: LocalGcp) -> None:
+    """As the provider updates an autoscaler: whole, from a state that knows no schedule. The fleet's revision is what brings the job back."""
+
+    def program(max_size: int) -> None:
+        group = component.GcpAutoscalingGroup("web", group_args(max_size=max_size))
+        pulumi.export("fleet", group.fleet)
+
+    before = run(gcp, lambda: program(4))
+    fleet = Fleet.model_validate_json(before.outputs["fleet"])
+    target = fleet.target.model_dump()
+    location, name = target["location"], target["autoscaler"]
+    google = GoogleCloud(gcp.url, gcp.project, location)
+    schedule = {"schedule": "0 8 1 1 * 2030", "durationSec": 300, "minRequiredReplicas": 4}
+    patch = {"autoscalingPolicy": {"scalingSchedules": {"elastic-iac-job-20300101t0800z": schedule}}}
+    google.compute("PATCH", f"regions/{location}/autoscalers?autoscaler={name}", patch)
+    assert gcp.autoscaler(location, name).policy["scalingSchedules"]
+
+    declared = record(lambda: component.GcpAutoscalingGroup("web", group_args(max_size=5)))[0]
+    state = declared.one(":RegionAutoscaler").inputs["autoscalingPolicy"]
+    whole = {
+        "name": name,
+        "target": gcp.autoscaler(location, name).document["target"],
+        "autoscalingPolicy": policy_to_api(state),
+    }
+    google.compute("PUT", f"regions/{location}/autoscalers?autoscaler={name}", whole)
+    policy = gcp.autoscaler(location, name).policy
+    assert (policy["maxNumReplicas"], policy.get("scalingSchedules", {})) == (5, {})
+    before.destroy()
+
+    after = run(gcp, lambda: program(5))
+    assert Fleet.model_validate_json(after.outputs["fleet"]).revision != fleet.revision
+    after.destroy()
+    again = run(gcp, lambda: program(4))
+    assert Fleet.model_validate_json(again.outputs["fleet"]).revision == fleet.revision
+    again.destroy()

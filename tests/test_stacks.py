@@ -13,11 +13,13 @@ from pydantic.alias_generators import to_camel
 
 from elastic_iac.aws import args as arguments
 from elastic_iac.aws.job_args import AwsForecastJobArgs
+from elastic_iac.gcp import args as gcp_arguments
+from elastic_iac.gcp.job_args import GcpForecastJobArgs
 from elastic_iac.local.engine.program import run_program
 from elastic_iac.local.engine.project import read_project
 from forecasting.errors import SettingsError
 from forecasting.settings import Fleet, Job, parse_job
-from stacks import settings
+from stacks import settings, settings_gcp
 from tests.recording import Mocks, Recorder
 
 pytestmark = pytest.mark.usefixtures("built_function")
@@ -28,6 +30,17 @@ GROUP: dict[str, Any] = {
     "name": "web",
     "instanceType": "t3.micro",
     "amiId": "ami-0a",
+    "minSize": 1,
+    "maxSize": 2,
+    "loadBalancer": {"instancePort": 80},
+    "forecast": {"loadPerInstance": 5},
+}
+
+
+GCP_GROUP: dict[str, Any] = {
+    "name": "web",
+    "machineType": "e2-small",
+    "image": "projects/images/global/images/web-1",
     "minSize": 1,
     "maxSize": 2,
     "loadBalancer": {"instancePort": 80},
@@ -48,7 +61,7 @@ def read(**config: Any) -> settings.Stack:
     set_all_config(
         {f"p:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
     )
-    return settings.read_stack(pulumi.Config("p"), pulumi.Config("aws"))
+    return settings.read_stack(pulumi.Config("p"), pulumi.Config("aws"), pulumi.Config("gcp"))
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -83,7 +96,7 @@ def test_every_environment_deploys_a_job_for_all_its_groups(stack: str) -> None:
     assert [fleet.model_dump_json() for fleet in job.fleets] == outputs["fleets"]
     assert outputs["jobSettings"] == [f"s3://{stack}-job-bucket-id/settings/{stack}-job.json"]
     assert outputs["jobFunctions"] == [f"{stack}-job-function-0"]
-    assert {item.inputs["tags"]["environment"] for item in recorder.of(":Function")} == {stack}
+    assert {item.inputs["tags"]["environment"] for item in recorder.of("lambda/function:Function")} == {stack}
 
 
 def test_a_job_for_trial_writes_nothing_and_others_do() -> None:
@@ -91,7 +104,7 @@ def test_a_job_for_trial_writes_nothing_and_others_do() -> None:
 
 
 def test_only_records_of_trials_go_with_their_stack() -> None:
-    kept = [stack for stack in STACKS if not deploy(stack)[0].one(":Bucket").inputs.get("forceDestroy")]
+    kept = [stack for stack in STACKS if not deploy(stack)[0].one("s3/bucket:Bucket").inputs.get("forceDestroy")]
     assert kept == ["staging", "prod"]
 
 
@@ -156,6 +169,11 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ),
     ("job.scheduled", {"groups": [GROUP], "job": {"scheduled": "rate(1 hour)"}}),
     ("job.dryRun", {"groups": [GROUP], "job": {"dryRun": "yes"}}),
+    ("gcpGroups", {"groups": [GROUP], "clouds": ["aws", "gcp"]}),
+    ("gcp:project", {"groups": [GROUP], "clouds": ["gcp"], "gcpGroups": [GCP_GROUP]}),
+    ("gcpGroups.0.machine", {"groups": [GROUP], "gcpGroups": [{**GCP_GROUP, "machine": "e2-small"}]}),
+    ("gcpNetwork and gcpSubnetwork", {"groups": [GROUP], "gcpNetwork": "projects/p/global/networks/n"}),
+    ("clouds.0", {"groups": [GROUP], "clouds": ["azure"]}),
     ("vpcId and subnetIds", {"groups": [GROUP], "vpcId": "vpc-0a"}),
     ("different names", {"groups": [GROUP, GROUP]}),
 ]
@@ -212,6 +230,15 @@ PAIRS = [
     (settings.Prices, arguments.LoadPrices),
     (settings.Event, arguments.LoadEvent),
     (settings.Forecast, arguments.AwsForecast),
+    (settings_gcp.BootDisk, gcp_arguments.GcpBootDisk),
+    (settings_gcp.HealthCheck, gcp_arguments.GcpHealthCheck),
+    (settings_gcp.UpdatePolicy, gcp_arguments.GcpUpdatePolicy),
+    (settings_gcp.Metric, gcp_arguments.GcpMetric),
+    (settings_gcp.TargetTracking, gcp_arguments.GcpTargetTracking),
+    (settings_gcp.ScaleInControl, gcp_arguments.GcpScaleInControl),
+    (settings_gcp.LoadBalancer, gcp_arguments.GcpLoadBalancer),
+    (settings_gcp.Load, gcp_arguments.GcpLoad),
+    (settings_gcp.Forecast, gcp_arguments.GcpForecast),
 ]
 
 
@@ -228,6 +255,37 @@ def test_a_group_has_every_argument_but_the_network() -> None:
     assert set(settings.Group.model_fields) - {"name"} == declared
 
 
+def test_on_google_cloud_they_have_every_argument_but_what_the_stack_knows() -> None:
+    of_group = set(gcp_arguments.GcpAutoscalingGroupArgs.__annotations__) - {"network", "subnetwork", "labels"}
+    assert set(settings_gcp.GcpGroup.model_fields) - {"name"} == of_group
+    of_job = set(GcpForecastJobArgs.__annotations__) - {"fleets", "fleet_count", "labels"}
+    assert set(settings_gcp.GcpJob.model_fields) == of_job
+
+
+BOTH = {"elastic-iac:clouds": '["aws", "gcp"]'}
+
+
+@pytest.mark.parametrize(("stack", "changes"), [("local", BOTH), ("prod", {})])
+def test_a_stack_deploys_both_clouds_each_with_its_job(stack: str, changes: dict[str, str]) -> None:
+    recorder, outputs = deploy(stack, **changes)
+    assert outputs["fleets"]
+    fleets = [Fleet.model_validate_json(fleet) for fleet in outputs["gcpFleets"]]
+    assert {(fleet.name, fleet.cloud) for fleet in fleets} == {(f"{stack}-web", "gcp")}
+    content = recorder.one(":BucketObject", "-gcp-job-settings").inputs["content"]["value"]
+    assert list(parse_job(json.loads(content)).fleets) == fleets
+    labels = recorder.one(":InstanceTemplate").inputs["labels"]
+    assert labels["environment"] == stack
+
+
+def test_a_stack_deploys_google_cloud_alone() -> None:
+    recorder, outputs = deploy("local", **{"elastic-iac:clouds": '["gcp"]'})
+    assert not [item for item in recorder.registrations if item.type.startswith("aws:")]
+    assert not recorder.cloud.calls or all("gcp:" in token for token, _ in recorder.cloud.calls)
+    assert "fleets" not in outputs
+    interface = recorder.one(":InstanceTemplate").inputs["networkInterfaces"][0]
+    assert interface["network"] == "projects/local-project/global/networks/default"
+
+
 def test_a_job_has_every_argument_but_what_the_stack_knows() -> None:
     given_by_the_stack = {"fleets", "fleet_count", "tags"}
     assert set(settings.Job.model_fields) == set(AwsForecastJobArgs.__annotations__) - given_by_the_stack
@@ -236,5 +294,8 @@ def test_a_job_has_every_argument_but_what_the_stack_knows() -> None:
 def test_the_manifest_declares_what_the_program_reads() -> None:
     manifest = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))
     assert (manifest["main"], manifest["stackConfigDir"]) == ("stacks", "stacks")
-    assert set(manifest["config"]) == {to_camel(name) for name in settings.Stack.model_fields} - {"defaultTags"}
+    assert set(manifest["config"]) == {to_camel(name) for name in settings.Stack.model_fields} - {
+        "defaultTags",
+        "gcpProvider",
+    }
     assert {key for key, declared in manifest["config"].items() if "default" not in declared} == {"groups"}
