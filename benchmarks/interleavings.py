@@ -293,6 +293,8 @@ def _one(seed: int, counts: Counts) -> None:
     world.late_writes = 0
     mortal = world.dice.random() < 0.2
     actors = [Actor(world, 1), Actor(world, 2, mortal=mortal), Actor(world, 3, stale=True)]
+    if world.dice.random() < 0.5:  # the next scheduled one, which may find the lease of the stale one run out
+        actors[0].wakes_at += timedelta(seconds=world.dice.uniform(0, STALE_SECONDS))
     world.play(actors)
     counts.interleavings += 1
     counts.late_writes += world.late_writes
