@@ -2,10 +2,10 @@
 
     python -m benchmarks.package [--repeat N]
 
-Builds are measured in a cache of their own, seconds of wall clock: from nothing (wheels are downloaded), with the wheels kept, and after a
-change of the job. The package for this machine is run by a Python of its version with nothing else to import from and no compiled modules
-written: a fresh process imports the handler, runs it for one fleet against the local cloud (cold) and once more (warm). Seconds of those are
-processor time, memory is the process's own peak.
+Builds are measured in a cache of their own: from nothing (wheels are downloaded), with the wheels kept, and after a change of the job. The package
+for this machine is run by a Python of its version with nothing else to import from and no compiled modules written: a fresh process imports the
+handler, runs it for one fleet against the local cloud (cold) and once more (warm). Seconds are processor time, so that other programs on the
+machine count little; memory is the process's own peak.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-import time
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,13 +54,10 @@ def _build(arch: str, out: Path) -> Package:
 
 
 def _sizes(arch: str, folder: Path) -> Package:
-    seconds: list[float] = []
-    for _ in range(2):
-        seconds.append(_timed(arch, folder))
-        for path in cache_folder().glob("libraries-*"):  # the wheels stay
-            path.unlink()
-    _build(arch, folder)
-    seconds.append(_timed(arch, folder))
+    seconds = [_timed(arch, folder)]
+    for path in cache_folder().glob("libraries-*"):  # the wheels stay
+        path.unlink()
+    seconds += [_timed(arch, folder), _timed(arch, folder)]
     package = _build(arch, folder)
     told = " | ".join(f"{each:.1f}" for each in seconds)
     print(f"| {arch} | {package.size_bytes / MIB:.1f} | {package.unzipped_bytes / MIB:.1f} | {told} |", flush=True)
@@ -69,9 +65,10 @@ def _sizes(arch: str, folder: Path) -> Package:
 
 
 def _timed(arch: str, folder: Path) -> float:
-    started = time.monotonic()
+    """Processor time of a build, the processes that it starts included."""
+    before = os.times()
     _build(arch, folder)
-    return time.monotonic() - started
+    return sum(os.times()[:4]) - sum(before[:4])
 
 
 def _speeds(name: str, package: Package, interpreter: str, repeat: int) -> None:

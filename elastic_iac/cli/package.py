@@ -62,7 +62,7 @@ def _note(kind: str, python: str, built: Package) -> str | None:
     if kind != "aws-lambda" or built.compiled:
         return None
     return (
-        f"No compiled modules are in it, because this machine has no Python {python}: a cold start takes about twice as long. "
+        f"No compiled modules are in it, because this machine has no Python {python}: a cold start takes nearly three times as long. "
         f"Install one (uv python install {python}) and run this again."
     )
 

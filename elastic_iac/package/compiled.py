@@ -1,4 +1,4 @@
-"""Compiled modules for the function's Python, which a cold start would else spend half its time making.
+"""Compiled modules for the function's Python, which a cold start would else spend most of its time making.
 
 A compiled module serves the minor version that it was made by, so an interpreter of that version is looked for.
 """
