@@ -56,6 +56,19 @@ What a component does that one might not expect:
   `package_path` names one that was built elsewhere.
 - **`enabled` false leaves the schedule on.** The job says in its records that it is off, writes nothing, and its alarms tell nobody.
 - **YAML programs give `fleet_count`.** There a list of outputs is one output, whose length is not known when resources are declared.
+
+On Google Cloud, where `GcpAutoscalingGroup` and `GcpForecastJob` have the same shape:
+
+- **Floor and ceiling both follow every update.** The job writes scaling schedules beside them, which the component leaves alone.
+- **An update of the autoscaler erases those schedules for a moment.** The provider writes it whole from its state. Then the group's `fleet` changes
+  too, and with it the job's settings: the job runs and puts them back.
+- **Instances have no public address.** What they fetch from outside needs a Cloud NAT in the subnetwork; shell access is OS Login through IAP.
+- **An instance template is replaced, never changed.** The new one stands before the group leaves the old one, at the pace of `update_policy`.
+- **A `mode` other than 'ON' never scales in**, so the job holds the fleet.
+- **A job serves the groups of its own project**: its custom roles are the project's. It may write every autoscaler there, since Google Cloud grants none
+  by name; which ones it writes, and between which floor and ceiling, its settings say.
+- **A job's metrics are made from its log**, so it needs no permission to write any.
+- **The APIs must be enabled**: Compute, IAM, Cloud Functions, Cloud Run, Cloud Build, Artifact Registry, Cloud Scheduler, Pub/Sub, Logging, Monitoring.
 """
 
 

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pulumi
 import pytest
 
-from elastic_iac.local.engine import Cloud, EngineError, up
+from elastic_iac.local.engine import Cloud, EngineError, provision_stack, up
 from elastic_iac.local.engine.gcp_compute import policy_from_api, policy_to_api
 from elastic_iac.local.engine.google import GoogleCloud, NotFoundError
 from elastic_iac.local.gcp.cloud import LocalGcp, local_gcp
@@ -103,6 +104,21 @@ def test_a_job_is_created_with_its_group_and_removed(gcp: LocalGcp) -> None:
     deployment.destroy()
     assert gcp.services.resources == {}
     assert gcp.storage.read(bucket, name) is None
+
+
+@pytest.mark.usefixtures("built_function")
+def test_the_local_stack_stands_on_google_cloud_alone(gcp: LocalGcp) -> None:
+    google = GoogleCloud(gcp.url, "local-project", "europe-west1")
+    nowhere = SimpleNamespace(client=no_aws, region="")
+    deployment = provision_stack(nowhere, "local", google=google, adjust={"elastic-iac:clouds": '["gcp"]'})
+    (fleet,) = (Fleet.model_validate_json(text) for text in deployment.outputs["gcpFleets"])
+    target = fleet.target.model_dump()
+    assert (
+        gcp.autoscaler(target["location"], target["autoscaler"], project="local-project").policy["maxNumReplicas"] == 20
+    )
+    assert [(lost.resource, lost.input) for lost in deployment.unproven] == [("local-gcp-job-bucket", "forceDestroy")]
+    deployment.destroy()
+    assert gcp.services.resources == {}
 
 
 def test_google_without_an_emulated_google_is_an_error() -> None:

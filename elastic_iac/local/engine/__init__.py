@@ -6,6 +6,7 @@ with local_aws(...) as aws:
 """
 
 from elastic_iac.local.engine.deployment import Cloud, Deployment, EngineError, ProjectError, Resource, Unproven
+from elastic_iac.local.engine.google import GoogleCloud
 from elastic_iac.local.engine.project import provision_stack, read_project
 from elastic_iac.local.engine.run import up
 
@@ -13,6 +14,7 @@ __all__ = [
     "Cloud",
     "Deployment",
     "EngineError",
+    "GoogleCloud",
     "ProjectError",
     "Resource",
     "Unproven",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from elastic_iac.local.engine.deployment import Cloud, Deployment, ProjectError
+from elastic_iac.local.engine.google import GoogleCloud
 from elastic_iac.local.engine.run import up
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -78,13 +79,19 @@ class Clients(Protocol):
 
 
 def provision_stack(
-    aws: Clients, stack: str = "local", *, preview: bool = False, adjust: Mapping[str, str] | None = None
+    aws: Clients,
+    stack: str = "local",
+    *,
+    google: GoogleCloud | None = None,
+    preview: bool = False,
+    adjust: Mapping[str, str] | None = None,
 ) -> Deployment:
-    """Run this checkout's stack against the emulated cloud; its `fleets` output is a list of fleets as JSON.
+    """Run this checkout's stack against the emulated clouds; its `fleets` and `gcpFleets` outputs are lists of fleets as JSON.
 
     Args:
-        aws: The emulated cloud.
+        aws: The emulated AWS.
         stack: Name of the stack.
+        google: The emulated Google Cloud, for stacks whose `clouds` name it.
         preview: Declare only, write nothing.
         adjust: Configuration that replaces the stack's, by full key.
 
@@ -96,7 +103,7 @@ def provision_stack(
     client: Callable[[str], Any] = aws.client
     return up(
         project.run,
-        cloud=Cloud(client, aws.region),
+        cloud=Cloud(client, aws.region, google),
         project=project.name,
         stack=stack,
         config={**project.config, **(adjust or {})},
