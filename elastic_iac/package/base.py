@@ -108,8 +108,8 @@ class Package:
         unzipped_bytes: Of the files in it.
         sbom: What is in it, as CycloneDX JSON.
         stamp: Digest of all that it was built from; the same on every machine.
-        compiled: Whether compiled modules are in it (a cold start takes nearly three times as long without); always False for Google Cloud, which installs
-            the requirements itself.
+        compiled: Whether compiled modules are in it (a cold start takes nearly three times as long without). Always False for Google Cloud,
+            which installs the requirements itself.
     """
 
     path: Path
