@@ -13,6 +13,7 @@ from functools import cached_property
 
 import pandas as pd
 
+from forecasting.calendar import Calendar
 from forecasting.errors import Deferred, ElasticIacError, Hold, SettingsError
 from forecasting.history import History, Verdict, build_history
 from forecasting.models.base import DEFAULT_QUANTILES, Forecast
@@ -190,6 +191,7 @@ class Pipeline:
         step = timedelta(minutes=self.fleet.step_minutes)
         # The forecast begins where the history ends, which may be some steps ago.
         behind = max(0, (self.run.now - history.load.index[-1].to_pydatetime()) // step - 1)
+        begin, end = history.load.index[0].to_pydatetime(), self.run.now + timedelta(hours=self.fleet.horizon_hours)
         with self.run.pacing.fitting:
             load = forecast(
                 history.load,
@@ -199,6 +201,7 @@ class Pipeline:
                 censored=history.censored,
                 time_zone=self.fleet.time_zone,
                 budget_seconds=min(FORECAST_SECONDS, self.run.remaining_seconds() / 2),
+                calendar=Calendar.of(self.fleet, begin, end),
             )
         self._note(forecast=load)
         self._refuse_late()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
+from forecasting.calendar import Calendar
 from forecasting.models.bands import Bands
 from forecasting.models.base import DEFAULT_QUANTILES, FloatArray, Forecast, ModelChoice, PointModel
 from forecasting.models.fourier import FourierAutoregression
@@ -53,6 +55,7 @@ def forecast(
     censored: pd.Series[bool] | None = None,
     time_zone: str = "UTC",
     budget_seconds: float = 20.0,
+    calendar: Calendar | None = None,
 ) -> Forecast:
     """Forecast quantiles of a load.
 
@@ -70,6 +73,8 @@ def forecast(
             value and what its season lets expect, so it never pulls the forecast down.
         time_zone: IANA zone whose days and weeks the load follows.
         budget_seconds: Time for all models together; one that takes more than half of what is left is left out. It is not interrupted.
+        calendar: Holidays, events and exclusions of the history and the horizon: the models see gaps there, and coming occasions multiply the
+            forecast by what earlier ones, anywhere in the history given, did to the load.
 
     Returns:
         Quantiles per step (UTC), non-negative, finite and not crossing, and what was chosen.
@@ -80,7 +85,7 @@ def forecast(
     """
     names = ("auto", *(candidate.name for candidate in MODELS))
     task = check(
-        history,
+        history if calendar is None else calendar.without_special(history),
         horizon,
         quantiles,
         model,
@@ -89,7 +94,10 @@ def forecast(
         time_zone=time_zone,
         budget_seconds=budget_seconds,
     )
-    return run(task, BLEND if model == "auto" else [candidate for candidate in MODELS if candidate.name == model])
+    found = run(task, BLEND if model == "auto" else [candidate for candidate in MODELS if candidate.name == model])
+    if calendar is None:
+        return found
+    return replace(found, quantiles=found.quantiles.mul(calendar.factors(history, task.future), axis=0))
 
 
 def run(task: Task, models: Sequence[PointModel], clock: Callable[[], float] = time.monotonic) -> Forecast:

@@ -38,7 +38,7 @@ def plan_capacity(forecast: Forecast, fleet: Fleet, *, headroom: float = 1.0, cu
     load = forecast.quantiles[fleet.plan_quantile].to_numpy(dtype=float) * headroom
     event_floor = np.zeros(len(index), dtype=int)
     for event in fleet.events:
-        inside = _inside(index, forecast.step, event)
+        inside = _inside(index, forecast.step, event, fleet.time_zone)
         load[inside] *= event.load_factor
         event_floor[inside] = np.maximum(event_floor[inside], event.floor)
 
@@ -63,9 +63,14 @@ def plan_capacity(forecast: Forecast, fleet: Fleet, *, headroom: float = 1.0, cu
     )
 
 
-def _inside(index: pd.DatetimeIndex, step: pd.Timedelta, event: Event) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _inside(
+    index: pd.DatetimeIndex, step: pd.Timedelta, event: Event, time_zone: str
+) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """The steps that an event touches, also by a part."""
-    return np.asarray((index < pd.Timestamp(event.end)) & (index + step > pd.Timestamp(event.start)))
+    inside = np.zeros(len(index), bool)
+    for start, end in event.spans(index[0].to_pydatetime(), (index[-1] + step).to_pydatetime(), time_zone):
+        inside |= np.asarray((index < pd.Timestamp(end)) & (index + step > pd.Timestamp(start)))
+    return inside
 
 
 def _lead(need: np.ndarray[tuple[int], np.dtype[np.int_]], lead_seconds: float, step: pd.Timedelta) -> list[int]:
@@ -99,6 +104,6 @@ def _notes(
     notes.extend(
         f"event {event.name!r} is in the plan"
         for event in fleet.events
-        if _inside(index, pd.Timedelta(index[1] - index[0]), event).any()
+        if _inside(index, pd.Timedelta(index[1] - index[0]), event, fleet.time_zone).any()
     )
     return tuple(notes)

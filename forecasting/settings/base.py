@@ -34,7 +34,9 @@ LOCATION = r"^[a-z]+-[a-z]+[0-9]+(-[a-z])?$"
 RESOURCE = r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
 LABEL = r"^[A-Za-z_][A-Za-z0-9_-]{0,99}$"
 METRIC_TYPE = r"^[a-z0-9-]+(\.[a-z0-9-]+)+(/[A-Za-z0-9_.:-]+)+$"
+HOLIDAY_CODE = r"^[A-Z]{2}(-[A-Z0-9]{1,4})?$"
 _WORDS = {
+    HOLIDAY_CODE: "an ISO 3166 code of a country, or of a part of it, such as 'US' or 'DE-BY'",
     BUCKET: "a bucket's name: 3 to 63 lower-case letters, digits, dots and hyphens",
     PREFIX: "letters, digits and ! _ . * ' ( ) - in parts joined by single slashes, with none at either end",
     STATISTIC: "Sum, Average, Minimum, Maximum, SampleCount or a percentile such as p95",

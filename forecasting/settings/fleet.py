@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Literal, Self, cast
+from zoneinfo import ZoneInfo
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
 
 from forecasting.settings.aws import AwsTarget, CloudWatchSource
 from forecasting.settings.base import (
+    HOLIDAY_CODE,
     SETTINGS_VERSION,
     VERSION_DESCRIPTION,
     Bool,
@@ -43,6 +47,10 @@ Target = Annotated[
 Source = Annotated[CloudWatchSource | CloudMonitoringSource | FileSource, Field(discriminator="kind")]
 
 
+HolidayCode = Annotated[str, StringConstraints(pattern=HOLIDAY_CODE)]
+"""ISO 3166 code of a country, or of a part of it."""
+
+
 class Prices(Settings):
     """The price of too much against too little; the plan's quantile follows (the newsvendor's critical fractile)."""
 
@@ -67,6 +75,46 @@ class Event(Settings):
         default=1.0, gt=0, le=1000, description="The forecast is multiplied by this within the event."
     )
     floor: Int = Field(default=0, ge=0, le=100_000, description="At least this many instances within the event.")
+    repeats: Literal["monthly", "yearly"] | None = Field(
+        default=None,
+        description="It comes back on the same day and local time, from `start` on; a 31st on a shorter month's last day.",
+    )
+    learn_factor: Bool = Field(
+        default=False, description="Learn the factor from earlier occurrences in the history, instead of `load_factor`."
+    )
+
+    @model_validator(mode="after")
+    def _order(self) -> Self:
+        if self.end <= self.start:
+            raise refused("end", self.end.isoformat(), f"a time after start {self.start.isoformat()}")
+        if self.learn_factor and self.load_factor != 1:
+            raise refused("load_factor", self.load_factor, "to be absent beside learn_factor")
+        return self
+
+    def spans(self, first: datetime, last: datetime, time_zone: str) -> list[tuple[datetime, datetime]]:
+        """Its occurrences that touch the time from `first` to `last` (aware), start and end, on the wall clock of an IANA zone."""
+        zone, length = ZoneInfo(time_zone), self.end - self.start
+        start = self.start.astimezone(zone)
+        found: list[tuple[datetime, datetime]] = []
+        months = {None: 0, "monthly": 1, "yearly": 12}[self.repeats]
+        for count in range(1 if not months else 12 * 200):
+            year, month = divmod(start.year * 12 + start.month - 1 + count * months, 12)
+            day = min(start.day, monthrange(year, month + 1)[1])
+            at = start.replace(year=year, month=month + 1, day=day)
+            if at >= last:
+                break
+            if at.timestamp() + length.total_seconds() > first.timestamp():
+                end = datetime.fromtimestamp(at.timestamp() + length.total_seconds(), zone)
+                found.append((at, end))
+        return found
+
+
+class Exclusion(Settings):
+    """A time that is not learnt from: an incident, a load test, a broken exporter."""
+
+    name: Text = Field(description="What a person calls it.")
+    start: Time = Field(description="With its UTC offset.")
+    end: Time = Field(description="With its UTC offset; after `start`.")
 
     @model_validator(mode="after")
     def _order(self) -> Self:
@@ -121,7 +169,13 @@ class Fleet(Settings):
         default=None, description="Instead of `quantile`: what an instance and an unmet instance cost."
     )
     model: Model = Field(default="auto", description="'auto' weighs all models by their past errors.")
-    events: tuple[Event, ...] = Field(default=(), description="Known future events.")
+    events: tuple[Event, ...] = Field(default=(), description="Known events, past and future.")
+    holidays: tuple[HolidayCode, ...] = Field(
+        default=(), description="Countries, or parts of them, whose public holidays move the load, e.g. 'US', 'DE-BY'."
+    )
+    exclusions: tuple[Exclusion, ...] = Field(
+        default=(), description="Times that are not learnt from: incidents, load tests."
+    )
     time_zone: TimeZoneName = Field(default="UTC", description="IANA zone whose days and weeks the load follows.")
     max_load: Float | None = Field(
         default=None,
