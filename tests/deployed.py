@@ -19,6 +19,7 @@ import pandas as pd
 import pulumi
 import pulumi_aws
 
+from elastic_iac.aws.args import AwsForecast
 from elastic_iac.aws.autoscaling_group import AwsAutoscalingGroup
 from elastic_iac.aws.forecast_job import AwsForecastJob
 from elastic_iac.local.aws import LocalAws
@@ -148,7 +149,7 @@ class Deployed:
             for action in page["ScheduledUpdateGroupActions"]
         ]
 
-    def session(self) -> boto3.session.Session:
+    def session(self) -> Any:
         """A session with the credentials that Lambda gives the function."""
         role = self.aws.client("iam").get_role(RoleName=self.role)["Role"]["Arn"]
         given = self.aws.client("sts").assume_role(RoleArn=role, RoleSessionName="function")["Credentials"]
@@ -238,6 +239,10 @@ def deploy(aws: LocalAws, package: Path, **changes: Any) -> Deployed:
         zones = pulumi_aws.ec2.get_subnets_output(
             filters=vpc.id.apply(lambda known: [pulumi_aws.ec2.GetSubnetsFilterArgs(name="vpc-id", values=[known])])
         )
+        forecast: AwsForecast = {
+            "load_per_instance": LOAD_PER_INSTANCE,
+            "load": {"namespace": NAMESPACE, "metric_name": METRIC, "dimensions": {"Service": SERVICE}},
+        }
         group = AwsAutoscalingGroup(
             "web",
             {
@@ -247,16 +252,11 @@ def deploy(aws: LocalAws, package: Path, **changes: Any) -> Deployed:
                 "ami_id": "ami-0a",
                 "min_size": FLOOR,
                 "max_size": CEILING,
-                "forecast": {
-                    "load_per_instance": LOAD_PER_INSTANCE,
-                    "load": {"namespace": NAMESPACE, "metric_name": METRIC, "dimensions": {"Service": SERVICE}},
-                    **changes.pop("forecast", {}),
-                },
+                "forecast": forecast,
             },
         )
-        job = AwsForecastJob(
-            "job", {"fleets": [group.fleet], "package_path": str(package), "force_destroy": True, **changes}
-        )
+        asked: Any = {"fleets": [group.fleet], "package_path": str(package), "force_destroy": True, **changes}
+        job = AwsForecastJob("job", asked)
         pulumi.export("group", group.group_name)
         pulumi.export("fleet", group.fleet)
         pulumi.export("functions", job.function_names)

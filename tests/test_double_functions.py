@@ -31,17 +31,16 @@ PUT = "autoscaling:PutScheduledUpdateGroupAction"
 OF_GROUP = f"arn:aws:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/{GROUP}"
 
 
-def client_as(aws: LocalAws, role: str, service: str, url: str | None = None) -> Any:
-    """A client with a role's credentials."""
-    keys = aws.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
-    return boto3.client(
-        service,
-        endpoint_url=url or aws.endpoint_url,
+def client_as(aws: LocalAws, role: str, service: str, **keys: str) -> Any:
+    """A client with a role's credentials, some of them replaced."""
+    given = aws.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    session: Any = boto3.session.Session(
+        aws_access_key_id=given["AccessKeyId"],
+        aws_secret_access_key=keys.get("secret", given["SecretAccessKey"]),
+        aws_session_token=given["SessionToken"],
         region_name=aws.region,
-        aws_access_key_id=keys["AccessKeyId"],
-        aws_secret_access_key=keys["SecretAccessKey"],
-        aws_session_token=keys["SessionToken"],
     )
+    return session.client(service, endpoint_url=aws.endpoint_url)
 
 
 def test_what_the_double_answers_itself_needs_permission_too(policed: LocalAws) -> None:
@@ -64,15 +63,7 @@ def test_what_the_double_answers_itself_needs_permission_too(policed: LocalAws) 
 def test_a_signature_by_a_wrong_secret_is_refused(policed: LocalAws) -> None:
     create_group(policed.client("autoscaling"))
     role = make_role(policed, "writer", "lambda", allow(["autoscaling:*"], "*"))
-    keys = policed.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
-    client = boto3.client(
-        "autoscaling",
-        endpoint_url=policed.endpoint_url,
-        region_name=policed.region,
-        aws_access_key_id=keys["AccessKeyId"],
-        aws_secret_access_key="wrong",
-        aws_session_token=keys["SessionToken"],
-    )
+    client = client_as(policed, role, "autoscaling", secret="wrong")
     refused("SignatureDoesNotMatch", client.describe_scheduled_actions, AutoScalingGroupName=GROUP)
 
 
@@ -106,9 +97,9 @@ def test_conditions_on_sizes_hold(policed: LocalAws, sizes: dict[str, int], allo
     )
     client, start = client_as(policed, role, "autoscaling"), policed.clock.now() + HOUR
     if allowed:
-        put_action(client, "a", start, **sizes)
+        put_action(client, "a", start, GROUP, **sizes)
     else:
-        refused("AccessDenied", put_action, client, "a", start, **sizes)
+        refused("AccessDenied", put_action, client, "a", start, GROUP, **sizes)
     assert (action_names(policed.client("autoscaling")) == ["a"]) is allowed
 
 

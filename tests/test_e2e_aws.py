@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -59,12 +59,10 @@ class Story:
 
 
 @pytest.fixture
-def story(policed: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Story]:
+def story(policed: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Story:
     for name, value in policed.environment().items():
         monkeypatch.setenv(name, value)
-    made = Story(policed)
-    yield made
-    made.job.deployment.destroy()
+    return Story(policed)
 
 
 def test_the_job_runs_unattended_and_each_alarm_fires_and_clears(story: Story) -> None:
@@ -84,7 +82,7 @@ def run_settings_and_schedule(story: Story) -> None:
     assert first["run_id"].startswith("settings-")
     assert first["served"] == 1
     assert len(story.job.actions()) > 90
-    story.aws.clock.advance(MINUTE)
+    story.aws.clock.advance(INTERVAL + MINUTE)
     assert {line["run_id"].split("-")[0] for line in story.job.log() if "run_id" in line} == {"settings", "schedule"}
     called = {call.caller for call in story.aws.calls}
     assert {"scheduler.amazonaws.com", "lambda.amazonaws.com"} < called
@@ -94,29 +92,25 @@ def run_settings_and_schedule(story: Story) -> None:
 def follow_the_plan_for_two_days(story: Story) -> None:
     """Nobody runs the job any more: its plan is executed minute by minute, ends at the baseline, and the silence is told."""
     story.job.schedule(enabled=False)
-    plan = story.newest()
+    plan, starts = story.newest(), [action["StartTime"] for action in story.job.actions()]
     now = story.aws.clock.now()
-    start = (now + HOUR).replace(minute=0, second=0)
+    start, end = min(starts), now + 47 * HOUR
     story.aws.clock.advance(49 * HOUR)
-    floors = story.aws.min_size_by_minute(story.job.group, start, now + 48 * HOUR)
-    assert floors == planned_by_minute(plan, now, start, now + 48 * HOUR)
+    floors = story.aws.min_size_by_minute(story.job.group, start, end)
+    assert floors == planned_by_minute(plan, starts, start, end)
     assert len(set(floors)) > 5
     assert story.aws.group(story.job.group).sizes.minimum == FLOOR
     story.hears("plan-old", "ALARM")
 
 
-def planned_by_minute(plan: RunRecord, now: datetime, start: datetime, end: datetime) -> list[int]:
-    """The plan at each minute, a slot's floor being the highest of its steps: 15 min to 12 h, 30 min to 24 h, then 60 min (design)."""
+def planned_by_minute(plan: RunRecord, starts: list[datetime], start: datetime, end: datetime) -> list[int]:
+    """The plan at each minute; a slot, from one action's start to the next, has the highest floor of its steps."""
     steps = pd.Series({pd.Timestamp(moment): floor for moment, floor in plan.floors.items()}).sort_index()
-    minutes = pd.date_range(start, end, freq="min", inclusive="left")
+    minutes = pd.date_range(min(starts), end, freq="min", inclusive="left")
     by_minute = steps.reindex(minutes, method="ffill")
-    expected: list[int] = []
-    for minute in minutes:
-        ahead = minute - pd.Timestamp(now)
-        slot = next(length for most, length in ((12, "15min"), (24, "30min"), (99, "60min")) if ahead < most * HOUR)
-        begin = minute.floor(slot)
-        expected.append(int(by_minute[begin : begin + pd.Timedelta(slot) - MINUTE].max()))
-    return expected
+    slots = pd.Series(pd.DatetimeIndex(sorted(starts)), index=pd.DatetimeIndex(sorted(starts)))
+    highest = by_minute.groupby(slots.reindex(minutes, method="ffill")).transform("max")
+    return highest[start:].astype(int).tolist()
 
 
 def return_from_silence(story: Story) -> None:
@@ -225,6 +219,11 @@ class Sweep:
         self.feed = LoadFeed(aws)
         self.job = deploy(aws, idle_package(folder))
         self.job.schedule(enabled=False)
+        self.horizon_hours = 48
+        cloudwatch = aws.client("cloudwatch")  # alarms would be evaluated at each minute of two months
+        cloudwatch.delete_alarms(
+            AlarmNames=[alarm["AlarmName"] for alarm in cloudwatch.describe_alarms()["MetricAlarms"]]
+        )
         self.keys: set[str] = set()
 
     def run(self) -> Summary:
@@ -232,7 +231,8 @@ class Sweep:
         session = self.job.session()
         self.keys.add(session.get_credentials().access_key)
         settings = load_settings(self.job.settings_url, session)
-        fleet = settings.fleets[0].model_copy(update={"model": "seasonal-naive-day"})
+        changes = {"model": "seasonal-naive-day", "horizon_hours": self.horizon_hours}
+        fleet = settings.fleets[0].model_copy(update=changes)
         job = settings.model_copy(update={"fleets": (fleet,)})
         pacing = Pacing(10_000)
         now = self.aws.clock.now()
@@ -266,7 +266,7 @@ BY_LAMBDA = {"logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"}
 
 
 @pytest.fixture
-def sweep(policed: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sweep]:
+def sweep(policed: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sweep:
     for name, value in policed.environment().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(pipeline, "PRUNE_EVERY", 1)
@@ -274,8 +274,8 @@ def sweep(policed: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert made.run().counts["served"] == 1
     policed.clock.advance(5 * HOUR)
     made.feed.publish(1.5)
-    yield made
-    made.job.deployment.destroy()
+    made.horizon_hours = 24  # what was planned beyond is to be deleted
+    return made
 
 
 READS = (
