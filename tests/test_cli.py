@@ -73,7 +73,6 @@ def test_help_imports_neither_pandas_nor_a_cloud() -> None:
         ["plan", "--confg", "job.yaml"],
         ["nothing"],
         ["release"],
-        ["demo", "--cloud", "gcp"],
         ["demo", "--cloud", "ibm"],
     ],
 )

@@ -1,32 +1,67 @@
-"""The demo's stack and its metric in the local cloud."""
+"""The demo's local clouds on one clock, and the stack in them."""
 
 from __future__ import annotations
 
 import json
 import os
 import tempfile
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import pandas as pd
-
+from elastic_iac.cli.demo.side import CEILING, PEAK_INSTANCES, AwsSide, CloudName, GcpSide, Side
 from elastic_iac.cli.demo.trace import Trace
-from elastic_iac.local.aws import LocalAws
-from elastic_iac.local.engine import Deployment, provision_stack, read_project
-from forecasting.settings import CloudWatchMetric, CloudWatchSource, Fleet, parse_fleet
+from elastic_iac.local.aws import LocalAws, local_aws
+from elastic_iac.local.clock import Clock
+from elastic_iac.local.engine import Deployment, EngineError, GoogleCloud, provision_stack, read_project
+from elastic_iac.local.gcp.cloud import LocalGcp, local_gcp
+from forecasting.settings import Fleet, parse_fleet
 
 Engine = Literal["embedded", "pulumi"]
 """The engine of this package, or the Pulumi CLI."""
 
 STACK = "local"
-CEILING = 60
-PEAK_INSTANCES = 20
-POINTS_PER_CALL = 1000
-"""PutMetricData's limit (API reference)."""
+
+_POINTED = ("AWS_", "GOOGLE_", "CLOUDSDK_", "GCLOUD_", "STORAGE_EMULATOR_HOST")
+_PROXIES = frozenset({"http_proxy", "https_proxy", "grpc_proxy", "all_proxy"})
+
+
+@dataclass(frozen=True)
+class Clouds:
+    """The clouds that run, one at least, on one clock."""
+
+    aws: LocalAws | None
+    gcp: LocalGcp | None
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """One for each."""
+        return (*([AwsSide(self.aws)] if self.aws else []), *([GcpSide(self.gcp)] if self.gcp else []))
+
+    @property
+    def clock(self) -> Clock:
+        """Drives them all."""
+        running = self.aws or self.gcp
+        if running is None:
+            raise ValueError("clouds: got none; expected 'aws', 'gcp' or both")
+        return running.clock
+
+    def environment(self) -> dict[str, str]:
+        """The variables that point every client here."""
+        running = [cloud for cloud in (self.aws, self.gcp) if cloud]
+        return {name: value for cloud in running for name, value in cloud.environment().items()}
+
+
+class _NoAws:
+    """For a stack on Google Cloud alone."""
+
+    region = ""
+
+    def client(self, service: str) -> Any:
+        raise EngineError(f"the stack asks for {service} of AWS, and only Google Cloud was started")
 
 
 @dataclass(frozen=True)
@@ -35,93 +70,86 @@ class Stack:
 
     Attributes:
         deployment: What the stack made.
-        fleet: Its first fleet, as the stack exports it for the job.
+        fleets: The first fleet of each cloud, as the stack exports it for the job.
         engine: What ran the program.
     """
 
     deployment: Deployment
-    fleet: Fleet
+    fleets: tuple[Fleet, ...]
     engine: Engine
-
-    @property
-    def group_name(self) -> str:
-        """The Auto Scaling group."""
-        return self.fleet.target.group_name
-
-    @property
-    def metric(self) -> CloudWatchMetric:
-        """Where the job reads the load."""
-        if not isinstance(self.fleet.source, CloudWatchSource):
-            raise TypeError(f"the stack's fleet has a source of kind {self.fleet.source.kind!r}; expected 'cloudwatch'")
-        return self.fleet.source.metric
 
 
 @contextmanager
-def only_local(aws: LocalAws) -> Generator[None]:
-    """Every AWS client made inside reaches the local cloud: nobody's profile, keys, region or proxy has a say."""
+def local_clouds(names: Sequence[CloudName], now: datetime) -> Generator[Clouds]:
+    """Start the clouds on one clock; they end with the block. No client made inside reaches any other cloud."""
+    with ExitStack() as running:
+        aws = running.enter_context(local_aws(now=now)) if "aws" in names else None
+        gcp = running.enter_context(local_gcp(now=now, clock=aws.clock if aws else None)) if "gcp" in names else None
+        clouds = Clouds(aws, gcp)
+        running.enter_context(only_local(clouds.environment()))
+        yield clouds
+
+
+@contextmanager
+def only_local(environment: Mapping[str, str]) -> Generator[None]:
+    """Every client made inside reaches the local clouds: nobody's profile, keys, region, project or proxy has a say."""
     before = dict(os.environ)
     try:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            del os.environ[name]
-        os.environ.update(aws.environment())
+        for name in before:
+            if name.startswith(_POINTED) or name.lower() in _PROXIES:
+                del os.environ[name]
+        os.environ.update(environment)
         os.environ.update(
             AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull, NO_PROXY="*", no_proxy="*"
         )
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # else it tells of the local cloud's end
         yield
     finally:
         os.environ.clear()
         os.environ.update(before)
 
 
-def provision(aws: LocalAws, trace: Trace, engine: Engine, folder: Path) -> Stack:
-    """The stack `local` of this checkout, its first group sized for the trace.
+def provision(clouds: Clouds, trace: Trace, engine: Engine, folder: Path) -> Stack:
+    """The stack `local` of this checkout in these clouds, the first group of each sized for the trace.
 
     The Pulumi CLI keeps its copy of the project and its state in a folder of its own under `folder`.
 
     The trace does not say what one instance serves: it is chosen so that the largest sample of the history needs `PEAK_INSTANCES`.
     """
-    load_per_instance = float(f"{trace.history.max() / PEAK_INSTANCES:.3g}")
-    key = "elastic-iac:groups"
-    group: dict[str, Any] = json.loads(read_project(STACK).config[key])[0]
-    group |= {
-        "maxSize": CEILING,
-        "targetTracking": [{"metric": "alb-requests", "targetValue": 60 * load_per_instance}],
-        "forecast": {
-            **group["forecast"],
-            "loadPerInstance": load_per_instance,
-            "periodSeconds": trace.sample_seconds,
-            "stepMinutes": trace.step_minutes,
-        },
-    }
-    adjust = {key: json.dumps([group]), "elastic-iac:job": "{}"}  # the demo runs the job itself
+    adjust = _adjusted(clouds, trace)
     if engine == "pulumi":
         from elastic_iac.local.engine.pulumi_cli import provision_with_cli  # noqa: PLC0415 - only where it is asked for
 
         project = Path(tempfile.mkdtemp(prefix="stack-", dir=folder))
-        deployment = provision_with_cli(aws.environment(), project, STACK, adjust=adjust)
+        deployment = provision_with_cli(clouds.environment(), project, STACK, adjust=adjust)
     else:
-        deployment = provision_stack(aws, STACK, adjust=adjust)
-    return Stack(deployment, parse_fleet(json.loads(deployment.outputs["fleets"][0])), engine)
+        deployment = _embedded(clouds, adjust)
+    texts = [deployment.outputs[side.fleets_key][0] for side in clouds.sides]
+    return Stack(deployment, tuple(parse_fleet(json.loads(text)) for text in texts), engine)
 
 
-def publish(aws: LocalAws, trace: Trace, metric: CloudWatchMetric) -> int:
-    """Publish the history as the metric that the job reads, in the load balancer's place.
-
-    Missing samples are left out; returns how many there are.
-    """
-    total = trace.sample_seconds if metric.statistic == "Sum" else 1  # a sum over the sample, of a rate
-    stamps: list[datetime] = pd.DatetimeIndex(trace.history.index).to_pydatetime().tolist()
-    points = [
-        {
-            "MetricName": metric.metric_name,
-            "Dimensions": [{"Name": name, "Value": value} for name, value in metric.dimensions.items()],
-            "Timestamp": stamp,
-            "Value": value * total,
+def _adjusted(clouds: Clouds, trace: Trace) -> dict[str, str]:
+    """The stack's configuration for the trace, by key; the demo runs the job itself."""
+    load_per_instance = float(f"{trace.history.max() / PEAK_INSTANCES:.3g}")
+    config = read_project(STACK).config
+    adjust = {"elastic-iac:clouds": json.dumps([side.name for side in clouds.sides])}
+    for side in clouds.sides:
+        group: dict[str, Any] = json.loads(config[side.groups_key])[0]
+        group |= {
+            **side.sized(group, load_per_instance),
+            "maxSize": CEILING,
+            "forecast": {
+                **group["forecast"],
+                "loadPerInstance": load_per_instance,
+                "periodSeconds": trace.sample_seconds,
+                "stepMinutes": trace.step_minutes,
+            },
         }
-        for stamp, value in zip(stamps, trace.history.tolist(), strict=True)
-        if pd.notna(value)
-    ]
-    cloudwatch: Any = aws.client("cloudwatch")
-    for first in range(0, len(points), POINTS_PER_CALL):
-        cloudwatch.put_metric_data(Namespace=metric.namespace, MetricData=points[first : first + POINTS_PER_CALL])
-    return len(points)
+        adjust |= {side.groups_key: json.dumps([group]), side.job_key: "{}"}
+    return adjust
+
+
+def _embedded(clouds: Clouds, adjust: Mapping[str, str]) -> Deployment:
+    gcp = clouds.gcp
+    google = GoogleCloud(gcp.url, gcp.project, read_project(STACK).config["gcp:region"]) if gcp else None
+    return provision_stack(clouds.aws or _NoAws(), STACK, google=google, adjust=adjust)

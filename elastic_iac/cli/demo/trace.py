@@ -20,6 +20,9 @@ SYNTHETIC_SEED = 20260301
 SAMPLE_SECONDS = tuple(60 * minutes for minutes in (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60))
 """Lengths of a sample: CloudWatch's periods are whole minutes, and a forecast's step holds whole samples."""
 
+METRICS_DELAY = timedelta(minutes=5)
+"""The clouds show a sample some minutes after its end, each after another while (Cloud Monitoring: four). After this one both show the same."""
+
 _UNSEEN = timedelta(hours=UNSEEN_HOURS)
 
 
@@ -31,7 +34,7 @@ class Trace:
         label: What it is, for people; says so where it is synthetic.
         load: Samples on a regular UTC grid, NaN where missing; stamps are starts of samples, moved by `moved_by`.
         sample_seconds: Length of a sample.
-        now: Samples before it are history; `UNSEEN_HOURS` follow, which the job does not see.
+        seen_until: Samples before it are history; `UNSEEN_HOURS` follow, which the job does not see.
         moved_by: What was added to the file's own stamps.
         synthetic: Whether it was generated.
     """
@@ -39,9 +42,14 @@ class Trace:
     label: str
     load: pd.Series[float]
     sample_seconds: int
-    now: datetime
+    seen_until: datetime
     moved_by: timedelta
     synthetic: bool
+
+    @property
+    def now(self) -> datetime:
+        """When the job runs: as soon as the history's last sample is to be seen."""
+        return self.seen_until + METRICS_DELAY
 
     @property
     def step_minutes(self) -> int:
@@ -51,12 +59,12 @@ class Trace:
     @property
     def history(self) -> pd.Series[float]:
         """What the job may read."""
-        return self.load[self.load.index < pd.Timestamp(self.now)]
+        return self.load[self.load.index < pd.Timestamp(self.seen_until)]
 
     @property
     def unseen(self) -> pd.Series[float]:
         """What comes afterwards."""
-        return self.load[self.load.index >= pd.Timestamp(self.now)]
+        return self.load[self.load.index >= pd.Timestamp(self.seen_until)]
 
 
 def floor_time(moment: datetime, seconds: int) -> datetime:
@@ -65,7 +73,7 @@ def floor_time(moment: datetime, seconds: int) -> datetime:
 
 
 def file_trace(path: Path, present: datetime) -> Trace:
-    """The last 14 days of a load file, moved so that its last 48 hours begin now.
+    """The last 14 days of a load file, moved so that its last 48 hours begin as the job runs.
 
     Args:
         path: CSV (`timestamp,value`) or Parquet.
@@ -91,10 +99,10 @@ def file_trace(path: Path, present: datetime) -> Trace:
     load = load.iloc[-(unseen + int(timedelta(days=HISTORY_DAYS) / sample)) :]
     if not (load.iloc[:-unseen] > 0).any():
         raise InputError(f"{path}: the load before the last {UNSEEN_HOURS} h is never above zero")
-    now = floor_time(present, seconds)
-    moved_by = now - load.index[-unseen].to_pydatetime()
+    seen_until = floor_time(present - METRICS_DELAY, seconds)
+    moved_by = seen_until - load.index[-unseen].to_pydatetime()
     moved = load.set_axis(pd.DatetimeIndex(load.index) + moved_by)
-    return Trace(path.name, moved.rename("load"), seconds, now, moved_by, synthetic=False)
+    return Trace(path.name, moved.rename("load"), seconds, seen_until, moved_by, synthetic=False)
 
 
 def synthetic_trace(present: datetime) -> Trace:
@@ -103,10 +111,10 @@ def synthetic_trace(present: datetime) -> Trace:
     Args:
         present: The present time (aware); the shape follows its wall clock in UTC.
     """
-    now = floor_time(present, SYNTHETIC_SECONDS)
-    start = now - timedelta(days=HISTORY_DAYS)
+    seen_until = floor_time(present - METRICS_DELAY, SYNTHETIC_SECONDS)
+    start = seen_until - timedelta(days=HISTORY_DAYS)
     sample = pd.Timedelta(seconds=SYNTHETIC_SECONDS)
-    index = pd.date_range(start, now + _UNSEEN, freq=sample, inclusive="left")
+    index = pd.date_range(start, seen_until + _UNSEEN, freq=sample, inclusive="left")
     random = np.random.default_rng(SYNTHETIC_SEED)
     hour = index.hour.to_numpy() + index.minute.to_numpy() / 60
     # A working day: a steep morning, a lunch dip, a long evening; weekends at two thirds.
@@ -118,9 +126,8 @@ def synthetic_trace(present: datetime) -> Trace:
     noise = np.exp(wander + random.normal(0, 0.03, len(index)))
     load = 1200 * day * week * noise * _bursts(len(index), random)
     label = "synthetic load (generated: daily and weekly seasons, noise, bursts)"
-    return Trace(
-        label, pd.Series(load.round(2), index=index, name="load"), SYNTHETIC_SECONDS, now, timedelta(0), synthetic=True
-    )
+    series = pd.Series(load.round(2), index=index, name="load")
+    return Trace(label, series, SYNTHETIC_SECONDS, seen_until, timedelta(0), synthetic=True)
 
 
 def _bursts(steps: int, random: np.random.Generator) -> np.ndarray:
