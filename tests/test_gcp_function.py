@@ -137,4 +137,6 @@ def test_a_held_fleet_is_no_failure(deployed: LocalGcp, capsys: pytest.CaptureFi
     settle(deployed, gcp_fleet_data(enabled=False))
     body, status = handle(scheduled())
     assert (status, body["held"]) == (200, 1)
-    assert log_lines(capsys)[-2]["code"] == "disabled"
+    fleet, job = log_lines(capsys)[-2:]
+    assert fleet["code"] == "disabled"
+    assert job["metrics"]["OldestPlanAgeMinutes"] == 0, "silence would say that the job is dead"

@@ -33,8 +33,8 @@ def job_metrics(summary: Summary) -> Iterator[Metric]:
     for name, key in _COUNTS.items():
         yield name, "Count", summary.counts[key]
     yield "RunSeconds", "Seconds", summary.seconds
-    if summary.oldest_plan_age_minutes is not None:
-        yield "OldestPlanAgeMinutes", "None", summary.oldest_plan_age_minutes
+    # Where a person has stopped all fleets, nobody waits for a plan: silence would say that the job is dead.
+    yield "OldestPlanAgeMinutes", "None", summary.oldest_plan_age_minutes or 0.0
 
 
 def fleet_metrics(line: FleetLine) -> Iterator[Metric]:
