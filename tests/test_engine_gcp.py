@@ -109,7 +109,7 @@ def test_a_job_is_created_with_its_group_and_removed(gcp: LocalGcp) -> None:
 @pytest.mark.usefixtures("built_function")
 def test_the_local_stack_stands_on_google_cloud_alone(gcp: LocalGcp) -> None:
     google = GoogleCloud(gcp.url, "local-project", "europe-west1")
-    nowhere = SimpleNamespace(client=no_aws, region="")
+    nowhere: Any = SimpleNamespace(client=no_aws, region="")
     deployment = provision_stack(nowhere, "local", google=google, adjust={"elastic-iac:clouds": '["gcp"]'})
     (fleet,) = (Fleet.model_validate_json(text) for text in deployment.outputs["gcpFleets"])
     target = fleet.target.model_dump()

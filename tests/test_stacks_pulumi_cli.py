@@ -29,15 +29,24 @@ FUNCTION = str(GOLDEN / "function.zip")
 """In place of the package, which takes minutes to build the first time."""
 
 STACKS = ["local", "dev", "staging", "prod"]
+AUTOSCALER = "gcp:compute/regionAutoscaler:RegionAutoscaler"
 
 
 class Environment:
     """One stack of a copy of the project: the CLI writes into its configuration."""
 
-    def __init__(self, folder: Path, name: str, variables: dict[str, str]) -> None:
+    def __init__(self, folder: Path, name: str, variables: dict[str, str], clouds: tuple[str, ...] = ("aws",)) -> None:
         self._config = folder / "stacks" / f"Pulumi.{name}.yaml"
         self.stack = open_stack(folder, name, variables)
-        self._change(lambda config: config["elastic-iac:job"].update(packagePath=FUNCTION))
+        self._groups = "elastic-iac:groups" if "aws" in clouds else "elastic-iac:gcpGroups"
+
+        def adjust(config: dict[str, Any]) -> None:
+            config["elastic-iac:clouds"] = list(clouds)
+            for key in ("elastic-iac:job", "elastic-iac:gcpJob"):
+                if key in config:
+                    config[key]["packagePath"] = FUNCTION
+
+        self._change(adjust)
 
     def up(self) -> dict[str, int]:
         """Deploy; how many resources were created, updated, left the same, ..."""
@@ -49,7 +58,7 @@ class Environment:
 
     def configure(self, change: Callable[[dict[str, Any]], None]) -> None:
         """Change the first group's settings in the stack's configuration file."""
-        self._change(lambda config: change(config["elastic-iac:groups"][0]))
+        self._change(lambda config: change(config[self._groups][0]))
 
     def _change(self, change: Callable[[dict[str, Any]], None]) -> None:
         settings = yaml.safe_load(self._config.read_text(encoding="utf-8"))
@@ -59,7 +68,7 @@ class Environment:
     def resources(self) -> list[dict[str, Any]]:
         """The resources of the stack's state that stand in the cloud."""
         state = self.stack.export_stack().deployment or {}
-        return [item for item in state.get("resources", []) if item["type"].startswith("aws:")]
+        return [item for item in state.get("resources", []) if item["type"].startswith(("aws:", "gcp:"))]
 
     def rewrite(self, kind: str, **properties: Any) -> None:
         """Let the state say that resources of a type have other properties, as a refresh does after somebody has changed them in the cloud."""
@@ -151,3 +160,41 @@ def test_the_demos_stack_comes_with_its_adjustments(tmp_path: Path, aws: LocalAw
         assert any("created" in line for line in lines)
     finally:
         deployment.destroy()
+
+
+@pytest.fixture(params=["local", "prod"])
+def on_google(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Environment]:
+    made = Environment(tmp_path, request.param, {}, clouds=("gcp",))
+    yield made
+    made.stack.destroy()
+
+
+@pytest.mark.skipif(
+    shutil.which("pulumi-resource-gcp") is None,
+    reason="pulumi-resource-gcp on PATH, a stand-in that needs no project, is not there",
+)
+def test_the_life_of_an_environment_on_google_cloud(on_google: Environment) -> None:
+    preview = on_google.preview()
+    assert set(preview) == {"create"}
+    assert on_google.up() == preview
+    assert set(on_google.up()) == {"same"}
+    before = json.loads(on_google.stack.outputs()["gcpFleets"].value[0])["revision"]
+
+    def raise_ceiling(group: dict[str, Any]) -> None:
+        group["maxSize"] += 1
+
+    on_google.configure(raise_ceiling)
+    changes = on_google.up()
+    assert changes.pop("same")
+    assert changes == {"update": 2}  # the autoscaler, and the job's settings, which run it
+    assert json.loads(on_google.stack.outputs()["gcpFleets"].value[0])["revision"] != before
+
+    # As a refresh finds it once the job has written.
+    state = next(item for item in on_google.resources() if item["type"] == AUTOSCALER)
+    schedule = {"name": "elastic-iac-x", "schedule": "0 8 1 1 * 2030", "durationSec": 300, "minRequiredReplicas": 4}
+    policy = {**state["inputs"]["autoscalingPolicy"], "scalingSchedules": [schedule]}
+    on_google.rewrite(AUTOSCALER, autoscalingPolicy=policy)
+    assert set(on_google.up()) == {"same"}
+
+    on_google.stack.destroy()
+    assert on_google.resources() == []

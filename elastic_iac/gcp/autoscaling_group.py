@@ -267,7 +267,9 @@ class GcpAutoscalingGroup(pulumi.ComponentResource):
         routes = gcp.compute.URLMap(
             f"{name}-routes", gcp.compute.URLMapArgs(default_service=service.self_link), self._child
         )
-        address = gcp.compute.GlobalAddress(f"{name}-address", opts=self._child)
+        address = gcp.compute.GlobalAddress(
+            f"{name}-address", load_balancers.address_args(f"Load balancer of {name}"), self._child
+        )
         proxies = self._proxies(balancer, routes)
         ports = {"http": 80, "https": 443}
         rules = [

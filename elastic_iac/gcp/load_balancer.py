@@ -115,6 +115,11 @@ def tls_policy_args() -> gcp.compute.SSLPolicyArgs:
     return gcp.compute.SSLPolicyArgs(profile="MODERN", min_tls_version="TLS_1_2")
 
 
+def address_args(description: str) -> gcp.compute.GlobalAddressArgs:
+    """The address that both ports share, for a DNS record that stays."""
+    return gcp.compute.GlobalAddressArgs(description=description, address_type="EXTERNAL", ip_version="IPV4")
+
+
 def forwarding_rule_args(
     target: pulumi.Input[str], port: int, address: pulumi.Input[str]
 ) -> gcp.compute.GlobalForwardingRuleArgs:
