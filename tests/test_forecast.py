@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from typing import Any, cast, get_args
 
 import numpy as np
@@ -15,54 +14,14 @@ from hypothesis import strategies as st
 
 from benchmarks.forecast_accuracy import evaluate
 from benchmarks.forecast_protocol import read
-from forecasting import Forecast, forecast
-from forecasting.errors import ForecastError, SettingsError
-from forecasting.models.base import FloatArray, IntArray, PointModel
-from forecasting.models.naive import SeasonalNaive
-from forecasting.models.task import Task, check
-from forecasting.models.tournament import BLEND, MODELS, run
+from forecasting import forecast
+from forecasting.models.base import FloatArray
+from forecasting.models.tournament import BLEND, MODELS
 from forecasting.settings import Model
+from tests.forecasts import assert_sound, series, shape, weeks
 from tests.traces import trace
 
 NAMES = ("auto", *(model.name for model in MODELS))
-CHEAP = list(BLEND)
-
-
-def series(values: FloatArray, step: str = "1h", start: str = "2026-01-05T00:00Z") -> pd.Series[float]:
-    return pd.Series(values, index=pd.date_range(start, periods=len(values), freq=step))
-
-
-def shape(hours: npt.NDArray[Any]) -> FloatArray:
-    """A daily and weekly load around 100."""
-    days = np.asarray(hours) / 24
-    return 100 + 40 * np.sin(2 * np.pi * days) + 20 * np.cos(2 * np.pi * days / 7)
-
-
-def weeks(count: int, noise: float = 3.0) -> pd.Series[float]:
-    hours = np.arange(count * 168)
-    return series(shape(hours) + np.random.default_rng(1).normal(0, noise, len(hours)))
-
-
-def assert_sound(found: Forecast, horizon: int, levels: int) -> None:
-    values = found.quantiles.to_numpy()
-    assert values.shape == (horizon, levels)
-    assert np.isfinite(values).all()
-    assert (values >= 0).all()
-    assert (np.diff(values, axis=1) >= 0).all()
-    assert sum(found.model.weights.values()) == pytest.approx(1)
-
-
-def task(history: pd.Series[float], horizon: int = 24, budget_seconds: float = 20.0) -> Task:
-    return check(
-        history,
-        horizon,
-        (0.5, 0.9),
-        "auto",
-        models=("auto",),
-        censored=None,
-        time_zone="UTC",
-        budget_seconds=budget_seconds,
-    )
 
 
 # What comes out
@@ -310,163 +269,6 @@ def test_a_model_that_cannot_is_replaced_not_raised(kind: str, model: str) -> No
 
 def test_zeros_are_forecast_as_zero() -> None:
     assert forecast(series(np.zeros(24 * 14)), 24).quantiles.to_numpy().max() == pytest.approx(0, abs=1e-6)
-
-
-# Judging
-
-
-@dataclass
-class Fake:
-    """A model that does what a test says."""
-
-    name: str = "fake"
-    level: float = 0.0
-    error: Exception | None = None
-    warning: type[Warning] | None = None
-
-    def minimum_steps(self, steps_per_day: int) -> int:
-        return steps_per_day
-
-    def predict(self, load: FloatArray, origins: IntArray, horizon: int, steps_per_day: int) -> FloatArray:
-        if self.error is not None:
-            raise self.error
-        if self.warning is not None:
-            warnings.warn("it would not settle", self.warning, stacklevel=1)
-        return np.full((len(origins), horizon), self.level)
-
-
-class ConvergenceWarning(UserWarning):
-    """Named as statsmodels names its own."""
-
-
-@pytest.mark.parametrize(
-    ("fake", "reason"),
-    [
-        (Fake(error=ValueError("singular")), "ValueError: singular"),
-        (Fake(error=MemoryError()), "MemoryError"),
-        (Fake(level=np.nan), "not finite"),
-        (Fake(level=np.inf), "not finite"),
-        (Fake(level=1e6), "diverged: more than 10 times"),
-        (Fake(level=-1e6), "diverged: more than 10 times"),
-        (Fake(warning=ConvergenceWarning), "did not converge: it would not settle"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_a_model_that_fails_is_left_out_by_name(fake: PointModel, reason: str) -> None:
-    found = run(task(weeks(3)), [fake, *CHEAP])
-    assert reason in found.model.left_out["fake"]
-    assert "fake" not in found.model.weights
-    without = run(task(weeks(3)), CHEAP)
-    pd.testing.assert_frame_equal(found.quantiles, without.quantiles)
-
-
-def test_another_warning_leaves_a_model_in_and_does_not_leak() -> None:
-    found = run(task(weeks(3)), [Fake(level=0.5, warning=RuntimeWarning)])
-    assert found.model.weights == {"fake": 1.0}
-
-
-@pytest.mark.parametrize(("days", "floor"), [(5, "seasonal-naive-day"), (8, "seasonal-naive-week")])
-def test_where_all_fail_the_seasonal_naive_forecast_serves(days: int, floor: str) -> None:
-    found = run(task(weeks(2).iloc[: days * 24]), [Fake(error=ValueError("no"))])
-    assert found.model.weights == {floor: 1.0}
-    assert_sound(found, 24, 2)
-
-
-@dataclass
-class Watch:
-    """A clock that a test moves."""
-
-    now: float = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@dataclass
-class Slow:
-    """A model that takes its time, on the test's clock."""
-
-    watch: Watch
-    seconds: float
-    name: str = "slow"
-
-    def minimum_steps(self, steps_per_day: int) -> int:
-        return steps_per_day
-
-    def predict(self, load: FloatArray, origins: IntArray, horizon: int, steps_per_day: int) -> FloatArray:
-        self.watch.now += self.seconds
-        return np.full((len(origins), horizon), 0.5)
-
-
-def test_a_model_that_overruns_its_share_is_left_out_and_the_others_still_run() -> None:
-    watch = Watch()
-    found = run(task(weeks(3), budget_seconds=10), [Slow(watch, 6.0), SeasonalNaive("next", 1)], watch)
-    assert "took 6 s; its share of the budget was 5 s" in found.model.left_out["slow"]
-    assert found.model.weights == {"next": 1.0}
-
-
-def test_once_the_budget_is_spent_no_model_starts() -> None:
-    watch = Watch()
-    found = run(task(weeks(3), budget_seconds=10), [Slow(watch, 11.0), SeasonalNaive("next", 1)], watch)
-    assert "spent before its turn" in found.model.left_out["next"]
-    assert found.model.weights == {"seasonal-naive-week": 1.0}
-
-
-def test_a_model_within_its_share_stays() -> None:
-    watch = Watch()
-    assert run(task(weeks(3), budget_seconds=10), [Slow(watch, 4.0)], watch).model.left_out == {}
-
-
-# Wrong arguments
-
-
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [
-        ({"horizon": 0}, "horizon"),
-        ({"horizon": 2.5}, "horizon"),
-        ({"horizon": True}, "horizon"),
-        ({"quantiles": (0.5, 1.0)}, "quantiles"),
-        ({"quantiles": ()}, "quantiles"),
-        ({"quantiles": ("high",)}, "quantiles"),
-        ({"quantiles": (float("nan"),)}, "quantiles"),
-        ({"model": "prophet"}, "model"),
-        ({"time_zone": "Mars/Base"}, "time_zone"),
-        ({"budget_seconds": 0}, "budget_seconds"),
-        ({"history": [1.0, 2.0]}, "history"),
-        ({"history": weeks(1).tz_localize(None)}, "history"),
-        ({"history": weeks(1).iloc[::-1]}, "history"),
-        ({"history": weeks(1).drop(weeks(1).index[5])}, "history"),
-        ({"history": weeks(1).reset_index(drop=True)}, "history"),
-        ({"history": series(np.ones(300), "7min")}, "history"),
-        ({"history": -weeks(1)}, "history"),
-        ({"history": weeks(1).replace(weeks(1).iloc[3], np.inf)}, "history"),
-        ({"history": weeks(1).astype(str) + "x"}, "history"),
-        ({"censored": [True]}, "censored"),
-        ({"censored": pd.Series([True])}, "censored"),
-    ],
-    ids=str,
-)
-def test_a_wrong_argument_is_named(change: dict[str, object], field: str) -> None:
-    arguments: dict[str, object] = {"history": weeks(1), "horizon": 4, **change}
-    with pytest.raises(SettingsError) as raised:
-        forecast(**arguments)  # pyright: ignore[reportArgumentType] - wrong on purpose
-    assert raised.value.field == field
-    assert "expected" in str(raised.value)
-
-
-@pytest.mark.parametrize(
-    "history", [weeks(1).iloc[:23], weeks(1).iloc[:1], weeks(1).iloc[:0], weeks(1) * np.nan], ids=len
-)
-def test_too_little_history_is_a_forecast_error(history: pd.Series[float]) -> None:
-    with pytest.raises(ForecastError, match="a day or more"):
-        forecast(history, 4)
-
-
-def test_a_history_in_another_zone_is_the_same_history() -> None:
-    history = weeks(2)
-    elsewhere = forecast(history.tz_convert("Asia/Tokyo"), 24).quantiles
-    pd.testing.assert_frame_equal(elsewhere, forecast(history, 24).quantiles)
 
 
 # Real load
