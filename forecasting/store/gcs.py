@@ -133,7 +133,8 @@ def translated(where: str) -> Generator[None]:
     try:
         yield
     except api.NotFound as error:
-        if "bucket" in str(error).lower():
+        # Of an absent object Google names the bucket too, and a bucket may well be called one.
+        if "specified bucket" in str(error).lower():
             raise StoreError(f"{where}: the bucket does not exist, or the job may not see it") from error
         raise _AbsentError(where) from error
     except api.PreconditionFailed as error:
