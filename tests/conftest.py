@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from google.rpc import status_pb2
 from hypothesis import HealthCheck, settings
 
 from elastic_iac.local.aws import LocalAws, local_aws
@@ -17,6 +19,10 @@ from forecasting.store import Store, open_store
 from tests.commands import Shell, write_load
 from tests.stores import BUCKET
 from tests.street import Street
+
+# Pulumi's provider server brings a copy of google.rpc.Status of its own, and one process cannot load the message twice. A plugin host and Google's
+# clients share a process here only, and no line of either depends on whose copy it is.
+sys.modules.setdefault("pulumi.runtime.proto.status_pb2", status_pb2)
 
 # The double is reset inside each example, and this machine may be slow; a failure found in CI must be found again at home.
 settings.register_profile(
