@@ -18,7 +18,20 @@ from typing import Annotated
 
 import typer
 
-from elastic_iac.cli import apply, backtest, calibrate, doctor, local, package, pause, plan, release, rollback, status
+from elastic_iac.cli import (
+    apply,
+    backtest,
+    calibrate,
+    doctor,
+    forecast,
+    local,
+    package,
+    pause,
+    plan,
+    release,
+    rollback,
+    status,
+)
 from elastic_iac.cli.demo import command as demo
 from forecasting.errors import ElasticIacError
 
@@ -40,6 +53,7 @@ app.command("plan")(plan.plan)
 app.command("apply")(apply.apply)
 app.command("status")(status.status)
 app.command("backtest")(backtest.backtest)
+app.command("forecast")(forecast.forecast)
 app.command("calibrate")(calibrate.calibrate)
 app.command("pause")(pause.pause)
 app.command("resume")(pause.resume)

@@ -82,6 +82,21 @@ def backtest_report(result: Backtest, *, name: str, unit: str = "Load", source: 
     return render(Page(f"Does prediction pay for {name}?", f"{lead} {source}".strip(), notes, sections))
 
 
+def forecast_report(history: pd.Series[float], forecast: Forecast, *, name: str, unit: str = "Load") -> str:
+    """The report of a forecast alone as HTML.
+
+    Args:
+        history: Load per step that is shown before it.
+        forecast: The forecast.
+        name: What is forecast.
+        unit: The load's unit, for the axis.
+    """
+    figure = forecast_figure(history, forecast.quantiles, _band_top(forecast.quantiles), unit)
+    index = forecast.quantiles.index
+    lead = f"{index[0]:%Y-%m-%d %H:%M} to {index[-1] + forecast.step:%Y-%m-%d %H:%M %Z}."
+    return render(Page(f"The load of {name}", lead, [], [Section("The forecast", str(forecast.model), figure=figure)]))
+
+
 def comparison_report(
     comparison: Comparison,
     history: pd.Series[float],
