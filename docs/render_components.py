@@ -65,10 +65,11 @@ On Google Cloud, where `GcpAutoscalingGroup` and `GcpForecastJob` have the same 
 - **Instances have no public address.** What they fetch from outside needs a Cloud NAT in the subnetwork; shell access is OS Login through IAP.
 - **An instance template is replaced, never changed.** The new one stands before the group leaves the old one, at the pace of `update_policy`.
 - **A `mode` other than 'ON' never scales in**, so the job holds the fleet.
-- **A job serves the groups of its own project**: its custom roles are the project's. It may write every autoscaler there, since Google Cloud grants none
-  by name; which ones it writes, and between which floor and ceiling, its settings say.
+- **A job serves the groups of its own project**: its custom roles are the project's. It may write every autoscaler there, since Google Cloud grants
+  none by name; which ones it writes, and between which floor and ceiling, its settings say.
 - **A job's metrics are made from its log**, so it needs no permission to write any.
-- **The APIs must be enabled**: Compute, IAM, Cloud Functions, Cloud Run, Cloud Build, Artifact Registry, Cloud Scheduler, Pub/Sub, Logging, Monitoring.
+- **The APIs must be enabled**: Compute, IAM, Cloud Functions, Cloud Run, Cloud Build, Artifact Registry, Cloud Scheduler, Pub/Sub, Logging,
+  Monitoring.
 """
 
 
