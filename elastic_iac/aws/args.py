@@ -166,7 +166,7 @@ class AwsForecast(TypedDict):
     step_minutes: NotRequired[pulumi.Input[float]]
     """Step of the plan: 5, 15 (the default), 30 or 60."""
     horizon_hours: NotRequired[pulumi.Input[float]]
-    """How far ahead is planned, 6 to 168; 48 by default."""
+    """How far ahead is planned, 6 to 48 (the default)."""
     max_increase_per_slot: NotRequired[pulumi.Input[float]]
     """The floor rises by no more than this from one scheduled action to the next."""
     max_decrease_per_slot: NotRequired[pulumi.Input[float]]
