@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -24,6 +24,7 @@ from forecasting.store.records import RunRecord
 from tests.deployed import FLOOR, INTERVAL, Deployed, LoadFeed, deploy, granted, host_package, idle_package, without
 from tests.fleets import floors_by_minute, play, snapshot
 
+NOW = datetime(2026, 3, 2, 10, 7, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 NEED = "autoscaling:DescribeScheduledActions"
 
@@ -37,20 +38,20 @@ class Story:
         self.job = deploy(aws, host_package())
 
     def run(self, times: int = 1, *, scale: float = 1.0, just_before: Callable[[], None] | None = None) -> None:
-        """Let the schedule fire, with fresh load, and the alarms see what comes of it."""
+        """From a minute after one run to a minute after the next: with fresh load, and the alarms see what comes of it."""
         for _ in range(times):
-            self.aws.clock.advance(INTERVAL - MINUTE)
+            self.aws.clock.advance(INTERVAL - 2 * MINUTE)
             self.feed.publish(scale)
             if just_before is not None:
                 just_before()
-            self.aws.clock.advance(MINUTE)
-        self.aws.clock.advance(MINUTE)
+            self.aws.clock.advance(2 * MINUTE)
 
     def newest(self) -> RunRecord:
+        """The newest run that changed the group's actions."""
         store = S3Store(kind="s3", bucket=self.job.deployment.outputs["bucket"], prefix="store")
         fleet = parse_fleet(json.loads(self.job.deployment.outputs["fleet"]))
         ledger = Ledger(open_store(store, self.job.session()), fleet.target_key)
-        return max(ledger.runs(9), key=lambda record: (record.time, record.generation))
+        return max((run for run in ledger.runs(9) if run.outcome == "written"), key=lambda run: run.generation)
 
     def hears(self, alarm: str, state: str) -> None:
         """The alarm is in the state, and its last notification said so."""
@@ -62,6 +63,7 @@ class Story:
 def story(policed: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Story:
     for name, value in policed.environment().items():
         monkeypatch.setenv(name, value)
+    policed.reset(now=NOW)
     return Story(policed)
 
 
@@ -92,9 +94,9 @@ def run_settings_and_schedule(story: Story) -> None:
 def follow_the_plan_for_two_days(story: Story) -> None:
     """Nobody runs the job any more: its plan is executed minute by minute, ends at the baseline, and the silence is told."""
     story.job.schedule(enabled=False)
-    plan, starts = story.newest(), [action["StartTime"] for action in story.job.actions()]
-    now = story.aws.clock.now()
-    start, end = min(starts), now + 47 * HOUR
+    plan, starts = story.newest(), [action["StartTime"].astimezone(UTC) for action in story.job.actions()]
+    start = min(starts)
+    end = datetime.fromisoformat(max(plan.floors)).replace(minute=0)  # the last hour is planned in part
     story.aws.clock.advance(49 * HOUR)
     floors = story.aws.min_size_by_minute(story.job.group, start, end)
     assert floors == planned_by_minute(plan, starts, start, end)
@@ -116,7 +118,7 @@ def planned_by_minute(plan: RunRecord, starts: list[datetime], start: datetime, 
 def return_from_silence(story: Story) -> None:
     story.feed.publish()
     story.job.schedule(enabled=True)
-    story.run()
+    story.aws.clock.advance(MINUTE)
     story.hears("plan-old", "OK")
 
 
@@ -129,8 +131,8 @@ def pin_by_hand(story: Story) -> None:
 
     story.run(just_before=lambda: put(30))
     story.hears("pinned", "ALARM")
-    put(FLOOR)
-    story.run(3)
+    story.run(just_before=lambda: put(FLOOR))  # in time: the next action of the pinned plan would raise it again
+    story.run(2)
     story.hears("pinned", "OK")
 
 
@@ -149,8 +151,8 @@ def hold(story: Story) -> None:
 
 
 def outgrow(story: Story) -> None:
-    """More load than the ceiling serves."""
-    story.run(2, scale=12)
+    """More load than the ceiling serves; the newest sample, which may be incomplete, does not count yet."""
+    story.run(3, scale=3)
     story.hears("uncovered-load", "ALARM")
     story.run(4)
     story.hears("uncovered-load", "OK")
