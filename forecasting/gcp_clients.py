@@ -3,6 +3,7 @@
 Environment:
     GOOGLE_APPLICATION_CREDENTIALS, GOOGLE_CLOUD_PROJECT and the rest of application default credentials.
     CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE: base URL of Compute's REST API, with or without `/compute/v1`.
+    CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER: base URL of Resource Manager's REST API, which only the command line asks.
     CLOUDSDK_API_ENDPOINT_OVERRIDES_MONITORING: `host:port` (or URL) of Cloud Monitoring's gRPC API.
     STORAGE_EMULATOR_HOST: base URL of Cloud Storage.
 
@@ -26,6 +27,8 @@ _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 _COMPUTE = "https://compute.googleapis.com"
 _COMPUTE_PATH = "/compute/v1"
 _COMPUTE_VARIABLE = "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE"
+_PROJECTS = "https://cloudresourcemanager.googleapis.com"
+_PROJECTS_VARIABLE = "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER"
 _MONITORING_VARIABLE = "CLOUDSDK_API_ENDPOINT_OVERRIDES_MONITORING"
 _CHANNEL = [("grpc.max_receive_message_length", -1)]  # as Google's own channels are made: a page may be large
 _STORAGE_VARIABLE = "STORAGE_EMULATOR_HOST"
@@ -42,6 +45,16 @@ def compute_session() -> tuple[Any, str]:
     """
     endpoint = _url(_COMPUTE_VARIABLE, os.environ.get(_COMPUTE_VARIABLE) or _COMPUTE)
     return _session(_is_loopback(endpoint)), endpoint.removesuffix(_COMPUTE_PATH) + _COMPUTE_PATH
+
+
+def projects_session() -> tuple[Any, str]:
+    """An authorised HTTP session for Resource Manager, and its URL.
+
+    Raises:
+        CredentialsError, SettingsError: as above.
+    """
+    endpoint = _url(_PROJECTS_VARIABLE, os.environ.get(_PROJECTS_VARIABLE) or _PROJECTS)
+    return _session(_is_loopback(endpoint)), endpoint
 
 
 @functools.cache

@@ -14,7 +14,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -39,13 +38,15 @@ def provision(gcp: LocalGcp, package: Path, **group: Any) -> Deployment:
         "elastic-iac:gcpGroups": json.dumps(groups),
         "elastic-iac:gcpJob": json.dumps({"forceDestroy": True, "packagePath": str(package)}),
     }
-    nowhere = SimpleNamespace(client=_no_aws, region="")
     google = GoogleCloud(gcp.url, gcp.project, config["gcp:region"])
-    return provision_stack(nowhere, STACK, google=google, adjust=adjust)
+    return provision_stack(_NoAws(), STACK, google=google, adjust=adjust)
 
 
-def _no_aws(service: str) -> Any:
-    raise AssertionError(f"{service}: the stack on Google Cloud asked for AWS")
+class _NoAws:
+    region = ""
+
+    def client(self, service: str) -> Any:
+        raise AssertionError(f"{service}: the stack on Google Cloud asked for AWS")
 
 
 class Deployed:

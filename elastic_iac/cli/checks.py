@@ -3,25 +3,75 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pandas as pd
 
 from elastic_iac.cli.check import Check
+from elastic_iac.cli.words import WORDS
 from forecasting.errors import CredentialsError, ElasticIacError, Hold, TargetNotFoundError
 from forecasting.history import History, Verdict, build_history
 from forecasting.job import FILE_LOOKBACK_DAYS
 from forecasting.run import Run, open_ledger
 from forecasting.schedule.actions import GroupState, split_actions
 from forecasting.schedule.aws_limits import MAX_ACTIONS, RESERVED_ACTIONS
-from forecasting.settings import CloudWatchSource, Fleet, LocalStore
+from forecasting.schedule.gcp_limits import MAX_WINDOWS, RESERVED_WINDOWS
+from forecasting.settings import CloudMonitoringSource, CloudWatchSource, Fleet, LocalStore
 from forecasting.sources import open_source
-from forecasting.targets.aws import AutoScalingTarget
+from forecasting.targets import Target, open_target
 
-_FULL_GRID_SLOTS = 97
-"""48 h on the finest grid and the baseline slot."""
 _SHORT_LEAD_SECONDS = 60
 _SILENT = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class _Cloud:
+    """What the checks of a group say on one cloud.
+
+    Attributes:
+        title: Its name.
+        account: What a job runs as there.
+        endpoint: Where its calls go.
+        where: The settings that name the group.
+        scales_in: What a sound group has.
+        room: How many of our actions fit where nobody else has any.
+        full: How many a full plan takes: 48 h on the finest grid, and what restores the baseline.
+        store: Records for a job that is deployed.
+    """
+
+    title: str
+    account: str
+    endpoint: str
+    where: str
+    scales_in: str
+    room: int
+    full: int
+    store: str
+
+
+_CLOUDS = {
+    "aws": _Cloud(
+        title="AWS",
+        account="role",
+        endpoint="AWS_ENDPOINT_URL",
+        where="target.group_name or target.region",
+        scales_in="an enabled policy scales in; no needed process is suspended",
+        room=MAX_ACTIONS - RESERVED_ACTIONS,
+        full=97,
+        store="s3",
+    ),
+    "gcp": _Cloud(
+        title="Google Cloud",
+        account="service account",
+        endpoint="CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE",
+        where="target.autoscaler, target.location or target.project",
+        scales_in="its mode is ON, and a signal beside the schedules scales in",
+        room=MAX_WINDOWS - RESERVED_WINDOWS,
+        full=96,
+        store="gcs",
+    ),
+}
 
 
 def check_job(run: Run, config: str) -> Iterator[Check]:
@@ -37,12 +87,13 @@ def check_job(run: Run, config: str) -> Iterator[Check]:
             "job", "dry run", "warn", "dry_run is true: plans are made, nothing is written", "set dry_run: false"
         )
     if isinstance(job.store, LocalStore):
+        stores = dict.fromkeys(_CLOUDS[fleet.cloud].store for fleet in job.fleets)
         yield Check(
             "job",
             "store",
             "warn",
             f"records are kept in {job.store.path} on this machine",
-            "use kind: s3 where the job runs in a function or on several machines",
+            f"use kind: {' or '.join(stores)} where the job runs in a function or on several machines",
         )
 
 
@@ -51,30 +102,37 @@ def check_fleet(run: Run, fleet: Fleet) -> Iterator[Check]:
     if not fleet.enabled or fleet.dry_run:
         what = "enabled is false" if not fleet.enabled else "dry_run is true"
         yield Check(fleet.name, "switches", "warn", f"{what}: nothing is written for it", "change it in the settings")
-    target = AutoScalingTarget(fleet, run.session)
+    target = open_target(fleet, run.session)
     yield from _group(run, fleet, target)
     yield from _load(run, fleet)
     yield from _records(run, fleet)
     yield _lead_time(fleet)
 
 
-def _group(run: Run, fleet: Fleet, target: AutoScalingTarget) -> Iterator[Check]:
+def _group(run: Run, fleet: Fleet, target: Target) -> Iterator[Check]:
+    cloud = _CLOUDS[fleet.cloud]
     try:
         group = target.inspect()
     except CredentialsError as error:
-        yield Check(fleet.name, "credentials", "fail", str(error), "sign in again, or allow the job's role this call")
+        yield Check(
+            fleet.name,
+            "credentials",
+            "fail",
+            str(error),
+            f"sign in again, or allow the job's {cloud.account} this call",
+        )
         return
     except TargetNotFoundError as error:
-        yield Check(fleet.name, "group", "fail", str(error), "correct target.group_name or target.region")
+        yield Check(fleet.name, "group", "fail", str(error), f"correct {cloud.where}")
         return
     except ElasticIacError as error:
-        yield Check(fleet.name, "group", "fail", str(error), "try again; then check network and AWS_ENDPOINT_URL")
+        yield Check(fleet.name, "group", "fail", str(error), f"try again; then check network and {cloud.endpoint}")
         return
-    yield Check(fleet.name, "credentials", "ok", "AWS answers; the right to write is not tried here")
+    yield Check(fleet.name, "credentials", "ok", f"{cloud.title} answers; the right to write is not tried here")
     yield _sizes(fleet, target, group)
     try:
         target.read()
-        yield Check(fleet.name, "scale-in path", "ok", "an enabled policy scales in; no needed process is suspended")
+        yield Check(fleet.name, "scale-in path", "ok", cloud.scales_in)
     except Hold as error:
         yield Check(
             fleet.name, "scale-in path", "fail", error.reason, "until then the fleet is held: nothing is written"
@@ -82,36 +140,41 @@ def _group(run: Run, fleet: Fleet, target: AutoScalingTarget) -> Iterator[Check]
     yield _room(run, fleet, group)
 
 
-def _sizes(fleet: Fleet, target: AutoScalingTarget, group: GroupState) -> Check:
-    found = f"{target.subject}: MinSize {group.min_size}, MaxSize {group.max_size}"
+def _sizes(fleet: Fleet, target: Target, group: GroupState) -> Check:
+    words = WORDS[fleet.cloud]
+    found = f"{target.subject}: {words.minimum} {group.min_size}, {words.maximum} {group.max_size}"
     if group.max_size < fleet.floor:
-        return Check(fleet.name, "group", "fail", f"{found}, below the floor of {fleet.floor}", "raise MaxSize")
+        return Check(
+            fleet.name, "group", "fail", f"{found}, below the floor of {fleet.floor}", f"raise {words.maximum}"
+        )
     if group.max_size < fleet.ceiling:
         return Check(
             fleet.name,
             "group",
             "warn",
             f"{found}, below the ceiling of {fleet.ceiling}",
-            "raise MaxSize or lower ceiling",
+            f"raise {words.maximum} or lower ceiling",
         )
     return Check(fleet.name, "group", "ok", found)
 
 
 def _room(run: Run, fleet: Fleet, group: GroupState) -> Check:
+    cloud, words = _CLOUDS[fleet.cloud], WORDS[fleet.cloud]
     _owned, foreign = split_actions(group.actions, run.owners)
-    room = MAX_ACTIONS - RESERVED_ACTIONS - len(foreign)
-    found = f"{len(foreign)} of other people's scheduled actions; room for {max(room, 0)} of ours"
-    if room < _FULL_GRID_SLOTS:
+    room = cloud.room - len(foreign)
+    found = f"{len(foreign)} of other people's {words.action}s; room for {max(room, 0)} of ours"
+    if room < cloud.full:
         coarser = "the plan is coarser than it could be" if room > 4 else "the plan does not fit"
         return Check(
             fleet.name, "actions", "warn" if room > 4 else "fail", f"{found}: {coarser}", "delete some of theirs"
         )
-    return Check(fleet.name, "actions", "ok", f"{found}, {_FULL_GRID_SLOTS} of which a full plan takes")
+    return Check(fleet.name, "actions", "ok", f"{found}, {cloud.full} of which a full plan takes")
 
 
 def _load(run: Run, fleet: Fleet) -> Iterator[Check]:
     source = fleet.source
-    days = source.lookback_days if isinstance(source, CloudWatchSource) else FILE_LOOKBACK_DAYS
+    measured = isinstance(source, CloudWatchSource | CloudMonitoringSource)
+    days = source.lookback_days if measured else FILE_LOOKBACK_DAYS
     try:
         reading = open_source(source, target=fleet.target, session=run.session).read(
             run.now - timedelta(days=days), run.now
@@ -163,7 +226,7 @@ def _records(run: Run, fleet: Fleet) -> Iterator[Check]:
     try:
         runs = open_ledger(run, fleet).runs(1)
     except ElasticIacError as error:
-        yield Check(fleet.name, "records", "fail", str(error), "correct `store`, or the role's access to it")
+        yield Check(fleet.name, "records", "fail", str(error), "correct `store`, or the access to it")
         return
     if not runs:
         yield Check(fleet.name, "records", "ok", "readable; no run yet")

@@ -30,6 +30,7 @@ def doctor(
     """
     from elastic_iac.cli.check import table  # noqa: PLC0415 - `--help` needs no pandas
     from elastic_iac.cli.checks import check_fleet, check_job  # noqa: PLC0415
+    from elastic_iac.cli.gcp_permissions import check_project_permissions  # noqa: PLC0415
     from elastic_iac.cli.permissions import check_concurrency, check_permissions  # noqa: PLC0415
     from forecasting.invocation import load_settings  # noqa: PLC0415
     from forecasting.job import select_fleets  # noqa: PLC0415
@@ -39,7 +40,7 @@ def doctor(
     output = Output(as_json)
     run = Run(load_settings(config), utc_now(), write=False)
     fleets = select_fleets(run.job, fleet)
-    checks = [*check_job(run, config), *check_permissions(run.job, fleets, role)]
+    checks = [*check_job(run, config), *check_permissions(run.job, fleets, role), *check_project_permissions(fleets)]
     if isinstance(run.job.store, S3Store):  # a job that is deployed on AWS, or is meant to be
         checks.append(check_concurrency())
     for each in fleets:

@@ -115,6 +115,7 @@ class LocalGcp:
         """The environment variables that point the official clients at the stand-in."""
         return {
             "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": self.compute_url,
+            "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER": self.url,
             "CLOUDSDK_API_ENDPOINT_OVERRIDES_MONITORING": f"http://{self.monitoring_target}",
             "STORAGE_EMULATOR_HOST": self.storage_url,
             "GOOGLE_CLOUD_PROJECT": self.project,
@@ -248,9 +249,18 @@ class LocalGcp:
             return wire.ok(self.identity.certs())
         if request.path.startswith(RUN_PREFIX):
             return self.deliveries.front(request)
+        if request.path == f"/v3/projects/{self.project}:testIamPermissions":
+            asked = Asked("cloudresourcemanager", "projects.testIamPermissions", self.project, (), mutating=False)
+            return self.run(asked, request.token, lambda _: wire.ok(self._held(request)))
         called = self.services.place(request)
         asked = Asked(called.service, called.action, called.id, called.permissions, called.mutating, request.body)
         return self.run(asked, request.token, lambda _: wire.ok(self.services.handle(request, called)))
+
+    def _held(self, request: Request) -> wire.Document:
+        """API, projects.testIamPermissions: those of the asked that the caller has; asking takes none."""
+        _, granted = self._granted.get(request.token, ("anyone", None))
+        asked: list[str] = request.document.get("permissions", [])
+        return {"permissions": [each for each in asked if granted is None or each in granted]}
 
     def _run_rpc(
         self,
