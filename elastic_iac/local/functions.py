@@ -10,6 +10,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -136,10 +137,8 @@ class Functions:
     def _try(self, event: Event) -> None:
         client = self._clients("lambda", event.region)
         settings: dict[str, Any] = {}
-        try:
+        with suppress(client.exceptions.ResourceNotFoundException):  # the defaults hold
             settings = client.get_function_event_invoke_config(FunctionName=event.name)
-        except client.exceptions.ResourceNotFoundException:
-            pass  # the defaults hold
         now = self._clock.now()
         age = timedelta(seconds=settings.get("MaximumEventAgeInSeconds", DEFAULT_AGE_SECONDS))
         if now - event.received > age:
