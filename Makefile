@@ -11,7 +11,7 @@ export PYTHONDONTWRITEBYTECODE :=
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo   a local cloud, a group, a forecast, its schedule and 48 hours of it (ARGS='--csv load.csv')"
+	@echo "make demo   both clouds on this machine: one load, one forecast, two schedules, 48 hours (ARGS='--csv load.csv')"
 	@echo "make test   lint, types, import rules, tests"
 	@echo "make lint   lint, types, import rules"
 	@echo "make bench  speed and memory of the job"
