@@ -11,6 +11,7 @@ import pytest
 
 from elastic_iac.local.aws import LocalAws
 from elastic_iac.local.engine import Cloud, EngineError, up
+from elastic_iac.local.engine.run import HANDLERS
 from tests.deployed import deploy, idle_package
 
 
@@ -84,10 +85,6 @@ def test_an_object_arrives_in_each_form(
 
 
 def test_code_that_is_not_in_a_bucket_is_refused(aws: LocalAws) -> None:
-    def program() -> None:
-        pulumi_aws.lambda_.Function(
-            "f", role="arn:aws:iam::000000000000:role/r", package_type="Image", image_uri="image"
-        )
-
+    create = HANDLERS["aws:lambda/function:Function"].create
     with pytest.raises(EngineError, match="s3Bucket and s3Key"):
-        up(program, cloud=Cloud(aws.client, aws.region), project="p", stack="s")
+        create(Cloud(aws.client, aws.region), "f", {"role": "arn:aws:iam::000000000000:role/r", "tags": {}})
