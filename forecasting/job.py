@@ -153,7 +153,7 @@ class Pipeline:
         self._refuse_paused()
         writes = self.run.write and not (self.run.job.dry_run or self.fleet.dry_run)
         if writes:
-            self.claim = self.ledger.claim(self.run.run_id)
+            self.claim = self.ledger.claim(self.run.run_id, self.run.now)
         group = self.target.read()
         self._note(group=group)
         history = self._history(self._read())

@@ -15,7 +15,7 @@ from elastic_iac.local import faults
 from elastic_iac.local.aws import LocalAws
 from forecasting import job as job_module
 from forecasting.errors import SettingsError, StoreError
-from forecasting.invocation import FleetLine, load_settings, serving
+from forecasting.invocation import FleetLine, Summary, load_settings, serving
 from forecasting.invocation.order import by_need
 from forecasting.models.base import Forecast
 from forecasting.store.ledger import Ledger
@@ -177,6 +177,27 @@ def test_all_fleets_refused_is_a_failure_one_is_not(three: Fleets) -> None:
     failure = three.invoke("all").failure
     assert failure is not None
     assert "all 3 fleets were refused" in failure
+
+
+def test_a_run_under_way_does_not_write_over_what_newer_settings_gave(three: Fleets) -> None:
+    """It has its settings from its start, and comes to its last fleets minutes later."""
+    three.changes["load_per_instance"] = 5  # the same load takes twice as many instances
+    newer = three.make_job()
+    summaries: list[Summary] = []
+    planned: list[dict[str, int]] = []
+
+    def deployed(_line: FleetLine) -> None:
+        if not summaries:
+            three.wait(5)
+            summaries.append(three.invoke("settings-2", job=newer))
+            planned.extend(map(three.actions, three.names))
+
+    under_way = three.invoke("schedule-1", on_result=deployed)
+    assert [status for _, status, _ in statuses(summaries[0])] == ["written"] * 3
+    first, *rest = statuses(under_way)
+    assert first[1] == "written"
+    assert [(status, code) for _, status, code in rest] == [("held", "superseded")] * 2
+    assert [three.actions(name) for name in three.names] == planned
 
 
 def test_the_oldest_plan_is_that_of_a_fleet_that_nobody_has_stopped(three: Fleets) -> None:

@@ -64,6 +64,27 @@ def test_generations_ascend_and_a_run_claims_once(ledger: Ledger) -> None:
     assert ledger.state().generation == 2
 
 
+def test_a_run_does_not_overtake_one_that_started_later(ledger: Ledger, clock: Clock) -> None:
+    minute = timedelta(minutes=1)
+    clock.now = START + 10 * minute
+    ledger.claim("newer", START + 5 * minute)
+    with held("superseded"):
+        ledger.claim("older", START)
+    assert ledger.claim("same moment", START + 5 * minute).generation == 2
+    # What a person does counts from now, and keeps out what began before it.
+    ledger.claim("release")
+    with held("superseded"):
+        ledger.claim("under way", START + 9 * minute)
+    assert ledger.claim("next", START + 10 * minute).generation == 4
+
+
+def test_a_clock_that_is_ahead_keeps_nobody_out(ledger: Ledger, clock: Clock) -> None:
+    ledger.claim("ahead", START + timedelta(days=1))
+    assert ledger.claim("on time", START).generation == 2
+    with held("superseded"):
+        ledger.claim("late", START - timedelta(minutes=1))
+
+
 def test_a_completed_run_is_not_repeated(ledger: Ledger) -> None:
     claim = ledger.claim("a")
     ledger.acquire(claim, lease_seconds=60)

@@ -58,13 +58,14 @@ def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """
     run_id = run_id_of(event, context.aws_request_id)
     logger.append_keys(run_id=run_id)
+    now = utc_now()  # before the settings are read: a run that starts later has none that are older
     try:
         job = environment_settings(_session)
         logger.append_keys(job=job.name)
         summary = invoke(
             job,
             run_id=run_id,
-            now=utc_now(),
+            now=now,
             session=_session,
             remaining_seconds=lambda: context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS,
             on_result=lambda line: _report(job, line),

@@ -81,9 +81,10 @@ def handle(request: Request) -> Response:
         fleet failed by a defect, or all were refused. Held and deferred fleets are metrics, not errors.
     """
     run_id = run_id_of(request)
+    now = utc_now()  # before the settings are read: a run that starts later has none that are older
     try:
         job = environment_settings()
-        summary = invoke(job, run_id=run_id, now=utc_now(), on_result=lambda line: _report(job, run_id, line))
+        summary = invoke(job, run_id=run_id, now=now, on_result=lambda line: _report(job, run_id, line))
     except ElasticIacError as error:
         return _failed(run_id, f"{type(error).__name__}: {error}")
     except Exception as error:

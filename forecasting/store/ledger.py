@@ -4,7 +4,8 @@ A cloud's scheduled scaling has no conditional write, so order is made here, wit
 
     claim -> (forecast, plan) -> acquire -> fence, write, fence, write, ... -> commit -> release
 
-Each run claims a generation higher than all before it. Only the newest generation may acquire the write lease, and only when an older one's is
+Each run claims a generation higher than all before it, unless one that started later has claimed already: what that one read, its settings above all,
+is newer. Only the newest generation may acquire the write lease, and only when an older one's is
 released or expired; a holder that a newer claim has overtaken finds out at its next `fence` and stops. So holders follow each other one at a time,
 in ascending generations, and the highest one writes last.
 """
@@ -81,23 +82,38 @@ class Ledger:
         """What all runs agree on now."""
         return self._read()[0]
 
-    def claim(self, run_id: str) -> Claim:
+    def claim(self, run_id: str, started: datetime | None = None) -> Claim:
         """Take the next generation.
+
+        Args:
+            run_id: Unique for each run.
+            started: When the run began to read its settings (aware). Among many targets it may come to this one long afterwards, when a run with
+                newer settings has been here. None: now, for what a person does.
 
         Raises:
             Hold: `duplicate-run`: a run of this id claimed before. Schedulers deliver at least once; the repeated invocation must not write.
+                `superseded`: a run that started later has claimed.
         """
         token = secrets.token_hex(8)
 
         def change(state: TargetState) -> TargetState:
+            now, latest = self._clock(), state.started
+            if latest is not None and latest > now:  # of a machine whose clock is ahead: it must not keep everybody out
+                latest = None
             if run_id in state.claimed_runs:
                 done = "is complete" if run_id in state.completed_runs else "is under way or died; the next run goes on"
                 raise Hold("duplicate-run", f"run {run_id!r} was invoked again: it {done}")
+            if latest is not None and started is not None and started < latest:
+                raise Hold(
+                    "superseded",
+                    f"this run started at {started.isoformat()}, and one that started later (run {state.run_id!r}) has been here already",
+                )
             return state.model_copy(
                 update={
                     "generation": state.generation + 1,
                     "run_id": run_id,
                     "token": token,
+                    "started": max(started or now, latest or started or now),
                     "claimed_runs": (*state.claimed_runs, run_id)[-_REMEMBERED_RUNS:],
                 }
             )

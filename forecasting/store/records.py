@@ -62,6 +62,7 @@ class TargetState(Record):
         generation: The highest claimed so far; 0 before the first claim.
         run_id: Run of the newest claim.
         token: Random, of the newest claim: two claims never write equal bytes, so a retried write can be told from a twin's.
+        started: When the latest of the runs that have claimed had started; None where no release of today's has claimed yet.
         lease: Who may write to the target now.
         claimed_runs: The latest claimed runs, oldest first: a run claims once.
         completed_runs: The latest runs that committed, oldest first.
@@ -71,6 +72,7 @@ class TargetState(Record):
     generation: int = Field(default=0, ge=0)
     run_id: str = ""
     token: str = ""
+    started: AwareDatetime | None = None
     lease: Lease | None = None
     claimed_runs: tuple[str, ...] = ()
     completed_runs: tuple[str, ...] = ()
