@@ -7,7 +7,7 @@ JOBS ?= 2
 # Compiled modules are kept, whatever the environment says: without them every start compiles pandas and pulumi anew, which takes seconds.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lint bench lock clean
+.PHONY: demo test lint bench bench-models lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make test   lint, types, import rules, tests"
 	@echo "make lint   lint, types, import rules"
 	@echo "make bench  speed and memory of the job"
+	@echo "make bench-models  the forecasts beside other libraries' (ARGS='--data DIR')"
 	@echo "make lock   renew the locked requirements"
 
 $(VENV)/bootstrapped: requirements/bootstrap.txt
@@ -54,6 +55,15 @@ test: lint
 
 bench: $(VENV)/dev
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# The forecasts' rivals weigh half a gigabyte: an environment of their own.
+.venvs/rivals/ready: $(VENV)/bootstrapped requirements/rivals.txt
+	$(PYTHON) -m venv .venvs/rivals
+	@$(BIN)/uv pip install --quiet --python .venvs/rivals/bin/python --no-deps --require-hashes -r requirements/rivals.txt
+	@touch $@
+
+bench-models: .venvs/rivals/ready
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .venvs/rivals/bin/python -m benchmarks.forecast_accuracy --cache out/rivals $(ARGS)
 
 lock: $(VENV)/bootstrapped
 	UV=$(BIN)/uv requirements/lock.sh

@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 
 from forecasting.models.base import FloatArray, IntArray
+from forecasting.models.extras import GradientBoosting, origin_features
 from forecasting.models.fourier import fourier_terms
 from forecasting.models.gaps import fill_gaps
-from forecasting.models.naive import look_back
 
 Quantiles = Callable[[FloatArray, pd.DatetimeIndex, int, int], FloatArray]
 """(history without gaps, its steps, horizon, steps per day) -> quantiles .5, .9 and .95, shape (horizon, 3)."""
@@ -115,53 +115,17 @@ def lightgbm(load: FloatArray, index: pd.DatetimeIndex, horizon: int, steps_per_
     module: Any = import_module("lightgbm")
     spacing = max(steps_per_day // 4, 1)
     origins = np.arange(len(load), min(8 * steps_per_day, len(load)) - 1, -spacing)[::-1]
-    features = _features(load, origins, horizon, steps_per_day)
-    scale = features[:, :, 4:5] + 1e-9
-    features[:, :, 3:] /= scale
+    features, scale = origin_features(load, origins, horizon, steps_per_day)
     ahead = origins[:-1, None] + np.arange(horizon)
     known = ahead < len(load)
-    target = (load[np.minimum(ahead, len(load) - 1)] / scale[:-1, :, 0])[known]
+    target = (load[np.minimum(ahead, len(load) - 1)] / scale[:-1, None])[known]
     found = np.empty((horizon, len(_LEVELS)))
     for column, level in enumerate(_LEVELS):
-        parameters = {
-            "objective": "quantile",
-            "alpha": level,
-            "num_leaves": 15,
-            "learning_rate": 0.1,
-            "min_data_in_leaf": 40,
-            "verbose": -1,
-            "num_threads": 1,
-            "seed": 1,
-        }
+        parameters = {**GradientBoosting.parameters, "alpha": level}
         data = module.Dataset(features[:-1][known], target)
-        booster = module.train(parameters, data, num_boost_round=60)
-        found[:, column] = booster.predict(features[-1]) * scale[-1, :, 0]
+        booster = module.train(parameters, data, num_boost_round=GradientBoosting.rounds)
+        found[:, column] = booster.predict(features[-1]) * scale[-1]
     return found
-
-
-def _features(load: FloatArray, origins: IntArray, horizon: int, steps_per_day: int) -> FloatArray:
-    """Shape (origins, horizon, features); the fifth is the last day's mean, which scales the others from the fourth on."""
-    leads = np.arange(horizon)
-    ahead = origins[:, None] + leads
-    day_mean, hours_mean = (
-        np.array([load[max(origin - steps, 0) : origin].mean() for origin in origins])
-        for steps in (steps_per_day, max(steps_per_day // 8, 1))
-    )
-    whole = np.ones_like(ahead, float)
-    features = np.stack(
-        [
-            ahead % steps_per_day / steps_per_day,
-            ahead // steps_per_day % 7.0,
-            leads * whole,
-            look_back(load, origins, leads, 7 * steps_per_day),
-            day_mean[:, None] * whole,
-            hours_mean[:, None] * whole,
-            look_back(load, origins, leads, steps_per_day),
-            load[origins - 1][:, None] * whole,
-        ],
-        axis=2,
-    )
-    return np.asarray(features, np.float64)
 
 
 def _upper(found: dict[str, Any]) -> FloatArray:

@@ -16,5 +16,7 @@ compile elastic_iac/package/aws-lambda requirements/function.in requirements/aws
 compile elastic_iac/package/gcp-function requirements/function.in requirements/gcp.in requirements/gcp-function.in --constraint requirements/dev.txt
 compile examples/container/requirements requirements/function.in requirements/aws.in requirements/aws-lambda.in examples/container/extra.in \
     --constraint requirements/dev.txt
+compile requirements/rivals pyproject.toml --extra cli --extra models requirements/rivals.in --constraint requirements/demo.txt \
+    --override requirements/rivals-override.txt
 compile requirements/ministack requirements/ministack.in
 compile requirements/bootstrap requirements/bootstrap.in

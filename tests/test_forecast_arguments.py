@@ -21,7 +21,7 @@ from tests.forecasts import series, weeks
         ({"quantiles": ()}, "quantiles"),
         ({"quantiles": ("high",)}, "quantiles"),
         ({"quantiles": (float("nan"),)}, "quantiles"),
-        ({"model": "prophet"}, "model"),
+        ({"model": "oracle"}, "model"),
         ({"time_zone": "Mars/Base"}, "time_zone"),
         ({"budget_seconds": 0}, "budget_seconds"),
         ({"history": [1.0, 2.0]}, "history"),

@@ -13,6 +13,7 @@ import pandas as pd
 from forecasting.calendar import Calendar
 from forecasting.models.bands import Bands
 from forecasting.models.base import DEFAULT_QUANTILES, FloatArray, Forecast, ModelChoice, PointModel
+from forecasting.models.extras import EXTRA_MODELS
 from forecasting.models.fourier import FourierAutoregression
 from forecasting.models.naive import SeasonalNaive
 from forecasting.models.origins import Origins
@@ -39,7 +40,9 @@ BLEND: tuple[PointModel, ...] = (
 )
 """The models of `auto`: closed forms, together about 20 ms. statsmodels' models beside them were measured to gain nothing."""
 MODELS: tuple[PointModel, ...] = (*BLEND, NAIVE_DAY, NAIVE_WEEK, Ets(), Sarima(), Arima())
-"""All models that can be asked for by name."""
+"""The models that need nothing but the job's own requirements."""
+ALL_MODELS: tuple[PointModel, ...] = (*MODELS, *EXTRA_MODELS)
+"""All that can be asked for by name."""
 
 
 class _LeftOut(Exception):  # noqa: N818 - a verdict on a model, not an error of the program
@@ -67,7 +70,7 @@ def forecast(
             last 28 days are used.
         horizon: Steps to forecast, from the step after the history on.
         quantiles: Quantiles wanted, each within (0, 1); they come back sorted and unique.
-        model: `auto` weighs the models of `BLEND` by their errors on rolling origins inside the history; else the name of one of `MODELS`.
+        model: `auto` weighs the models of `BLEND` by their errors on rolling origins inside the history; else the name of one of `ALL_MODELS`.
             One that fails is replaced by the seasonal naive model and named in `Forecast.model.left_out`.
         censored: True where the load is a lower bound (saturated fleet, refused requests); same index. Such a step is read as the larger of its
             value and what its season lets expect, so it never pulls the forecast down.
@@ -83,7 +86,7 @@ def forecast(
         SettingsError: an argument is wrong; names it, its value and what would be right.
         ForecastError: less than a day of history, or nothing known in it.
     """
-    names = ("auto", *(candidate.name for candidate in MODELS))
+    names = ("auto", *(candidate.name for candidate in ALL_MODELS))
     task = check(
         history if calendar is None else calendar.without_special(history),
         horizon,
@@ -94,7 +97,7 @@ def forecast(
         time_zone=time_zone,
         budget_seconds=budget_seconds,
     )
-    found = run(task, BLEND if model == "auto" else [candidate for candidate in MODELS if candidate.name == model])
+    found = run(task, BLEND if model == "auto" else [candidate for candidate in ALL_MODELS if candidate.name == model])
     if calendar is None:
         return found
     return replace(found, quantiles=found.quantiles.mul(calendar.factors(history, task.future), axis=0))

@@ -123,7 +123,19 @@ class Exclusion(Settings):
         return self
 
 
-Model = Literal["auto", "seasonal-naive-day", "seasonal-naive-week", "arima", "sarima", "ets"]
+Model = Literal[
+    "auto",
+    "seasonal-naive-day",
+    "seasonal-naive-week",
+    "arima",
+    "sarima",
+    "ets",
+    "lightgbm",
+    "prophet",
+    "auto-arima",
+    "mstl",
+]
+"""The last four need libraries that are in no function's package (the extra `models`; statsforecast)."""
 
 
 class Fleet(Settings):
