@@ -10,22 +10,27 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from elastic_iac.cli.chart import ASCII, floor_chart, sparkline
 from elastic_iac.cli.demo import cloud
 from elastic_iac.cli.demo.scene import Ending, Part, agreement
-from elastic_iac.cli.demo.side import AwsSide
+from elastic_iac.cli.demo.side import AwsSide, GcpSide
 from elastic_iac.cli.demo.telling import agreement_line
 from elastic_iac.cli.demo.trace import HISTORY_DAYS, METRICS_DELAY, UNSEEN_HOURS, file_trace, synthetic_trace
 from elastic_iac.cli.main import main
 from elastic_iac.local.aws import LocalAws
 from elastic_iac.local.gcp.cloud import LocalGcp
+from forecasting import settings
 from forecasting.errors import InputError
 from forecasting.run import FleetResult
 from forecasting.schedule.base import Schedule, Slot
+from forecasting.settings.gcp import load_balancer_requests
+from forecasting.sources.monitoring import CloudMonitoringSource
 from tests.commands import write_load
 from tests.fleets import make_fleet, plan_of
+from tests.gcp_fleets import gcp_fleet_data
 from tests.traces import trace
 
 NOW = datetime(2026, 3, 2, 10, 7, tzinfo=UTC)
@@ -261,6 +266,33 @@ def test_nobodys_settings_reach_the_clients_of_the_demo(
         assert not {*gone, "grpc_proxy"} & set(os.environ)
         assert os.environ["AWS_ACCESS_KEY_ID"] != "AKIAREAL"
     assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize("gap", [False, True])
+def test_what_a_trace_lacks_is_no_zero_on_google_cloud_either(
+    gcp: LocalGcp, monkeypatch: pytest.MonkeyPatch, gap: bool
+) -> None:
+    fleet = settings.parse_fleet(
+        {**gcp_fleet_data(), "source": {"kind": "cloud-monitoring", "metric": load_balancer_requests("backend")}}
+    )
+    load = synthetic_trace(NOW)
+    if gap:
+        load.load.iloc[100:110] = np.nan
+    for name, value in gcp.environment().items():
+        monkeypatch.setenv(name, value)
+    gcp.reset(now=load.now)
+    side = GcpSide(gcp)
+    read = side.reading(load, fleet)
+    side.publish(load, read)
+    source = CloudMonitoringSource(
+        cast("settings.CloudMonitoringSource", read.source), target=cast("settings.GcpTarget", read.target)
+    )
+    found = source.read(load.now - timedelta(days=HISTORY_DAYS + 1), load.now).load
+    assert not (found == 0).any()
+    assert len(found) == HISTORY_DAYS * 288 - 10 * gap
+    assert found.index[-1] + pd.Timedelta(minutes=5) == load.seen_until
+    expected = load.history.dropna()
+    assert np.allclose(found.to_numpy(), expected.to_numpy())
 
 
 # Two floors beside each other

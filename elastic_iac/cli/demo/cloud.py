@@ -124,8 +124,10 @@ def provision(clouds: Clouds, trace: Trace, engine: Engine, folder: Path) -> Sta
         deployment = provision_with_cli(clouds.environment(), project, STACK, adjust=adjust)
     else:
         deployment = _embedded(clouds, adjust)
-    texts = [deployment.outputs[side.fleets_key][0] for side in clouds.sides]
-    return Stack(deployment, tuple(parse_fleet(json.loads(text)) for text in texts), engine)
+    fleets = [
+        side.reading(trace, parse_fleet(json.loads(deployment.outputs[side.fleets_key][0]))) for side in clouds.sides
+    ]
+    return Stack(deployment, tuple(fleets), engine)
 
 
 def _adjusted(clouds: Clouds, trace: Trace) -> dict[str, str]:

@@ -45,6 +45,10 @@ class Side(Protocol):
         """What of a group's configuration is particular to this cloud."""
         ...
 
+    def reading(self, trace: Trace, fleet: Fleet) -> Fleet:
+        """The fleet as it reads this trace."""
+        ...
+
     def publish(self, trace: Trace, fleet: Fleet) -> int:
         """Publish the history as the metric that the job reads, in the load balancer's place.
 
@@ -73,6 +77,10 @@ class AwsSide:
     def sized(self, group: Mapping[str, Any], load_per_instance: float) -> dict[str, Any]:
         """Target tracking counts requests per minute."""
         return {"targetTracking": [{"metric": "alb-requests", "targetValue": 60 * load_per_instance}]}
+
+    def reading(self, trace: Trace, fleet: Fleet) -> Fleet:
+        """As the stack has it: what is missing in CloudWatch is missing."""
+        return fleet
 
     def publish(self, trace: Trace, fleet: Fleet) -> int:
         """See `Side.publish`."""
@@ -118,6 +126,13 @@ class GcpSide:
         """Utilisation of the load balancer is a share of the rate that an instance serves. The name keeps the fleets of one job apart."""
         front = {**group["loadBalancer"], "maxRatePerInstance": load_per_instance}
         return {"name": f"{group['name']}-gcp", "loadBalancer": front}
+
+    def reading(self, trace: Trace, fleet: Fleet) -> Fleet:
+        """A load balancer's counter writes nothing where nothing is asked for; what a trace lacks is not known, and no zero."""
+        if not trace.missing or not isinstance(fleet.source, CloudMonitoringSource):
+            return fleet
+        metric = fleet.source.metric.model_copy(update={"absent_is_zero": False})
+        return fleet.model_copy(update={"source": fleet.source.model_copy(update={"metric": metric})})
 
     def publish(self, trace: Trace, fleet: Fleet) -> int:
         """See `Side.publish`."""

@@ -100,6 +100,8 @@ def _facts(scene: Scene) -> Iterator[tuple[str, str]]:
     moved = "" if trace.synthetic else f"; its stamps are moved by {_duration(trace.moved_by)}, to end now"
     length = f"samples of {trace.sample_seconds // 60} min, {days:.1f} days"
     yield "load", f"{length}: published as the load balancers' own metrics{moved}"
+    if trace.missing:
+        yield "", f"{trace.missing} samples are missing: taken as unknown, not as zero"
     serves = scene.parts[0].fleet.load_per_instance
     yield "", f"an instance serves {serves:g}: chosen so that the largest sample needs {PEAK_INSTANCES}"
     yield "model", str(scene.parts[0].result.forecast.model if scene.parts[0].result.forecast else "")

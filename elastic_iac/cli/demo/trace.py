@@ -62,6 +62,11 @@ class Trace:
         return self.load[self.load.index < pd.Timestamp(self.seen_until)]
 
     @property
+    def missing(self) -> int:
+        """Samples that the history lacks."""
+        return int(self.history.isna().sum())
+
+    @property
     def unseen(self) -> pd.Series[float]:
         """What comes afterwards."""
         return self.load[self.load.index >= pd.Timestamp(self.seen_until)]
