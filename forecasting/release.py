@@ -47,6 +47,20 @@ def release_fleet(run: Run, fleet: Fleet) -> Released:
         seen = rules.observe(memory, group, fleet.floor, run.owners, run.clock())
         touched = memory is not None or bool(ours)
         wanted = rules.released_min(group, seen) if touched else group.min_size
+        if memory is not None:
+            # Should it end half-way: what is in force now is ours, also when our actions are gone that would have followed.
+            now = run.clock()
+            left_behind = replace(
+                memory,
+                as_of=now,
+                min_size=group.min_size,
+                people_floor=seen.people_floor,
+                # As they were known: one that cannot be read today is no reason not to let go.
+                people_events=tuple(event for event in memory.people_events if event[0] > now),
+                slots=rules.timeline(ours),
+                intended=((now, group.min_size),),
+            )
+            ledger.remember(claim, left_behind.to_json())
         target.give_back(ours, wanted, lambda: ledger.fence(claim))
         after = target.inspect()
         left = rules.ours(after, run.owners)

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from elastic_iac.local import faults
 from forecasting import job as job_module
-from forecasting.errors import Hold
+from forecasting.errors import CredentialsError, Hold
 from forecasting.job import Pipeline, run_job
 from forecasting.release import release_fleet, roll_back_fleet
 from forecasting.targets.aws import AutoScalingTarget
@@ -167,6 +168,21 @@ def test_release_respects_what_people_set(street: Street) -> None:
     street.run()
     street.hand(MinSize=17, DesiredCapacity=17)
     assert release_fleet(street.make_run(), street.job().fleets[0]).min_size_after == 17
+
+
+def test_a_release_that_was_refused_half_way_does_not_take_our_floor_for_a_persons(street: Street) -> None:
+    """Our actions are gone and MinSize is still theirs; by the time it is tried again they would have set another."""
+    street.run()
+    street.aws.clock.advance(6 * HOUR)
+    street.aws.faults.add(faults.access_denied(action="UpdateAutoScalingGroup"))
+    with pytest.raises(CredentialsError):
+        release_fleet(street.make_run(), street.job().fleets[0])
+    assert street.described() == []
+    street.aws.faults.clear()
+    street.aws.clock.advance(12 * HOUR)
+    released = release_fleet(street.make_run(), street.job().fleets[0])
+    assert released.min_size_before > 2
+    assert released.min_size_after == 2
 
 
 def test_release_gives_back_no_more_than_max_size_allows(street: Street) -> None:
