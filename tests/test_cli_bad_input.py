@@ -130,3 +130,15 @@ def test_expired_credentials_are_a_failure_that_shows_no_secret(shell: Shell, co
     assert "ExpiredToken" in done.stdout
     assert "ASIASECRET" not in done.stdout + done.stderr
     assert shell.mutations()[before:] == []
+
+
+@pytest.mark.parametrize("command", ["plan", "status", "doctor", "release web --yes"])
+def test_a_profile_that_does_not_exist_is_named_as_a_missing_credential(
+    shell: Shell, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = shell.settings()
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    done = shell.run(*command.split(), "--config", config)
+    assert done.code == 1
+    assert "ProfileNotFound" in done.stdout + done.stderr
+    assert "defect" not in done.stdout + done.stderr

@@ -40,8 +40,8 @@ def read_alarms(job: Job) -> tuple[list[Alarm], str | None]:
     """The alarms that `AwsForecastJob` made for the job, and why they could not be read, if so. None where the job is not on AWS."""
     if not isinstance(job.store, S3Store):
         return [], None
-    session: Any = boto3.session.Session()
     try:
+        session: Any = boto3.session.Session()
         pages = (
             session.client("cloudwatch", region_name=job.store.region)
             .get_paginator("describe_alarms")

@@ -55,8 +55,8 @@ def check_permissions(job: Job, fleets: Sequence[Fleet], role_arn: str | None) -
     ours = [fleet for fleet in fleets if isinstance(fleet.target, AwsTarget)]
     if not ours:
         return
-    session: Any = boto3.session.Session()
     try:
+        session: Any = boto3.session.Session()
         principal = principal_of(session, role_arn)
         if principal.arn.endswith(":root"):
             yield Check(
@@ -135,8 +135,8 @@ def _verdict(subject: str, name: str, principal: Principal, refused: Sequence[st
 
 def check_concurrency() -> Check:
     """Whether `reserved_concurrency` can be set in this account and region at all."""
-    session: Any = boto3.session.Session()
     try:
+        session: Any = boto3.session.Session()
         limits = session.client("lambda").get_account_settings()["AccountLimit"]
     except (ClientError, BotoCoreError) as error:
         return Check(

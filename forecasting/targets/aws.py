@@ -56,7 +56,7 @@ class AutoScalingTarget:
         self._target = fleet.target
         self._fleet = fleet
         self._budget = budget or CallBudget()
-        self._session: Any = session or boto3.session.Session()
+        self._session: Any = session
         self._client: Any = None
 
     @property
@@ -206,9 +206,9 @@ class AutoScalingTarget:
         )
         try:
             if self._client is None:
-                self._client = self._session.client(
-                    "autoscaling", region_name=self._target.region, config=CLIENT_CONFIG
-                )
+                # Only here: a profile that does not exist is told of as any other missing credential.
+                session: Any = self._session or boto3.session.Session()
+                self._client = session.client("autoscaling", region_name=self._target.region, config=CLIENT_CONFIG)
             return retrying(call, self._client)
         except (ClientError, BotoCoreError) as error:
             raise translate(error, operation, self.subject) from error

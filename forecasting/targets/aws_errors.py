@@ -9,6 +9,7 @@ from botocore.exceptions import (
     NoCredentialsError,
     NoRegionError,
     PartialCredentialsError,
+    ProfileNotFound,
     SSOError,
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
@@ -19,6 +20,7 @@ from forecasting.errors import CredentialsError, ElasticIacError, Hold, TargetEr
 _NO_CREDENTIALS = (
     NoCredentialsError,
     PartialCredentialsError,
+    ProfileNotFound,
     CredentialRetrievalError,
     TokenRetrievalError,
     SSOError,
