@@ -309,6 +309,38 @@ def test_rollback_restores_the_schedule_and_pauses_the_fleet(shell: Shell) -> No
     assert shell.run("apply", "--config", config, "--yes").code == 0
 
 
+@pytest.mark.parametrize("before", [["--fleet", "web", "--for", "1h", "--reason", "mine"], ["--reason", "all of them"]])
+def test_a_rollback_outlasts_a_pause_that_ends_and_leaves_it_where_it_failed(shell: Shell, before: list[str]) -> None:
+    make_group(shell.aws)
+    config = shell.settings()
+    shell.run("pause", "--config", config, *before)
+    assert shell.run("rollback", "web", "--config", config, "--yes").code == 1, "there is nothing to roll back to"
+    standing = shell.run("status", "--config", config, "--json").document["fleets"][0]["pause"]
+    assert standing["reason"] == before[-1]
+    assert (standing["until"] is None) == (before[0] == "--reason")
+
+    shell.run("resume", "--config", config, *before[: 2 * (before[0] == "--fleet")])
+    shell.run("apply", "--config", config, "--yes")
+    shell.run("apply", "--config", shell.settings(fleet_data(load_per_instance=5)), "--yes")
+    shell.run("pause", "--config", config, *before)
+    assert shell.run("rollback", "web", "--config", config, "--yes").code == 0
+    shell.run("resume", "--config", config)
+    document = shell.run("status", "--config", config, "--json").document["fleets"][0]["pause"]
+    assert (document["reason"], document["until"]) == ("rolled back", None)
+    assert "rolled back" in shell.run("status", "--config", config).stdout
+
+
+def test_a_rollback_that_is_interrupted_leaves_no_pause(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("forecasting.release.roll_back_fleet", interrupted)
+    make_group(shell.aws)
+    config = shell.settings()
+    assert shell.run("rollback", "web", "--config", config, "--yes").code == 130
+    assert shell.run("status", "--config", config, "--json").document["fleets"][0]["pause"] is None
+
+
 def _sizes(shell: Shell) -> dict[str, int]:
     pages = (
         shell.aws.client("autoscaling").get_paginator("describe_scheduled_actions").paginate(AutoScalingGroupName=GROUP)

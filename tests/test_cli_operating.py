@@ -48,7 +48,7 @@ def test_a_pause_of_one_fleet_leaves_the_others(shell: Shell) -> None:
     assert {fleet["name"]: fleet["status"] for fleet in done.document["fleets"]} == {"web": "held", "other": "written"}
 
 
-@pytest.mark.parametrize(("option", "value"), [("--for", "soon"), ("--fleet", "unknown")])
+@pytest.mark.parametrize(("option", "value"), [("--for", "soon"), ("--for", "99999999999999h"), ("--fleet", "unknown")])
 def test_a_wrong_pause_names_the_option(shell: Shell, option: str, value: str) -> None:
     done = shell.run("pause", "--config", shell.settings(), option, value)
     assert done.code == 2

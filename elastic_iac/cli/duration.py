@@ -7,6 +7,8 @@ import re
 from forecasting.errors import SettingsError
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
+_LONGEST_SECONDS = 10 * 365 * 86_400
+"""Far beyond what anybody means, and within what a date can be moved by."""
 
 
 def seconds(text: str, option: str) -> float:
@@ -18,4 +20,7 @@ def seconds(text: str, option: str) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
     if match is None:
         raise SettingsError(option, text, "a duration such as 90s, 5m or 1h")
-    return float(match[1]) * _SECONDS[match[2]]
+    duration = float(match[1]) * _SECONDS[match[2]]
+    if duration > _LONGEST_SECONDS:
+        raise SettingsError(option, text, "at most ten years")
+    return duration

@@ -8,7 +8,6 @@ import typer
 
 from elastic_iac.cli import options
 from elastic_iac.cli.output import Output
-from forecasting.errors import ElasticIacError
 
 
 def rollback(
@@ -32,7 +31,7 @@ def rollback(
     from forecasting.release import roll_back_fleet  # noqa: PLC0415
     from forecasting.run import Run, utc_now  # noqa: PLC0415
     from forecasting.store import open_store  # noqa: PLC0415
-    from forecasting.store.pause import pause, paused, resume  # noqa: PLC0415
+    from forecasting.store.pause import noted_pause, pause, resume  # noqa: PLC0415
 
     refuse_silence(yes=yes, as_json=as_json)
     output = Output(as_json)
@@ -44,15 +43,19 @@ def rollback(
             output.show("Nothing was written.")
             raise typer.Exit(1)
     store = open_store(job.store)
-    standing = paused(store, job.name, fleet, utc_now())
-    if standing is None:
-        # First: a run of the job that starts meanwhile would write its own plan over the restored one.
+    own = noted_pause(store, job.name, fleet)
+    lasts = own is not None and own.until is None
+    if not lasts:
+        # First: a run of the job that starts meanwhile would write its own plan over the restored one. So would one after the end of a pause that
+        # ends by itself, or of the whole job's.
         pause(store, job.name, fleet, by=person(), reason="rolled back", now=utc_now())
     try:
         outcome = roll_back_fleet(Run(job, utc_now()), chosen)
-    except ElasticIacError:
-        if standing is None:
+    except BaseException:  # Ctrl-C too: what was not rolled back is not left paused
+        if own is None:
             resume(store, job.name, fleet)
+        elif not lasts:
+            pause(store, job.name, fleet, until=own.until, by=own.by, reason=own.reason, now=own.since)
         raise
     output.show(
         f"{fleet}: rolled back with {outcome.written} calls, read back. "

@@ -25,6 +25,7 @@ from forecasting.schedule.people import Timeline, value_at
 from forecasting.settings import Fleet
 from forecasting.sources import open_source
 from forecasting.store.ledger import Ledger
+from forecasting.store.pause import Pause, paused
 from forecasting.store.records import RunRecord
 from forecasting.store.scores import Scores, score_forecasts
 from forecasting.targets import open_target
@@ -47,6 +48,7 @@ class Standing:
         people: What people want of the group.
         runs: The last runs, newest first.
         scores: Forecasts of the last days against the load that came.
+        pause: What holds the fleet; None where nobody has paused it.
         error: Why the group could not be read.
         remarks: What else could not be read.
     """
@@ -60,6 +62,7 @@ class Standing:
     people: Observation | None = None
     runs: tuple[RunRecord, ...] = ()
     scores: Scores | None = None
+    pause: Pause | None = None
     error: str = ""
     remarks: tuple[str, ...] = field(default=())
 
@@ -87,6 +90,7 @@ class Standing:
             "next": _action_document(self.coming[0]) if self.coming else None,
             "runs": [_run_document(run) for run in self.runs],
             "scores": _scores_document(self.scores) if self.scores else None,
+            "pause": self.pause.model_dump(mode="json", exclude={"version"}) if self.pause else None,
             "error": self.error or None,
             "remarks": list(self.remarks),
         }
@@ -105,6 +109,8 @@ class Standing:
 
     def _facts(self) -> Iterator[tuple[str, RenderableType]]:
         where = str(self.fleet.target)
+        if self.pause:
+            yield "paused", Text(str(self.pause), style="bold yellow")
         if self.group is None:
             yield "group", Text(f"{where}: {self.error}", style="bold red")
         else:
@@ -164,11 +170,16 @@ def look(run: Run, fleet: Fleet) -> Standing:
     """Read what stands of a fleet. Nothing is raised for what the cloud or the store refuses: the standing says it."""
     ledger = open_ledger(run, fleet)
     runs, memory, remarks = _records(ledger)
+    pause: Pause | None = None
+    try:
+        pause = paused(run.store, run.job.name, fleet.name, run.now)
+    except ElasticIacError as error:
+        remarks = (*remarks, f"whether it is paused could not be read, so the job holds it: {error}")
     try:
         target = open_target(fleet, run.session)
         group = target.inspect()
     except ElasticIacError as error:
-        return Standing(fleet, run.now, runs=runs, error=str(error), remarks=remarks)
+        return Standing(fleet, run.now, runs=runs, pause=pause, error=str(error), remarks=remarks)
     owned, foreign = split_actions(group.actions, run.owners)
     people: Observation | None = None
     scores: Scores | None = None
@@ -187,6 +198,7 @@ def look(run: Run, fleet: Fleet) -> Standing:
         people,
         runs,
         scores,
+        pause,
         remarks=remarks,
     )
 

@@ -89,12 +89,21 @@ def paused(store: Store, job_name: str, fleet: str | None, now: datetime) -> Pau
         StoreError: the store or the item cannot be read. Who cannot tell whether a fleet is paused must not write.
     """
     for scope in dict.fromkeys((None, fleet)):
-        key = _key(job_name, scope)
-        item = store.get(key)
-        found = Pause.from_bytes(key, item.body) if item else None
+        found = noted_pause(store, job_name, scope)
         if found is not None and (found.until is None or found.until > now):
             return found
     return None
+
+
+def noted_pause(store: Store, job_name: str, fleet: str | None) -> Pause | None:
+    """The job's own pause, or the fleet's own, whether or not it has run out.
+
+    Raises:
+        StoreError: as for `paused`.
+    """
+    key = _key(job_name, fleet)
+    item = store.get(key)
+    return Pause.from_bytes(key, item.body) if item else None
 
 
 def _key(job_name: str, fleet: str | None) -> str:
