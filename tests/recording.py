@@ -26,7 +26,8 @@ ANSWERS: Mapping[str, Mapping[str, Any]] = {
     "aws:ec2/getVpc:getVpc": {"id": "vpc-0de"},
     "aws:ec2/getSubnets:getSubnets": {"ids": ["subnet-0a", "subnet-0b"]},
     "gcp:organizations/getClientConfig:getClientConfig": {"project": "shop-prod", "region": "europe-west1"},
-    "gcp:storage/getProjectServiceAccount:getProjectServiceAccount": {"member": "serviceAccount:storage@google"},
+    "gcp:organizations/getProject:getProject": {"number": "123456789012"},
+    "gcp:storage/getProjectServiceAccount:getProjectServiceAccount": {"id": "storage@google"},
     "gcp:compute/getImage:getImage": {"selfLink": "projects/images/global/images/web-2"},
 }
 

@@ -163,12 +163,13 @@ class GcpAutoscalingGroup(pulumi.ComponentResource):
         self.image = template.disks.apply(lambda disks: disks[0].source_image or "")
         self.service_account_email = account.email
         self._describe_front(settled, front)
+        provider = gcp.organizations.get_client_config_output(opts=pulumi.InvokeOptions(parent=self))
         settings = fleet_settings(
             name,
             args,
             target={
-                "project": group.project,
-                "location": _location(group),
+                "project": provider.project,
+                "location": settled.group.zone or settled.group.region or provider.region,
                 "autoscaler": autoscaler.name,
                 "group": group.name,
                 "kind": "regional" if settled.group.zone is None else "zonal",
@@ -329,10 +330,6 @@ class GcpAutoscalingGroup(pulumi.ComponentResource):
         self.load_balancer_url = front.address.address.apply(lambda address: f"{scheme}://{address}")
         self.load_balancer_address = front.address.address.apply(_optional)
         self.backend_service_name = front.backend_service.name.apply(_optional)
-
-
-def _location(group: Manager) -> pulumi.Output[str]:
-    return group.region if isinstance(group, gcp.compute.RegionInstanceGroupManager) else group.zone
 
 
 def _optional(value: str) -> str | None:

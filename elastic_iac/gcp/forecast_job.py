@@ -142,10 +142,16 @@ class GcpForecastJob(pulumi.ComponentResource):
     ) -> tuple[gcp.pubsub.Topic, gcp.storage.Notification]:
         name = self._prefix
         topic = gcp.pubsub.Topic(f"{name}-settings-changed", gcp.pubsub.TopicArgs(labels=settled.labels), self._child)
-        storage = gcp.storage.get_project_service_account_output(opts=pulumi.InvokeOptions(parent=self))
+        invoke = pulumi.InvokeOptions(parent=self)
+        # Asked for, the agent is made where the project has none yet; its address follows from the project's number.
+        agent = gcp.storage.get_project_service_account_output(opts=invoke)
+        project = gcp.organizations.get_project_output(opts=invoke)
+        member = pulumi.Output.all(project.number, agent.id).apply(
+            lambda known: f"serviceAccount:service-{known[0]}@gs-project-accounts.iam.gserviceaccount.com"
+        )
         may_tell = gcp.pubsub.TopicIAMMember(
             f"{name}-bucket-may-publish",
-            gcp.pubsub.TopicIAMMemberArgs(topic=topic.id, role="roles/pubsub.publisher", member=storage.member),
+            gcp.pubsub.TopicIAMMemberArgs(topic=topic.id, role="roles/pubsub.publisher", member=member),
             self._child,
         )
         notification = gcp.storage.Notification(

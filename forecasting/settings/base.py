@@ -29,7 +29,7 @@ BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
 PREFIX = r"^([A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*)?$"
 GCS_BUCKET = r"^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$"
 STATISTIC = r"^(Sum|Average|Minimum|Maximum|SampleCount|p(\d{1,2}(\.\d{1,2})?|100))$"
-PROJECT = r"^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$"
+PROJECT = r"^([a-z0-9.-]+:)?[a-z]([a-z0-9-]{0,28}[a-z0-9])?$"
 LOCATION = r"^[a-z]+-[a-z]+[0-9]+(-[a-z])?$"
 RESOURCE = r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
 LABEL = r"^[A-Za-z_][A-Za-z0-9_-]{0,99}$"
@@ -41,7 +41,7 @@ _WORDS = {
     PREFIX: "letters, digits and ! _ . * ' ( ) - in parts joined by single slashes, with none at either end",
     STATISTIC: "Sum, Average, Minimum, Maximum, SampleCount or a percentile such as p95",
     GCS_BUCKET: "a bucket's name: lower-case letters, digits, dots, hyphens and underscores",
-    PROJECT: "a project's id: 6 to 30 lower-case letters, digits and inner hyphens (not its number)",
+    PROJECT: "a project's id: a letter, then lower-case letters, digits and inner hyphens, at most 30 in all (not its number)",
     LOCATION: "a region such as 'europe-west1' or a zone such as 'europe-west1-b'",
     RESOURCE: "1 to 63 lower-case letters, digits and inner hyphens, a letter first",
     LABEL: "a label's name: letters, digits, underscores and hyphens",

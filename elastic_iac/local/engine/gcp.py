@@ -22,12 +22,21 @@ def _client_config(cloud: Cloud, _args: Inputs) -> Inputs:
     return {"id": google.project, "project": google.project, "region": google.region, "zone": "", "accessToken": ""}
 
 
+_NUMBER = "123456789012"
+"""Of the one project that the stand-in has."""
+
+
+def _project(cloud: Cloud, _args: Inputs) -> Inputs:
+    project = google_of(cloud).project
+    return {"id": f"projects/{project}", "projectId": project, "name": project, "number": _NUMBER}
+
+
 def _storage_account(cloud: Cloud, args: Inputs) -> Inputs:
     """The account as which Cloud Storage publishes notifications."""
     google = google_of(cloud)
     project = args.get("project") or google.project
     email = (
-        f"service-{project}@gs-project-accounts.iam.gserviceaccount.com"  # an agent of Google's, in no project of ours
+        f"service-{_NUMBER}@gs-project-accounts.iam.gserviceaccount.com"  # an agent of Google's, in no project of ours
     )
     return {"id": email, "emailAddress": email, "member": f"serviceAccount:{email}", "project": project}
 
@@ -37,5 +46,6 @@ HANDLERS: Mapping[str, Handler] = {kind: handler for room in _ROOMS for kind, ha
 INVOKES: Mapping[str, Callable[[Cloud, Inputs], Inputs]] = {
     "gcp:compute/getImage:getImage": _image,
     "gcp:organizations/getClientConfig:getClientConfig": _client_config,
+    "gcp:organizations/getProject:getProject": _project,
     "gcp:storage/getProjectServiceAccount:getProjectServiceAccount": _storage_account,
 }
