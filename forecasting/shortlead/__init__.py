@@ -1,0 +1,25 @@
+"""The short-lead update: what is needed within the boot time, from the newest samples and the last 48-h forecast. Pure.
+
+See `designs/short-lead.md` for the decisions and what was measured.
+"""
+
+from forecasting.shortlead.choice import DayTotals, choose, day_totals
+from forecasting.shortlead.features import LEVELS, STEP, Features, features, forecast_paths
+from forecasting.shortlead.need import TAUS, fitted, need, needs, shipped, window_steps
+
+__all__ = [
+    "LEVELS",
+    "STEP",
+    "TAUS",
+    "DayTotals",
+    "Features",
+    "choose",
+    "day_totals",
+    "features",
+    "fitted",
+    "forecast_paths",
+    "need",
+    "needs",
+    "shipped",
+    "window_steps",
+]

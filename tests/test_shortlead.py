@@ -1,0 +1,250 @@
+"""The short-lead update: what it gives on any load, and what it says where it knows nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from forecasting.shortlead import (
+    LEVELS,
+    TAUS,
+    DayTotals,
+    Features,
+    choose,
+    day_totals,
+    features,
+    fitted,
+    forecast_paths,
+    need,
+    needs,
+    shipped,
+    window_steps,
+)
+from forecasting.shortlead.choice import WARM_DAYS
+from forecasting.shortlead.features import NAMES
+from forecasting.shortlead.need import HOLD_STEPS, LARGEST_FACTOR, quantile_regression
+
+FIRST = datetime(2026, 5, 4, tzinfo=UTC)
+DAY = 288
+WINDOW = 7
+
+KINDS = ("daily", "constant", "zero", "spike", "gaps", "sparse", "huge")
+
+
+def load_of(kind: str, days: int = 9, seed: int = 0) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    ticks = np.arange(days * DAY)
+    load = 100 - 60 * np.cos(ticks / DAY * 2 * np.pi) + random.normal(0, 3, len(ticks))
+    if kind == "constant":
+        load = np.full(len(ticks), 50.0)
+    elif kind == "zero":
+        load = np.zeros(len(ticks))
+    elif kind == "spike":
+        load[-20] = 1e4
+    elif kind == "gaps":
+        load[random.random(len(ticks)) < 0.3] = np.nan
+    elif kind == "sparse":
+        load = np.where(random.random(len(ticks)) < 0.02, 1.0, 0.0)
+    elif kind == "huge":
+        load = load * 1e12
+    return load
+
+
+def paths_of(load: np.ndarray, window: int = WINDOW) -> np.ndarray:
+    """A forecast that knows the daily shape of the load, and a band around it."""
+    shape = np.nan_to_num(load[:DAY], nan=float(np.nanmean(load)))
+    ticks = np.arange(len(load) + 1)[:, None] + np.arange(window)
+    middle = np.convolve(np.tile(shape, 3), np.ones(9) / 9, "same")[DAY : 2 * DAY][ticks % DAY]
+    return np.stack([middle, 1.2 * middle, 1.3 * middle], axis=2)
+
+
+def past(found: Features) -> Features:
+    return found.part(slice(-1))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_load_gives_finite_needs_in_order(kind: str) -> None:
+    load = load_of(kind)
+    found = features(load, paths_of(load))
+    assert np.isfinite(found.rows).all()
+    assert found.rows.shape == (len(load) + 1, len(NAMES))
+    coefficients = fitted(past(found), shipped(WINDOW))
+    largest = float(np.nanmax(load))
+
+    wanted = needs(found, coefficients, largest)
+
+    known = wanted[found.usable]
+    assert len(known) > DAY
+    assert np.isfinite(known).all()
+    assert (known >= 0).all()
+    assert (np.diff(known, axis=1) >= 0).all()
+    assert (known <= LARGEST_FACTOR * largest + 1e-9).all()
+    assert np.isnan(wanted[~found.usable]).all()
+
+
+def test_a_constant_load_needs_little_more_than_itself() -> None:
+    load = load_of("constant")
+    found = features(load, paths_of(load))
+    wanted = needs(found, fitted(past(found), shipped(WINDOW)), 50.0)[-1]
+    assert wanted[TAUS.index(0.6)] == pytest.approx(50, rel=0.05)
+    assert wanted[-1] <= 1.5 * 50
+
+
+@settings(max_examples=20, deadline=None)
+@given(factor=st.floats(1e-6, 1e9), seed=st.integers(0, 1000), kind=st.sampled_from(["daily", "spike", "gaps"]))
+def test_a_unit_changes_nothing(factor: float, seed: int, kind: str) -> None:
+    load = load_of(kind, days=3, seed=seed)
+    largest = float(np.nanmax(load))
+    plain = needs(features(load, paths_of(load)), shipped(WINDOW), largest)
+    scaled = needs(features(factor * load, factor * paths_of(load)), shipped(WINDOW), factor * largest)
+    np.testing.assert_allclose(scaled, factor * plain, rtol=1e-6)
+
+
+@settings(max_examples=15, deadline=None)
+@given(cut=st.integers(DAY, 3 * DAY - 1), seed=st.integers(0, 1000))
+def test_a_row_knows_only_the_samples_before_it(cut: int, seed: int) -> None:
+    load = load_of("daily", days=3, seed=seed)
+    paths = paths_of(load)
+    changed = load.copy()
+    changed[cut:] *= 5
+    before, after = features(load, paths), features(changed, paths)
+    np.testing.assert_array_equal(before.rows[: cut + 1], after.rows[: cut + 1])
+    np.testing.assert_array_equal(before.now[: cut + 1], after.now[: cut + 1])
+    np.testing.assert_array_equal(before.change[: cut - WINDOW + 1], after.change[: cut - WINDOW + 1])
+    # ... and the newest row of a shorter series is that row of the longer one.
+    short = features(load[:cut], paths[: cut + 1])
+    np.testing.assert_allclose(short.rows[-1], before.rows[cut], atol=1e-9)
+
+
+def test_a_jump_raises_the_need_within_one_tick() -> None:
+    load = load_of("daily")
+    calm = needs(features(load, paths_of(load)), shipped(WINDOW), 200.0)[-1]
+    load[-3:] *= 1.8
+    jumped = needs(features(load, paths_of(load)), shipped(WINDOW), 400.0)[-1]
+    assert (jumped > 1.3 * calm).all()
+
+
+def test_a_need_is_held() -> None:
+    load = load_of("daily")
+    load[-HOLD_STEPS:-6] *= 2
+    found = features(load, paths_of(load))
+    held = needs(found, shipped(WINDOW), 1e6)
+    at_once = needs(found, shipped(WINDOW), 1e6, hold=1)
+    np.testing.assert_allclose(held[-1], at_once[-HOLD_STEPS:].max(axis=0))
+    assert (held[-1] > at_once[-1]).any()
+
+
+@pytest.mark.parametrize("missing", ["samples", "forecast"])
+def test_without_recent_samples_or_a_forecast_nothing_is_said(missing: str) -> None:
+    load = load_of("daily")
+    paths = paths_of(load)
+    assert need(features(load, paths), shipped(WINDOW), 200.0, 0.9, 10.0) is not None
+    if missing == "samples":
+        load[-3:] = np.nan
+    else:
+        paths[-1, -1] = np.nan
+    assert need(features(load, paths), shipped(WINDOW), 200.0, 0.9, 10.0) is None
+
+
+def test_the_newest_need_is_the_last_of_all() -> None:
+    load = load_of("daily")
+    found = features(load, paths_of(load))
+    wanted = needs(found, shipped(WINDOW), 200.0)[-1, TAUS.index(0.95)]
+    assert need(found, shipped(WINDOW), 200.0, 0.95, 10.0) == int(np.ceil(wanted / 10))
+
+
+def test_too_short_a_past_takes_the_shipped_coefficients() -> None:
+    load = load_of("daily", days=1)
+    found = features(load, paths_of(load))
+    assert fitted(past(found), shipped(WINDOW)) is not None
+    np.testing.assert_array_equal(fitted(past(found), shipped(WINDOW)), shipped(WINDOW))
+    longer = load_of("daily", days=4)
+    found = features(longer, paths_of(longer))
+    assert np.abs(fitted(past(found), shipped(WINDOW)) - shipped(WINDOW)).max() > 0.01
+
+
+@pytest.mark.parametrize("tau", [0.6, 0.9, 0.99])
+def test_the_regression_finds_the_quantile(tau: float) -> None:
+    random = np.random.default_rng(1)
+    rows = np.stack([np.ones(20_000), random.uniform(-1, 1, 20_000)], axis=1)
+    values = rows @ np.array([0.3, 2.0]) + random.exponential(1.0, 20_000)
+    found = quantile_regression(rows, values, tau, np.zeros(2), 1e-6)
+    assert np.mean(values <= rows @ found) == pytest.approx(tau, abs=0.015)
+    assert found[1] == pytest.approx(2.0, abs=0.5)
+    pulled = quantile_regression(rows, values, tau, np.zeros(2), 1e6)
+    np.testing.assert_allclose(pulled, 0, atol=1e-4)
+
+
+def test_every_window_has_its_coefficients() -> None:
+    assert window_steps(300) == 4
+    assert window_steps(1201) == 8
+    assert window_steps(3600) == 15
+    assert window_steps(3601) is None
+    assert shipped(8).shape == (len(TAUS), len(NAMES))
+    np.testing.assert_allclose(shipped(8), (shipped(7) + shipped(9)) / 2)
+    np.testing.assert_array_equal(shipped(3), shipped(4))
+
+
+def test_a_tick_has_the_newest_forecast_made_by_then() -> None:
+    def made(hours: int, value: float) -> tuple[datetime, pd.DataFrame]:
+        at = FIRST + timedelta(hours=hours)
+        index = pd.date_range(at, periods=16, freq="15min")
+        return at, pd.DataFrame({level: value * (1 + level) for level in LEVELS}, index=index)
+
+    paths = forecast_paths([made(2, 20.0), made(0, 10.0)], FIRST, 100, 3)
+    assert paths[0, 0] == pytest.approx([15.0, 19.0, 19.5])
+    assert paths[23, 2, 0] == pytest.approx(
+        15.0
+    )  # the tick before the second one was made, though its window reaches into it
+    assert paths[24, 0, 0] == pytest.approx(30.0)
+    assert paths[69, 2, 0] == pytest.approx(30.0)  # 7:45 to 8:00 of the forecast's last step
+    assert np.isnan(paths[70, 2, 0])
+    early = forecast_paths([made(2, 20.0)], FIRST, 30, 3)
+    assert np.isnan(early[:24]).all()
+    assert np.isnan(forecast_paths([], FIRST, 5, 3)).all()
+
+
+def test_a_forecast_is_a_line_between_the_middles_of_its_steps() -> None:
+    index = pd.date_range(FIRST, periods=3, freq="15min")
+    quantiles = pd.DataFrame({level: [0.0, 30.0, 60.0] for level in LEVELS}, index=index)
+    path = forecast_paths([(FIRST, quantiles)], FIRST, 3, 3)[:, :, 0]
+    np.testing.assert_allclose(path, [[0, 0, 10], [0, 10, 20], [10, 20, 30]])
+
+
+def totals(paid: list[float], uncovered: list[float]) -> DayTotals:
+    return DayTotals(np.array(paid), np.array(uncovered), 1000.0)
+
+
+def test_the_knob_is_the_cheapest_that_keeps_to_the_target() -> None:
+    days = [totals([100, 110, 150], [40, 4, 0])] * WARM_DAYS
+    assert choose(days) == 1
+    assert choose(days, target_share=0.05) == 0
+    assert choose(days[:-1]) is None
+
+
+def test_a_target_that_nothing_meets_does_not_cost_everything() -> None:
+    days = [totals([100, 110, 5000], [60, 50, 49])] * WARM_DAYS
+    assert choose(days) == 1
+
+
+def test_old_days_are_forgotten() -> None:
+    days = [totals([100, 300], [500, 0])] * 40 + [totals([100, 300], [0, 0])] * 28
+    assert choose(days) == 0
+
+
+def test_the_coarse_replay_boots_pays_and_misses() -> None:
+    load = np.full(DAY, 10.0)
+    load[100:] = 100.0
+    floors = np.ones((DAY, 2))
+    floors[90:, 1] = 10
+    (day,) = day_totals(load, floors, 10.0, 4)
+    # Reactive scaling sees the jump a step later and boots for four: five steps without nine of ten instances.
+    assert day.uncovered == pytest.approx([5 * 90, 0])
+    assert day.paid[0] == pytest.approx(101 + 187 * 10)
+    assert day.paid[1] == pytest.approx(91 + 197 * 10)
+    assert day.load == pytest.approx(load.sum())
