@@ -294,15 +294,12 @@ PUT, DELETE = "autoscaling:PutScheduledUpdateGroupAction", "autoscaling:DeleteSc
 HOUSEKEEPING = ("s3:ListBucket", "s3:DeleteObject")
 """Of the records, once the plan stands: a run that may not do it has served the fleet, and says in its log what it lacks."""
 
-UNUSED = {"s3:GetObjectVersion"}
-"""Granted, so that settings may be read at a version; nothing does yet."""
-
 
 def test_with_a_permission_taken_away_the_run_fails_names_it_and_harms_nothing(
     sweep: Sweep, caplog: pytest.LogCaptureFixture
 ) -> None:
     everything = {action for group in granted(sweep.job).values() for action in group}
-    assert everything == {*READS, PUT, DELETE, *HOUSEKEEPING} | BY_LAMBDA | UNUSED
+    assert everything == {*READS, PUT, DELETE, *HOUSEKEEPING} | BY_LAMBDA
     before, old = sweep.job.actions(), sweep.floors()
     for action in (*READS, PUT):
         with without(sweep.job, action):
@@ -338,4 +335,4 @@ def test_operations_used_are_operations_granted(sweep: Sweep) -> None:
     sweep.pass_two_months()
     assert sweep.run().counts["served"] == 1
     everything = {action for group in granted(sweep.job).values() for action in group}
-    assert sweep.used() | BY_LAMBDA == everything - UNUSED
+    assert sweep.used() | BY_LAMBDA == everything

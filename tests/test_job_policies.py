@@ -32,7 +32,6 @@ GRANTED = WRITES | {
     "autoscaling:DescribePolicies",
     "cloudwatch:GetMetricData",
     "s3:GetObject",
-    "s3:GetObjectVersion",
     "s3:PutObject",
     "s3:DeleteObject",
     "s3:ListBucket",

@@ -85,7 +85,7 @@ def function_policy(
         {
             "Sid": "Settings",
             "Effect": "Allow",
-            "Action": ["s3:GetObject", "s3:GetObjectVersion"],
+            "Action": "s3:GetObject",
             "Resource": f"{bucket_arn}/{settings_key}",
         },
         {

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecasting.history import History
 from forecasting.models.base import Forecast
 from forecasting.run import FleetResult, Status
 from forecasting.schedule.actions import split_actions
@@ -91,7 +90,7 @@ def line_of(result: FleetResult, owners: frozenset[str], now: datetime, seconds:
         now: The present time (aware).
         seconds: How long it took.
     """
-    load, censored = _newest(result.history)
+    load, censored = _newest(result)
     group, day = result.group, result.scores.day if result.scores else None
     return FleetLine(
         fleet=result.fleet.name,
@@ -117,13 +116,19 @@ def line_of(result: FleetResult, owners: frozenset[str], now: datetime, seconds:
     )
 
 
-def _newest(history: History | None) -> tuple[float | None, bool]:
-    """The newest load, and whether it is a lower bound."""
-    if history is None:
+def _newest(result: FleetResult) -> tuple[float | None, bool]:
+    """The load of the newest whole step as it was measured, and whether it is a lower bound.
+
+    Not the cleaned history's: there a step that does not fit what came before is left out, and the alarm of uncovered load would stand on the last
+    one that did.
+    """
+    if result.reading is None or result.history is None or len(result.history.load) < 2:
         return None, False
-    known = history.load.notna().to_numpy()
-    load, censored = history.load.to_numpy()[known], history.censored.to_numpy()[known]
-    return (float(load[-1]), bool(censored[-1])) if len(load) else (None, False)
+    steps = pd.DatetimeIndex(result.history.load.index)
+    stamps, step = pd.DatetimeIndex(result.reading.load.index), steps[-1] - steps[-2]
+    newest = result.reading.load[(stamps >= steps[-1]) & (stamps < steps[-1] + step)].mean()
+    censored = bool(result.history.censored.iloc[-1])
+    return (None if pd.isna(newest) else float(newest)), censored
 
 
 def _forecast_now(forecast: Forecast | None, high: float, now: datetime) -> dict[str, float]:
