@@ -330,7 +330,7 @@ class Pipeline:
             raise Deferred("out-of-time", "the run's time is spent; this fleet goes first in the next one")
 
     def _refuse_paused(self) -> None:
-        if self.run.write and (found := paused(self.run.store, self.run.job.name, self.fleet.name, self.run.clock())):
+        if self.run.write and (found := paused(self.run.store, self.run.job, self.fleet.name, self.run.clock())):
             raise Hold("paused", str(found))
 
 

@@ -45,7 +45,7 @@ def pause(
     store = open_store(job.store)
     names = [each.name for each in select_fleets(job, fleet)] if fleet else [None]
     for name in names:
-        write_pause(store, job.name, name, until=until, by=person(), reason=reason, now=utc_now())
+        write_pause(store, job, name, until=until, by=person(), reason=reason, now=utc_now())
         output.show(f"{name or 'all fleets'}: paused {_end(until)}. `elastic-iac resume` ends it.")
     paused = {"fleets": fleet, "until": until.isoformat() if until else None}
     output.document({"command": "pause", "job": job.name, **paused})
@@ -65,7 +65,7 @@ def resume(config: options.Config, fleet: options.Fleets = None, *, as_json: opt
     job = load_settings(config)
     store = open_store(job.store)
     names = [each.name for each in select_fleets(job, fleet)] if fleet else [None]
-    ended = [name for name in names if end_pause(store, job.name, name)]
+    ended = [name for name in names if end_pause(store, job, name)]
     for name in names:
         output.show(f"{name or 'all fleets'}: {'resumed' if name in ended else 'was not paused'}.")
     output.document({"command": "resume", "job": job.name, "fleets": fleet, "resumed": len(ended)})

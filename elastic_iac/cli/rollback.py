@@ -43,19 +43,19 @@ def rollback(
             output.show("Nothing was written.")
             raise typer.Exit(1)
     store = open_store(job.store)
-    own = noted_pause(store, job.name, fleet)
+    own = noted_pause(store, job, fleet)
     lasts = own is not None and own.until is None
     if not lasts:
         # First: a run of the job that starts meanwhile would write its own plan over the restored one. So would one after the end of a pause that
         # ends by itself, or of the whole job's.
-        pause(store, job.name, fleet, by=person(), reason="rolled back", now=utc_now())
+        pause(store, job, fleet, by=person(), reason="rolled back", now=utc_now())
     try:
         outcome = roll_back_fleet(Run(job, utc_now()), chosen)
     except BaseException:  # Ctrl-C too: what was not rolled back is not left paused
         if own is None:
-            resume(store, job.name, fleet)
+            resume(store, job, fleet)
         elif not lasts:
-            pause(store, job.name, fleet, until=own.until, by=own.by, reason=own.reason, now=own.since)
+            pause(store, job, fleet, until=own.until, by=own.by, reason=own.reason, now=own.since)
         raise
     output.show(
         f"{fleet}: rolled back with {outcome.written} calls, read back. "

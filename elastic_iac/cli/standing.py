@@ -172,7 +172,7 @@ def look(run: Run, fleet: Fleet) -> Standing:
     runs, memory, remarks = _records(ledger)
     pause: Pause | None = None
     try:
-        pause = paused(run.store, run.job.name, fleet.name, run.now)
+        pause = paused(run.store, run.job, fleet.name, run.now)
     except ElasticIacError as error:
         remarks = (*remarks, f"whether it is paused could not be read, so the job holds it: {error}")
     try:

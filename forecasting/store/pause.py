@@ -1,4 +1,8 @@
-"""The kill switch that needs no deployment: an item in the store that holds a job, or one fleet of it, until it is taken away or has run out."""
+"""The kill switch that needs no deployment: an item in the store that holds a job, or one fleet of it, until it is taken away or has run out.
+
+A job's pause goes by its name, a fleet's by the owner: where many fleets are shared out among several jobs of one owner, a fleet may come from one to
+another with the next deployment, and its pause must not stay behind.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from datetime import UTC, datetime
 from pydantic import AwareDatetime, Field
 
 from forecasting.errors import SettingsError
+from forecasting.settings import Job
 from forecasting.store.base import Store
 from forecasting.store.records import Record
 
@@ -38,7 +43,7 @@ class Pause(Record):
 
 def pause(
     store: Store,
-    job_name: str,
+    job: Job,
     fleet: str | None = None,
     *,
     until: datetime | None = None,
@@ -50,7 +55,7 @@ def pause(
 
     Args:
         store: The job's store.
-        job_name: `Job.name`.
+        job: The job.
         fleet: Name of the fleet; None for all of them.
         until: When it ends by itself (aware); None: only by `resume`.
         by: Who pauses.
@@ -64,51 +69,55 @@ def pause(
     if until is not None and (until.tzinfo is None or until <= now):
         raise SettingsError("until", until.isoformat(), f"a time with its UTC offset after {now.isoformat()}")
     made = Pause(fleet=fleet, by=by, since=now, until=until, reason=reason)
-    key = _key(job_name, fleet)
+    key = _keys(job, fleet)[0]
     standing = store.get(key)
     store.put(key, made.to_bytes(), if_version=standing.version if standing else None)
     return made
 
 
-def resume(store: Store, job_name: str, fleet: str | None = None) -> bool:
+def resume(store: Store, job: Job, fleet: str | None = None) -> bool:
     """End the pause of the job, or that of one fleet, and say whether there was one. A fleet stays held while its job is paused.
 
     Raises:
         StoreError, CredentialsError: the store cannot be written.
     """
-    key = _key(job_name, fleet)
-    there = store.get(key) is not None
-    store.delete(key)
-    return there
+    standing = [key for key in _keys(job, fleet) if store.get(key) is not None]
+    for key in standing:
+        store.delete(key)
+    return bool(standing)
 
 
-def paused(store: Store, job_name: str, fleet: str | None, now: datetime) -> Pause | None:
+def paused(store: Store, job: Job, fleet: str | None, now: datetime) -> Pause | None:
     """What holds the fleet at `now` (aware): the job's pause, else its own; None where neither stands or they have run out.
 
     Raises:
         StoreError: the store or the item cannot be read. Who cannot tell whether a fleet is paused must not write.
     """
     for scope in dict.fromkeys((None, fleet)):
-        found = noted_pause(store, job_name, scope)
+        found = noted_pause(store, job, scope)
         if found is not None and (found.until is None or found.until > now):
             return found
     return None
 
 
-def noted_pause(store: Store, job_name: str, fleet: str | None) -> Pause | None:
+def noted_pause(store: Store, job: Job, fleet: str | None) -> Pause | None:
     """The job's own pause, or the fleet's own, whether or not it has run out.
 
     Raises:
         StoreError: as for `paused`.
     """
-    key = _key(job_name, fleet)
-    item = store.get(key)
-    return Pause.from_bytes(key, item.body) if item else None
+    for key in _keys(job, fleet):
+        if item := store.get(key):
+            return Pause.from_bytes(key, item.body)
+    return None
 
 
-def _key(job_name: str, fleet: str | None) -> str:
-    # Both names are slugs of the settings: letters, digits and hyphens.
-    return f"jobs/{job_name}/paused.json" if fleet is None else f"jobs/{job_name}/paused/{fleet}.json"
+def _keys(job: Job, fleet: str | None) -> list[str]:
+    """Where it stands; then where it would stand from before the owner was renamed."""
+    # All names are slugs of the settings: letters, digits and hyphens.
+    if fleet is None:
+        return [f"jobs/{job.name}/paused.json"]
+    return [f"owners/{owner}/paused/{fleet}.json" for owner in (job.owner, *job.former_owners)]
 
 
 def _utc(moment: datetime) -> str:
