@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forecasting.planning.base import Plan
 from forecasting.shortlead import (
     LEVELS,
     TAUS,
@@ -22,6 +23,7 @@ from forecasting.shortlead import (
     forecast_paths,
     need,
     needs,
+    relevel,
     shipped,
     window_steps,
 )
@@ -248,3 +250,32 @@ def test_the_coarse_replay_boots_pays_and_misses() -> None:
     assert day.paid[0] == pytest.approx(101 + 187 * 10)
     assert day.paid[1] == pytest.approx(91 + 197 * 10)
     assert day.load == pytest.approx(load.sum())
+
+
+def plan_of(floors: list[int]) -> Plan:
+    index = pd.date_range(FIRST, periods=len(floors), freq="15min")
+    floor = pd.Series(floors, index=index)
+    return Plan(floor=floor, need=floor, load=10.0 * floor, baseline=2, notes=("of the full run",))
+
+
+@pytest.mark.parametrize(("wanted", "given"), [(9, 9), (3, 3), (0, 2), (99, 12)])
+def test_only_the_next_slots_are_relevelled_and_within_bounds(wanted: int, given: int) -> None:
+    plan = plan_of([5, 6, 7, 8, 9])
+    # At 00:16 an action can start at 00:19: the step that began at 00:15 and the one at 00:30 are the next slots.
+    changed = relevel(plan, wanted, now=FIRST + timedelta(minutes=16), ceiling=12)
+    assert list(changed.floor) == [5, given, given, 8, 9]
+    assert changed.baseline == 2
+    assert list(plan.floor) == [5, 6, 7, 8, 9]
+
+
+def test_a_doubt_only_raises() -> None:
+    plan = plan_of([5, 6, 7, 8, 9])
+    changed = relevel(plan, 6, now=FIRST + timedelta(minutes=16), ceiling=12, raise_only=True)
+    assert list(changed.floor) == [5, 6, 7, 8, 9]
+    changed = relevel(plan, 11, now=FIRST + timedelta(minutes=16), ceiling=12, raise_only=True)
+    assert list(changed.floor) == [5, 11, 11, 8, 9]
+
+
+def test_a_plan_that_has_run_out_is_left_alone() -> None:
+    plan = plan_of([5, 6])
+    assert list(relevel(plan, 9, now=FIRST + timedelta(hours=5), ceiling=12).floor) == [5, 6]

@@ -6,6 +6,7 @@ See `designs/short-lead.md` for the decisions and what was measured.
 from forecasting.shortlead.choice import DayTotals, choose, day_totals
 from forecasting.shortlead.features import LEVELS, STEP, Features, features, forecast_paths
 from forecasting.shortlead.need import TAUS, fitted, need, needs, shipped, window_steps
+from forecasting.shortlead.relevel import relevel
 
 __all__ = [
     "LEVELS",
@@ -20,6 +21,7 @@ __all__ = [
     "forecast_paths",
     "need",
     "needs",
+    "relevel",
     "shipped",
     "window_steps",
 ]
