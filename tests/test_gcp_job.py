@@ -115,7 +115,7 @@ def test_where_nothing_may_be_written_no_mutating_call_is_made(road: Road) -> No
 
 def test_a_paused_fleet_is_held(road: Road) -> None:
     run = road.make_run()
-    pause(run.store, run.job.name, "web", until=None, by="anna", reason="trial", now=NOW)
+    pause(run.store, run.job, "web", until=None, by="anna", reason="trial", now=NOW)
     result = road.run()
     assert (result.status, result.code, changes(road.gcp)) == ("held", "paused", [])
 
