@@ -135,15 +135,15 @@ def _quick(trace: Trace, short: FloatArray, boot: int, count: int) -> list[DayTo
 
 
 def table(boot: int, played: dict[str, dict[str, Played]]) -> list[str]:
-    """Cost (and uncovered percent) of each policy on each trace, at the goal that gives the stated mean."""
+    """Cost and uncovered percent of each policy on each trace, at the goal that gives the stated mean; ratios of the means, with and without each."""
     columns: dict[str, list[tuple[float, float]]] = {}
-    means: dict[str, float] = {}
+    means: dict[str, list[float]] = {}
     for policy in POLICIES:
         results = np.array([[found[policy].at(goal) for found in played.values()] for goal in GOALS])
-        cost, uncovered = (np.asarray(results[:, :, part].mean(axis=1), dtype=np.float64) for part in (0, 1))
-        order = np.argsort(uncovered)
-        means[policy] = float(np.interp(UNCOVERED_PERCENT, uncovered[order], cost[order]))
-        nearest = int(np.argmin(np.abs(uncovered - UNCOVERED_PERCENT)))
+        everything = list(range(len(played)))
+        subsets = [everything, *([place for place in everything if place != left] for left in everything)]
+        means[policy] = [_mean_cost(results[:, subset]) for subset in subsets]
+        nearest = int(np.argmin(np.abs(results[:, :, 1].mean(axis=1) - UNCOVERED_PERCENT)))
         columns[policy] = [(float(c), float(u)) for c, u in results[nearest]]
     lines = [
         f"### Boot time {boot} min",
@@ -155,12 +155,22 @@ def table(boot: int, played: dict[str, dict[str, Played]]) -> list[str]:
         cells = [f"{columns[policy][place][0]:.3f} ({columns[policy][place][1]:.2f} %)" for policy in POLICIES]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     lines.append(
-        f"| **mean at {UNCOVERED_PERCENT} %** | " + " | ".join(f"**{means[policy]:.3f}**" for policy in POLICIES) + " |"
+        f"| **mean at {UNCOVERED_PERCENT} %** | "
+        + " | ".join(f"**{means[policy][0]:.3f}**" for policy in POLICIES)
+        + " |"
     )
-    return lines + [
-        f"| over {rival} | " + " | ".join(f"{means[p] / means[rival]:.3f}" for p in POLICIES) + " |"
-        for rival in POLICIES[:2]
-    ]
+    for rival in POLICIES[:2]:
+        ratios = {p: [ours / theirs for ours, theirs in zip(means[p], means[rival], strict=True)] for p in POLICIES}
+        cells = [f"{whole:.3f} ({min(parts):.3f} to {max(parts):.3f})" for whole, *parts in ratios.values()]
+        lines.append(f"| over {rival} (without any one trace) | " + " | ".join(cells) + " |")
+    return lines
+
+
+def _mean_cost(results: FloatArray) -> float:
+    """Mean cost over traces where their mean uncovered load is as stated; `results` has the shape (goals, traces, cost and uncovered)."""
+    cost, uncovered = (np.asarray(results[:, :, part].mean(axis=1), dtype=np.float64) for part in (0, 1))
+    order = np.argsort(uncovered)
+    return float(np.interp(UNCOVERED_PERCENT, uncovered[order], cost[order]))
 
 
 def changes_per_day(short: FloatArray) -> FloatArray:

@@ -18,8 +18,8 @@ TAUS = (0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
 RIDGE = 0.1
 """How strongly a fleet's own coefficients are pulled to the shipped ones (per sample; the constant by a tenth of it)."""
 
-HOLD_STEPS = 9
-"""A need is kept for 45 minutes."""
+HOLD_STEPS = 12
+"""A need is kept for an hour."""
 
 LARGEST_FACTOR = 1.5
 """No need goes above this multiple of the largest load seen."""
