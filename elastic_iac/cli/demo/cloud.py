@@ -102,7 +102,6 @@ def only_local(environment: Mapping[str, str]) -> Generator[None]:
         os.environ.update(
             AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull, NO_PROXY="*", no_proxy="*"
         )
-        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # else it tells of the local cloud's end
         yield
     finally:
         os.environ.clear()
