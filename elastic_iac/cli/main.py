@@ -105,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The models' matrices are small: a second thread for each costs more than it gives.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         os.environ.setdefault("OMP_NUM_THREADS", "1")
-        os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # it reads this when it is loaded; else it tells of each connection's end
+        os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # else it tells of connections that end
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a character that a terminal lacks is no failure
