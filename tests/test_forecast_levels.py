@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from forecasting import forecast
@@ -153,6 +153,7 @@ def test_degenerate_histories_are_forecast_as_a_person_would() -> None:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@example(days=2, at=0.5, factor=2.0, crowd=1.0, scale=1e-12, sparse=0.0, seed=0)
 @given(
     days=st.integers(1, 30),
     at=st.floats(0, 1),

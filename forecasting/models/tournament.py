@@ -186,4 +186,6 @@ def _quantiles(task: Task, origins: Origins, blend: FloatArray) -> FloatArray:
         # Too few origins have a future to err in. What the history strayed from its own median stands in: wide, and true to its shape.
         stray = np.quantile(origins.load, task.quantiles) - np.median(origins.load)
         local = blend[-1][:, None] + stray[None, :]
-    return task.in_load_unit(np.maximum(local[task.clock.leads], 0.0))
+    # A few large errors in a short history say nothing of what is beyond all that was ever seen.
+    most = RANGE_FACTOR * float(np.nanmax(task.load))
+    return task.in_load_unit(np.clip(local[task.clock.leads], 0.0, most))
