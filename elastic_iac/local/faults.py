@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, TypedDict, Unpack
 
+from elastic_iac.local.striking import InForce
 from elastic_iac.local.wire import AwsError, Request
 
 
@@ -144,42 +145,16 @@ def refuse_concurrent_puts() -> Fault:
     return Fault(concurrent_puts=True, times=None)
 
 
-class Faults:
+class Faults(InForce[Fault]):
     """The faults in force."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._counted: list[tuple[Fault, int]] = []
-
-    def add(self, fault: Fault) -> None:
-        """Put a fault in force; its count starts at the next call."""
-        with self._lock:
-            self._counted.append((fault, 0))
-
-    def clear(self) -> None:
-        """Lift all faults."""
-        with self._lock:
-            self._counted.clear()
 
     def strike(self, request: Request) -> tuple[Fault, ...]:
         """Count the call and say which faults strike it."""
-        if not self._counted:
-            return ()
-        with self._lock:
-            struck: list[Fault] = []
-            for position, (fault, count) in enumerate(self._counted):
-                if not fault.matches(request):
-                    continue
-                self._counted[position] = (fault, count + 1)
-                past_first = count + 1 - fault.nth
-                if past_first >= 0 and (fault.times is None or past_first < fault.times):
-                    struck.append(fault)
-            return tuple(struck)
+        return self.struck(lambda fault: fault.matches(request))
 
     def listed(self) -> list[dict[str, Any]]:
         """The faults in force, as JSON values."""
-        with self._lock:
-            return [asdict(fault) for fault, _ in self._counted]
+        return [asdict(fault) for fault in self.standing()]
 
 
 class WriteLimit:

@@ -8,11 +8,11 @@ gcp.faults.add(partial_series())
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from typing import TypedDict, Unpack
 
 from elastic_iac.local.gcp.wire import GcpError
+from elastic_iac.local.striking import InForce
 
 
 @dataclass(frozen=True)
@@ -135,32 +135,9 @@ def partial_series(**match: Unpack[Match]) -> Fault:
     return Fault(partial=True, **meant)
 
 
-class Faults:
+class Faults(InForce[Fault]):
     """The faults in force."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._counted: list[tuple[Fault, int]] = []
-
-    def add(self, fault: Fault) -> None:
-        """Put a fault in force; its count starts at the next call."""
-        with self._lock:
-            self._counted.append((fault, 0))
-
-    def clear(self) -> None:
-        """Lift all faults."""
-        with self._lock:
-            self._counted.clear()
 
     def strike(self, service: str, action: str, resource: str, *, mutating: bool) -> tuple[Fault, ...]:
         """Count the call and say which faults strike it."""
-        struck: list[Fault] = []
-        with self._lock:
-            for position, (fault, count) in enumerate(self._counted):
-                if not fault.matches(service, action, resource, mutating=mutating):
-                    continue
-                self._counted[position] = (fault, count + 1)
-                past_first = count + 1 - fault.nth
-                if past_first >= 0 and (fault.times is None or past_first < fault.times):
-                    struck.append(fault)
-        return tuple(struck)
+        return self.struck(lambda fault: fault.matches(service, action, resource, mutating=mutating))
