@@ -4,11 +4,11 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import pulumi
 
-from elastic_iac.validation import Check, checked, is_literal, plain_list, whole
+from elastic_iac.validation import Check, boolean, checked, is_literal, list_of, plain_list, whole
 from forecasting.errors import SettingsError
 from forecasting.settings import Fleet, parse_fleet, parse_job
 
@@ -148,6 +148,64 @@ def check_job(settings: Mapping[str, Any]) -> None:
     """
     literals = {key: value for key, value in settings.items() if is_literal(value)}
     job_json({"owner": settings["name"], **literals}, [parse_fleet(_STAND_IN)])
+
+
+class Schedule(Protocol):
+    """When a job runs, checked; each cloud's own type has these."""
+
+    @property
+    def expression(self) -> pulumi.Output[str]:
+        """In the cloud's own form."""
+        ...
+
+    @property
+    def time_zone(self) -> pulumi.Output[str]:
+        """IANA zone of the expression."""
+        ...
+
+    @property
+    def interval_minutes(self) -> pulumi.Output[int]:
+        """The longest time between two runs."""
+        ...
+
+
+def own_settings(
+    name: str,
+    args: Mapping[str, object],
+    schedule: Schedule,
+    *,
+    owner: Check[str],
+    time_budget_seconds: pulumi.Output[float],
+) -> dict[str, pulumi.Output[Any]]:
+    """A job's settings but for its name, store and fleets.
+
+    Args:
+        name: Name of the component, and the owner where none is given.
+        args: The component's arguments.
+        schedule: When it runs.
+        owner: The check of an owner's name.
+        time_budget_seconds: What a run may take.
+
+    Raises:
+        SettingsError: the first wrong literal.
+    """
+    different = list_of(owner, at_least=0, expected="different owners")
+
+    def former(field: str, value: object) -> list[pulumi.Output[str]]:
+        return different(field, plain_list(field, value))
+
+    return {
+        "owner": checked("owner", args.get("owner", name), owner),
+        "former_owners": checked("former_owners", args.get("former_owners", []), former).apply(
+            lambda owners: pulumi.Output.all(*owners)
+        ),
+        "schedule": schedule.expression,
+        "schedule_time_zone": schedule.time_zone,
+        "interval_minutes": schedule.interval_minutes,
+        "time_budget_seconds": time_budget_seconds,
+        "dry_run": checked("dry_run", args.get("dry_run", False), boolean),
+        "enabled": checked("enabled", args.get("enabled", True), boolean),
+    }
 
 
 def job_json(settings: Mapping[str, Any], fleets: Sequence[Fleet]) -> str:

@@ -9,14 +9,13 @@ import pulumi
 from elastic_iac.aws import job_function as functions
 from elastic_iac.aws import job_schedule as schedules
 from elastic_iac.aws.job_args import AwsForecastJobArgs
-from elastic_iac.job import Shard, check_job, settle_shards
+from elastic_iac.job import Shard, check_job, own_settings, settle_shards
 from elastic_iac.validation import (
     ARN,
     TEXT,
     boolean,
     checked,
     is_literal,
-    list_of,
     matching,
     plain_list,
     refuse_unknown,
@@ -32,7 +31,6 @@ NAME = matching(
     "1 to 37 lower-case letters, digits and inner hyphens: with a function's number it becomes part of names in the cloud",
 )
 _OWNER = matching(_SLUG % 38, "1 to 40 lower-case letters, digits and inner hyphens: it is part of the actions' names")
-_DIFFERENT_OWNERS = list_of(_OWNER, at_least=0, expected="different owners")
 _EMAIL = matching(r"[^\s@]+@[^\s@]+\.[^\s@]+", "an address such as 'oncall@example.com'")
 
 
@@ -64,19 +62,7 @@ def settle(name: str, args: AwsForecastJobArgs) -> Settled:
     refuse_unknown("", args, AwsForecastJobArgs)
     shards = settle_shards(name, args["fleets"], args.get("fleet_count"), cloud="aws")
     schedule, function = schedules.settle_schedule(args), functions.settle_function(args)
-    enabled = checked("enabled", args.get("enabled", True), boolean)
-    settings = {
-        "owner": checked("owner", args.get("owner", name), _OWNER),
-        "former_owners": checked("former_owners", args.get("former_owners", []), _former_owners).apply(
-            lambda owners: pulumi.Output.all(*owners)
-        ),
-        "schedule": schedule.expression,
-        "schedule_time_zone": schedule.time_zone,
-        "interval_minutes": schedule.interval_minutes,
-        "time_budget_seconds": function.time_budget_seconds,
-        "dry_run": checked("dry_run", args.get("dry_run", False), boolean),
-        "enabled": enabled,
-    }
+    settings = own_settings(name, args, schedule, owner=_OWNER, time_budget_seconds=function.time_budget_seconds)
     _check_settings(name, args)
     topic, key = args.get("alarm_topic_arn"), args.get("kms_key_arn")
     return Settled(
@@ -84,7 +70,7 @@ def settle(name: str, args: AwsForecastJobArgs) -> Settled:
         schedule=schedule,
         function=function,
         settings=settings,
-        enabled=enabled,
+        enabled=settings["enabled"],
         alarm_topic_arn=None if topic is None else checked("alarm_topic_arn", topic, ARN),
         alarm_emails=_emails(args),
         store_retention_days=checked("store_retention_days", args.get("store_retention_days", 90), whole(61, 3650)),
@@ -93,10 +79,6 @@ def settle(name: str, args: AwsForecastJobArgs) -> Settled:
         tags=checked("tags", args.get("tags", {}), text_map).apply(lambda tags: {"Name": name, **tags}),
         code=functions.find_code(_package_path(args), function.architecture),
     )
-
-
-def _former_owners(field: str, value: object) -> list[pulumi.Output[str]]:
-    return _DIFFERENT_OWNERS(field, plain_list(field, value))
 
 
 def _check_settings(name: str, args: AwsForecastJobArgs) -> None:

@@ -9,14 +9,13 @@ import pulumi
 from elastic_iac.gcp import job_function as functions
 from elastic_iac.gcp import job_schedule as schedules
 from elastic_iac.gcp.job_args import GcpForecastJobArgs
-from elastic_iac.job import Shard, check_job, settle_shards
+from elastic_iac.job import Shard, check_job, own_settings, settle_shards
 from elastic_iac.validation import (
     TEXT,
     boolean,
     checked,
     checked_list,
     is_literal,
-    list_of,
     matching,
     plain_list,
     refuse_unknown,
@@ -33,7 +32,6 @@ _OWNER = matching(
     r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?",
     "1 to 40 lower-case letters, digits and inner hyphens: it is part of the schedules' names",
 )
-_DIFFERENT_OWNERS = list_of(_OWNER, at_least=0, expected="different owners")
 _EMAIL = matching(r"[^\s@]+@[^\s@]+\.[^\s@]+", "an address such as 'oncall@example.com'")
 _CHANNEL = matching(
     r"projects/[^/\s]+/notificationChannels/[^/\s]+", "a channel, 'projects/PROJECT/notificationChannels/ID'"
@@ -74,19 +72,7 @@ def settle(name: str, args: GcpForecastJobArgs) -> Settled:
     refuse_unknown("", args, GcpForecastJobArgs)
     shards = settle_shards(name, args["fleets"], args.get("fleet_count"), cloud="gcp")
     schedule, function = schedules.settle_schedule(args), functions.settle_function(args)
-    enabled = checked("enabled", args.get("enabled", True), boolean)
-    settings = {
-        "owner": checked("owner", args.get("owner", name), _OWNER),
-        "former_owners": checked("former_owners", args.get("former_owners", []), _former_owners).apply(
-            lambda owners: pulumi.Output.all(*owners)
-        ),
-        "schedule": schedule.expression,
-        "schedule_time_zone": schedule.time_zone,
-        "interval_minutes": schedule.interval_minutes,
-        "time_budget_seconds": function.time_budget_seconds,
-        "dry_run": checked("dry_run", args.get("dry_run", False), boolean),
-        "enabled": enabled,
-    }
+    settings = own_settings(name, args, schedule, owner=_OWNER, time_budget_seconds=function.time_budget_seconds)
     _check_settings(name, args)
     region, key, package = args.get("region"), args.get("kms_key"), args.get("package_path")
     return Settled(
@@ -95,7 +81,7 @@ def settle(name: str, args: GcpForecastJobArgs) -> Settled:
         schedule=schedule,
         function=function,
         settings=settings,
-        enabled=enabled,
+        enabled=settings["enabled"],
         alarm_channels=checked_list("alarm_channels", args.get("alarm_channels", []), _CHANNEL),
         alarm_emails=_emails(args),
         store_retention_days=checked("store_retention_days", args.get("store_retention_days", 90), whole(61, 3650)),
@@ -104,10 +90,6 @@ def settle(name: str, args: GcpForecastJobArgs) -> Settled:
         labels=checked("labels", args.get("labels", {}), text_map),
         code=functions.find_code(None if package is None else TEXT("package_path", package)),
     )
-
-
-def _former_owners(field: str, value: object) -> list[pulumi.Output[str]]:
-    return _DIFFERENT_OWNERS(field, plain_list(field, value))
 
 
 def _check_settings(name: str, args: GcpForecastJobArgs) -> None:
