@@ -6,7 +6,7 @@ from typing import Any, cast
 from elastic_iac.forecast_args import FORECAST_FIELDS, LoadEvent, LoadPrices
 from elastic_iac.validation import is_literal, plain_list, refuse_unknown
 from forecasting.errors import SettingsError
-from forecasting.settings import parse_fleet
+from forecasting.settings import SETTINGS_VERSION, parse_fleet
 
 _STAND_INS: Mapping[str, object] = {
     "load_per_instance": 1.0,
@@ -79,11 +79,14 @@ def _literals(value: Any) -> Any:
 def fleet_json(settings: Mapping[str, Any]) -> str:
     """A fleet's settings as the JSON that `forecasting.settings.Fleet.model_validate_json` reads.
 
+    Only what is set is in it: a job of an older release reads it too, as long as nothing is used that it does not know.
+
     Raises:
         SettingsError: a value that the job would refuse, by the argument's name.
     """
     try:
-        return parse_fleet(_whole_numbers(settings)).model_dump_json()
+        fleet = parse_fleet({"version": SETTINGS_VERSION, **_whole_numbers(settings)})
+        return fleet.model_dump_json(exclude_unset=True)
     except SettingsError as error:
         raise SettingsError(_argument(error.field), error.value, error.expected) from error
 

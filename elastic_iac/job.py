@@ -10,7 +10,7 @@ import pulumi
 
 from elastic_iac.validation import Check, boolean, checked, is_literal, list_of, plain_list, whole
 from forecasting.errors import SettingsError
-from forecasting.settings import Fleet, parse_fleet, parse_job
+from forecasting.settings import SETTINGS_VERSION, Fleet, parse_fleet, parse_job
 
 FLEETS_PER_SHARD = 150
 """Beyond that many a second function with a role and a schedule of its own: what a role's policies can hold, and one run can serve."""
@@ -215,10 +215,11 @@ def job_json(settings: Mapping[str, Any], fleets: Sequence[Fleet]) -> str:
         SettingsError: a value that the job would refuse, by the argument's name.
     """
     try:
-        job = parse_job({**settings, "fleets": [fleet.model_dump(mode="json") for fleet in fleets]})
+        plain = [fleet.model_dump(mode="json", exclude_unset=True) for fleet in fleets]
+        job = parse_job({"version": SETTINGS_VERSION, **settings, "fleets": plain})
     except SettingsError as error:
         raise SettingsError(_argument(error.field), error.value, error.expected) from error
-    return job.model_dump_json()
+    return job.model_dump_json(exclude_unset=True)
 
 
 def _argument(field: str) -> str:

@@ -93,7 +93,7 @@ def test_every_environment_deploys_a_job_for_all_its_groups(stack: str) -> None:
     recorder, outputs = deploy(stack)
     job = job_settings(stack)
     assert job.name == job.owner == f"{stack}-job"
-    assert [fleet.model_dump_json() for fleet in job.fleets] == outputs["fleets"]
+    assert [fleet.model_dump_json(exclude_unset=True) for fleet in job.fleets] == outputs["fleets"]
     assert outputs["jobSettings"] == [f"s3://{stack}-job-bucket-id/settings/{stack}-job.json"]
     assert outputs["jobFunctions"] == [f"{stack}-job-function-0"]
     assert {item.inputs["tags"]["environment"] for item in recorder.of("lambda/function:Function")} == {stack}

@@ -16,12 +16,14 @@ from forecasting.settings.files import job_of_text, load_job, parse_fleet, parse
 from forecasting.settings.fleet import Event, Exclusion, Fleet, Model, Prices, Source, Target
 from forecasting.settings.gcp import CloudMonitoringSource, GcpTarget, MonitoringMetric
 from forecasting.settings.job import GcsStore, Job, LocalStore, S3Store, StoreSettings
+from forecasting.settings.pool import CapacityWindow, Pool
 from forecasting.settings.source import FileSource
 
 __all__ = [
     "READABLE_VERSIONS",
     "SETTINGS_VERSION",
     "AwsTarget",
+    "CapacityWindow",
     "CloudMonitoringSource",
     "CloudWatchMetric",
     "CloudWatchSource",
@@ -35,6 +37,7 @@ __all__ = [
     "LocalStore",
     "Model",
     "MonitoringMetric",
+    "Pool",
     "Prices",
     "S3Store",
     "Settings",

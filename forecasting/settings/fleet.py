@@ -27,6 +27,7 @@ from forecasting.settings.base import (
     refused,
 )
 from forecasting.settings.gcp import CloudMonitoringSource, GcpTarget
+from forecasting.settings.pool import Pool
 from forecasting.settings.source import FileSource
 
 _TARGETS = {"aws": AwsTarget, "gcp": GcpTarget}
@@ -161,6 +162,10 @@ class Fleet(Settings):
         le=21_600,
         description="Launch to first healthy answer, p90 of what was measured. Two minutes of scheduling jitter are added.",
     )
+    learn_lead_time: Bool = Field(
+        default=False,
+        description="Plan with the lead time measured from the group's own boots; `lead_time_seconds` is the prior until enough are seen.",
+    )
     step_minutes: Literal[5, 15, 30, 60] = Field(default=15, description="Step of the forecast and the plan.")
     horizon_hours: Int = Field(default=48, ge=6, le=48, description="How far ahead is planned.")
     max_increase_per_slot: Int | None = Field(
@@ -194,6 +199,7 @@ class Fleet(Settings):
         gt=0,
         description="Samples above this are a wrong unit or a broken exporter: a few are left out, several in a day hold the fleet.",
     )
+    pool: Pool | None = Field(default=None, description="For a pool of accelerators.")
     revision: Text | None = Field(
         default=None,
         description="Changes when the deployment has changed the target, so that the settings change and the job runs: it plans nothing by it.",
@@ -227,6 +233,8 @@ class Fleet(Settings):
             raise refused("source.kind", self.source.kind, f"a file or the metrics of cloud {self.cloud!r}")
         if self.floor > self.ceiling:
             raise refused("floor", self.floor, f"at most the ceiling, {self.ceiling}")
+        if self.pool and self.pool.windows and self.floor:
+            raise refused("floor", self.floor, "0 beside pool.windows: nothing is asked for outside of them")
         if self.quantile is not None and self.prices is not None:
             raise refused("quantile", self.quantile, "to be absent beside prices: they set the quantile")
         if not isinstance(self.source, FileSource) and self.step_minutes * 60 % self.source.period_seconds:
