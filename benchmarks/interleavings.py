@@ -34,6 +34,7 @@ from forecasting.store.ledger import Ledger
 from forecasting.store.records import TargetState
 from forecasting.targets.aws import AutoScalingTarget
 from forecasting.targets.base import Diff
+from forecasting.turn import Planner
 from tests.stores import MemoryStore
 
 NOW = datetime(2026, 3, 2, 10, 7, tzinfo=UTC)
@@ -246,10 +247,13 @@ class SmallPipeline(Pipeline):
     def _score(self, history: History) -> None:
         del history
 
+    def _planner(self, history: History, load: Forecast) -> Any:
+        del history, load
+
     def _schedule(
-        self, history: History, load: Forecast, group: GroupState, memory: Memory | None
+        self, planner: Planner, group: GroupState, memory: Memory | None
     ) -> tuple[Schedule, Diff, Observation]:
-        del history, load, memory
+        del planner, memory
         self._actor.generation = self.claim.generation if self.claim else 0
         schedule, seen = Schedule(self._actor.plan), Observation(0, 2)
         diff = self.target.rules.diff(group, schedule, self.run.owners, self.run.clock())

@@ -7,35 +7,27 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import timedelta
-from functools import cached_property
 
 import pandas as pd
 
 from forecasting.calendar import Calendar
-from forecasting.errors import Deferred, ElasticIacError, Hold, SettingsError
+from forecasting.errors import ElasticIacError, Hold, SettingsError
 from forecasting.history import History, Verdict, build_history
 from forecasting.models.base import DEFAULT_QUANTILES, Forecast
 from forecasting.models.tournament import forecast
-from forecasting.pacing import Writing
 from forecasting.planning.base import Plan
 from forecasting.planning.capacity import plan_capacity
 from forecasting.planning.headroom import learn_headroom
-from forecasting.run import PEOPLE_DAYS, FleetResult, Run, open_ledger, write_lease
-from forecasting.schedule.actions import GroupState
-from forecasting.schedule.base import Schedule
-from forecasting.schedule.memory import Memory, Observation
-from forecasting.schedule.slots import Request
+from forecasting.run import FleetResult, Run
+from forecasting.schedule.memory import Memory
 from forecasting.settings import FileSource, Fleet, Job
 from forecasting.sources import Reading, open_source
-from forecasting.store.ledger import Claim, Ledger
-from forecasting.store.pause import paused
+from forecasting.store.ledger import Claim
 from forecasting.store.records import RecordedFinding, RunRecord, digest
 from forecasting.store.scores import score_forecasts
-from forecasting.targets import open_target
 from forecasting.targets.base import Diff
-from forecasting.targets.reconcile import reconcile
+from forecasting.turn import Planner, Turn
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +45,6 @@ SCORE_DAYS = 7
 
 PRUNE_EVERY = 100
 """Every so many runs the records that are too old go: about once a day for a job that runs every 15 min."""
-
-ROUNDS = 3
-"""Most rounds of schedule and write for a fleet: where people's actions fill the group, the first ones only make room."""
 
 
 def run_job(
@@ -105,64 +94,24 @@ def run_fleet(run: Run, fleet: Fleet, agreed: Diff | None = None) -> FleetResult
     return result
 
 
-class Pipeline:
-    """One fleet's way through the stages. `result` grows as it goes, so that a held fleet shows what was known of it."""
-
-    def __init__(self, run: Run, fleet: Fleet, agreed: Diff | None = None) -> None:
-        """Nothing is opened or read yet."""
-        self.run = run
-        self.fleet = fleet
-        self.agreed = agreed
-        self.result = FleetResult(fleet)
-        self.claim: Claim | None = None
-        self.target = open_target(fleet, run.session)
-
-    @cached_property
-    def ledger(self) -> Ledger:
-        """The target's ledger."""
-        return open_ledger(self.run, self.fleet)
-
-    def guarded(self) -> FleetResult:
-        """`go`, with every failure turned into a held or failed result."""
-        try:
-            return self.go()
-        except Deferred as error:
-            # Where a first round has made room already, something was written.
-            status = "held" if self.result.written else "deferred"
-            return self._note(status=status, code=error.code, reason=error.reason)
-        except Hold as error:
-            return self._note(status="held", code=error.code, reason=error.reason)
-        except ElasticIacError as error:
-            return self._note(status="held", code=type(error).__name__, reason=str(error))
-        except MemoryError:
-            return self._note(
-                status="held", code="out-of-memory", reason="the run ran out of memory: give the function more"
-            )
-        except Exception as error:
-            log.exception("fleet %s: unexpected error", self.fleet.name)
-            return self._note(status="failed", code="unexpected", reason=f"{type(error).__name__}: {error}")
+class Pipeline(Turn):
+    """A full run: the forecast and the plan anew."""
 
     def go(self) -> FleetResult:
         """The stages, in order."""
-        if not (self.run.job.enabled and self.fleet.enabled):
-            raise Hold(
-                "disabled",
-                "the kill switch is on: nothing is written; the standing plan runs out and the baseline returns",
-            )
-        self._refuse_late()
-        self._refuse_paused()
-        writes = self.run.write and not (self.run.job.dry_run or self.fleet.dry_run)
-        if writes:
+        self._refuse_stopped()
+        if self._writes:
             self.claim = self.ledger.claim(self.run.run_id, self.run.now)
         group = self.target.read()
         self._note(group=group)
         history = self._history(self._read())
         load = self._forecast(history)
         self._score(history)
+        planner = self._planner(history, load)
         if self.claim is None:
-            self._schedule(history, load, group, Memory.from_json(self.ledger.state().memory))
+            self._schedule(planner, group, Memory.from_json(self.ledger.state().memory))
             return self._note(status="planned")
-        return self._write(self.claim, history, load)
+        return self._write(self.claim, planner)
 
     def _read(self) -> Reading:
         source = self.fleet.source
@@ -184,6 +133,7 @@ class Pipeline:
         worst = next((finding for finding in history.findings if finding.verdict is Verdict.HOLD), None)
         if worst:
             raise Hold(worst.code, worst.text)
+        self.raise_only = history.verdict is Verdict.RAISE_ONLY
         return history
 
     def _forecast(self, history: History) -> Forecast:
@@ -215,98 +165,9 @@ class Pipeline:
         except ElasticIacError as error:
             self._note(remarks=(f"earlier forecasts could not be scored: {error}",))
 
-    def _schedule(
-        self, history: History, load: Forecast, group: GroupState, memory: Memory | None
-    ) -> tuple[Schedule, Diff, Observation]:
+    def _planner(self, history: History, load: Forecast) -> Planner:
         headroom = learn_headroom(history, self.fleet.plan_quantile)
-        rules, owners = self.target.rules, self.run.owners
-        in_force = rules.floor_in_force(group, owners, self.run.clock())
-        plan = plan_capacity(load, self.fleet, headroom=headroom, current_floor=in_force)
-        # A write is planned for the moment the group was read, not for the run's start: other fleets, the forecast and the wait for the lease lie
-        # between, and what has run meanwhile is no person's hand. What a person is shown, and agrees to, is planned for one moment.
-        now = self.run.clock() if self.claim and self.agreed is None else self.run.now
-        seen = rules.observe(memory, group, self.fleet.floor, owners, self.run.clock())
-        schedule = rules.build(
-            Request(
-                plan=plan,
-                now=now,
-                owner=self.run.job.owner,
-                former_owners=self.run.job.former_owners,
-                ceiling=self.fleet.ceiling,
-                max_increase_per_slot=self.fleet.max_increase_per_slot,
-                max_decrease_per_slot=self.fleet.max_decrease_per_slot,
-                group=group,
-                people_floor=seen.people_floor,
-                raise_only=history.verdict is Verdict.RAISE_ONLY,
-            )
-        )
-        diff = rules.diff(group, schedule, owners, self.run.clock())
-        self._note(plan=plan, observation=seen, schedule=schedule, diff=diff, group=group, floor_in_force=in_force)
-        return schedule, diff, seen
-
-    def _write(self, claim: Claim, history: History, load: Forecast) -> FleetResult:
-        """Under the lease the group is read again, since an older run may have written meanwhile."""
-        here = place(self.fleet)
-        with self.run.pacing.writer(here), write_lease(self.run, self.ledger, claim) as remembered:
-            memory = remembered
-            group = self.target.read()
-            for _ in range(ROUNDS):
-                schedule, diff, seen = self._schedule(history, load, group, memory)
-                self._refuse_unagreed(diff)
-                self._refuse_paused()
-                memory = self._intent(group, diff, schedule, seen, memory)
-                with self.run.pacing.writing(here, diff.writes, self.run.remaining_seconds()) as writing:
-                    if diff.writes:
-                        # A successor must know what this run wanted, should it die among its writes.
-                        self.ledger.remember(claim, memory.to_json())
-                    group = self._reconcile(claim, group, schedule, writing)
-                # Not what was read back: a slot that ran among the writes is gone from there, and MinSize is as it was before.
-                memory = replace(memory, slots=memory.intended, intended=())
-                if schedule.complete:
-                    self.ledger.commit(claim, memory.to_json())
-                    return self._note(status="written" if self.result.written else "unchanged", read_back=True)
-        raise Hold("no-room", "people's actions fill the group, and one run could not make room; the next one goes on")
-
-    def _reconcile(self, claim: Claim, group: GroupState, schedule: Schedule, writing: Writing) -> GroupState:
-        def fence() -> None:
-            writing.wait()  # before the fence is asked: what it says must be fresh at the call
-            self.ledger.fence(claim)
-
-        outcome = reconcile(
-            self.target,
-            group,
-            schedule,
-            owners=self.run.owners,
-            fence=fence,
-            clock=self.run.clock,
-        )
-        self._note(group=outcome.state, written=self.result.written + outcome.written)
-        return outcome.state
-
-    def _refuse_unagreed(self, diff: Diff) -> None:
-        if (
-            self.agreed is not None
-            and self.result.written == 0
-            and (diff.puts, diff.deletes) != (self.agreed.puts, self.agreed.deletes)
-        ):
-            raise Hold("changed", "the group or its load has changed since the plan was shown: look again")
-
-    def _intent(
-        self, group: GroupState, diff: Diff, schedule: Schedule, seen: Observation, before: Memory | None
-    ) -> Memory:
-        rules, owners, now = self.target.rules, self.run.owners, self.run.clock()
-        standing = rules.timeline(rules.ours(group, owners))
-        return Memory(
-            as_of=now,
-            min_size=group.min_size,
-            baseline=seen.baseline,
-            people_floor=seen.people_floor,
-            people_events=rules.people_events(group, owners, now, now + timedelta(days=PEOPLE_DAYS)),
-            slots=standing,
-            intended=rules.timeline((*diff.imminent, *schedule.slots)),
-            # A first plan has nothing before it; a run that writes nothing leaves what a rollback restores.
-            previous=standing if diff.writes else (before.previous if before else ()),
-        )
+        return lambda in_force: plan_capacity(load, self.fleet, headroom=headroom, current_floor=in_force)
 
     def record(self, result: FleetResult) -> None:
         """Keep the run and its forecast. What was written stands, whether or not that can be kept."""
@@ -320,18 +181,6 @@ class Pipeline:
                 self.ledger.prune()
         except ElasticIacError as error:
             log.warning("fleet %s: the run could not be recorded: %s", self.fleet.name, error)
-
-    def _note(self, **changes: object) -> FleetResult:
-        self.result = replace(self.result, **changes)  # pyright: ignore[reportArgumentType] - fields by name, each from its typed stage
-        return self.result
-
-    def _refuse_late(self) -> None:
-        if self.run.remaining_seconds() <= 0:
-            raise Deferred("out-of-time", "the run's time is spent; this fleet goes first in the next one")
-
-    def _refuse_paused(self) -> None:
-        if self.run.write and (found := paused(self.run.store, self.run.job, self.fleet.name, self.run.clock())):
-            raise Hold("paused", str(found))
 
 
 def _record(run: Run, result: FleetResult, claim: Claim | None) -> RunRecord:
@@ -352,11 +201,6 @@ def _record(run: Run, result: FleetResult, claim: Claim | None) -> RunRecord:
         floors=_floors(result.plan) if result.plan else {},
         diff={"put": len(diff.puts), "delete": len(diff.deletes), "unchanged": len(diff.kept)} if diff else {},
     )
-
-
-def place(fleet: Fleet) -> str:
-    """Where the fleet's mutating calls are counted by the cloud: its cloud and its region or project."""
-    return "/".join(fleet.target_key.split("/")[:2])
 
 
 def _floors(plan: Plan) -> dict[str, int]:

@@ -1,0 +1,214 @@
+"""One fleet's turn in a run: what every kind of run does in the same way, above all writing under the lease.
+
+    claim -> (what is to stand, by the kind of run) -> lease -> read, schedule, intent, write, read back -> commit
+
+A doubt means no write: whatever goes wrong, the fleet is held with its reason and its old plan runs on.
+"""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from functools import cached_property
+
+from forecasting.errors import Deferred, ElasticIacError, Hold
+from forecasting.pacing import Writing
+from forecasting.planning.base import Plan
+from forecasting.run import PEOPLE_DAYS, FleetResult, Run, open_ledger, write_lease
+from forecasting.schedule.actions import GroupState
+from forecasting.schedule.base import Schedule
+from forecasting.schedule.memory import Memory, Observation
+from forecasting.schedule.slots import Request
+from forecasting.settings import Fleet
+from forecasting.store.ledger import Claim, Ledger
+from forecasting.store.pause import paused
+from forecasting.targets import open_target
+from forecasting.targets.base import Diff
+from forecasting.targets.reconcile import reconcile
+
+log = logging.getLogger(__name__)
+
+ROUNDS = 3
+"""Most rounds of schedule and write for a fleet: where people's actions fill the group, the first ones only make room."""
+
+Planner = Callable[[int], Plan]
+"""The plan, given the floor in force."""
+
+
+class Turn(ABC):
+    """One fleet's way through a run. `result` grows as it goes, so that a held fleet shows what was known of it.
+
+    Attributes:
+        raise_only: The data is in doubt: no slot goes below what stands.
+    """
+
+    raise_only = False
+
+    def __init__(self, run: Run, fleet: Fleet, agreed: Diff | None = None) -> None:
+        """Nothing is opened or read yet."""
+        self.run = run
+        self.fleet = fleet
+        self.agreed = agreed
+        self.result = FleetResult(fleet)
+        self.claim: Claim | None = None
+        self.target = open_target(fleet, run.session)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The target's ledger."""
+        return open_ledger(self.run, self.fleet)
+
+    def guarded(self) -> FleetResult:
+        """`go`, with every failure turned into a held or failed result."""
+        try:
+            return self.go()
+        except Deferred as error:
+            # Where a first round has made room already, something was written.
+            status = "held" if self.result.written else "deferred"
+            return self._note(status=status, code=error.code, reason=error.reason)
+        except Hold as error:
+            return self._note(status="held", code=error.code, reason=error.reason)
+        except ElasticIacError as error:
+            return self._note(status="held", code=type(error).__name__, reason=str(error))
+        except MemoryError:
+            return self._note(
+                status="held", code="out-of-memory", reason="the run ran out of memory: give the function more"
+            )
+        except Exception as error:
+            log.exception("fleet %s: unexpected error", self.fleet.name)
+            return self._note(status="failed", code="unexpected", reason=f"{type(error).__name__}: {error}")
+
+    @abstractmethod
+    def go(self) -> FleetResult:
+        """The stages, in order."""
+
+    @abstractmethod
+    def record(self, result: FleetResult) -> None:
+        """Keep what a later run must know. What was written stands, whether or not that can be kept."""
+
+    def _refuse_stopped(self) -> None:
+        """Before anything is read: the kill switch, the time, a person's pause."""
+        if not (self.run.job.enabled and self.fleet.enabled):
+            raise Hold(
+                "disabled",
+                "the kill switch is on: nothing is written; the standing plan runs out and the baseline returns",
+            )
+        self._refuse_late()
+        self._refuse_paused()
+
+    @property
+    def _writes(self) -> bool:
+        """Whether the group may be written to."""
+        return self.run.write and not (self.run.job.dry_run or self.fleet.dry_run)
+
+    def _schedule(
+        self, planner: Planner, group: GroupState, memory: Memory | None
+    ) -> tuple[Schedule, Diff, Observation]:
+        rules, owners = self.target.rules, self.run.owners
+        in_force = rules.floor_in_force(group, owners, self.run.clock())
+        plan = planner(in_force)
+        # A write is planned for the moment the group was read, not for the run's start: other fleets, the forecast and the wait for the lease lie
+        # between, and what has run meanwhile is no person's hand. What a person is shown, and agrees to, is planned for one moment.
+        now = self.run.clock() if self.claim and self.agreed is None else self.run.now
+        seen = rules.observe(memory, group, self.fleet.floor, owners, self.run.clock())
+        schedule = rules.build(
+            Request(
+                plan=plan,
+                now=now,
+                owner=self.run.job.owner,
+                former_owners=self.run.job.former_owners,
+                ceiling=self.fleet.ceiling,
+                max_increase_per_slot=self.fleet.max_increase_per_slot,
+                max_decrease_per_slot=self.fleet.max_decrease_per_slot,
+                group=group,
+                people_floor=seen.people_floor,
+                raise_only=self.raise_only,
+            )
+        )
+        diff = rules.diff(group, schedule, owners, self.run.clock())
+        self._note(plan=plan, observation=seen, schedule=schedule, diff=diff, group=group, floor_in_force=in_force)
+        return schedule, diff, seen
+
+    def _write(self, claim: Claim, planner: Planner) -> FleetResult:
+        """Under the lease the group is read again, since an older run may have written meanwhile."""
+        here = place(self.fleet)
+        with self.run.pacing.writer(here), write_lease(self.run, self.ledger, claim) as remembered:
+            memory = remembered
+            group = self.target.read()
+            for _ in range(ROUNDS):
+                schedule, diff, seen = self._schedule(planner, group, memory)
+                self._refuse_unagreed(diff)
+                self._refuse_paused()
+                memory = self._intent(group, diff, schedule, seen, memory)
+                with self.run.pacing.writing(here, diff.writes, self.run.remaining_seconds()) as writing:
+                    if diff.writes:
+                        # A successor must know what this run wanted, should it die among its writes.
+                        self.ledger.remember(claim, memory.to_json())
+                    group = self._reconcile(claim, group, schedule, writing)
+                # Not what was read back: a slot that ran among the writes is gone from there, and MinSize is as it was before.
+                memory = replace(memory, slots=memory.intended, intended=())
+                if schedule.complete:
+                    self.ledger.commit(claim, memory.to_json())
+                    return self._note(status="written" if self.result.written else "unchanged", read_back=True)
+        raise Hold("no-room", "people's actions fill the group, and one run could not make room; the next one goes on")
+
+    def _reconcile(self, claim: Claim, group: GroupState, schedule: Schedule, writing: Writing) -> GroupState:
+        def fence() -> None:
+            writing.wait()  # before the fence is asked: what it says must be fresh at the call
+            self.ledger.fence(claim)
+
+        outcome = reconcile(
+            self.target,
+            group,
+            schedule,
+            owners=self.run.owners,
+            fence=fence,
+            clock=self.run.clock,
+        )
+        self._note(group=outcome.state, written=self.result.written + outcome.written)
+        return outcome.state
+
+    def _refuse_unagreed(self, diff: Diff) -> None:
+        if (
+            self.agreed is not None
+            and self.result.written == 0
+            and (diff.puts, diff.deletes) != (self.agreed.puts, self.agreed.deletes)
+        ):
+            raise Hold("changed", "the group or its load has changed since the plan was shown: look again")
+
+    def _intent(
+        self, group: GroupState, diff: Diff, schedule: Schedule, seen: Observation, before: Memory | None
+    ) -> Memory:
+        rules, owners, now = self.target.rules, self.run.owners, self.run.clock()
+        standing = rules.timeline(rules.ours(group, owners))
+        return Memory(
+            as_of=now,
+            min_size=group.min_size,
+            baseline=seen.baseline,
+            people_floor=seen.people_floor,
+            people_events=rules.people_events(group, owners, now, now + timedelta(days=PEOPLE_DAYS)),
+            slots=standing,
+            intended=rules.timeline((*diff.imminent, *schedule.slots)),
+            # A first plan has nothing before it; a run that writes nothing leaves what a rollback restores.
+            previous=standing if diff.writes else (before.previous if before else ()),
+        )
+
+    def _note(self, **changes: object) -> FleetResult:
+        self.result = replace(self.result, **changes)  # pyright: ignore[reportArgumentType] - fields by name, each from its typed stage
+        return self.result
+
+    def _refuse_late(self) -> None:
+        if self.run.remaining_seconds() <= 0:
+            raise Deferred("out-of-time", "the run's time is spent; this fleet goes first in the next one")
+
+    def _refuse_paused(self) -> None:
+        if self.run.write and (found := paused(self.run.store, self.run.job, self.fleet.name, self.run.clock())):
+            raise Hold("paused", str(found))
+
+
+def place(fleet: Fleet) -> str:
+    """Where the fleet's mutating calls are counted by the cloud: its cloud and its region or project."""
+    return "/".join(fleet.target_key.split("/")[:2])
