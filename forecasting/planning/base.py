@@ -3,8 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import pandas as pd
+
+Limits = tuple[tuple[datetime, int], ...]
+"""(start in UTC, the most that may be asked for from then on), ascending; before the first one the fleet's ceiling holds."""
+
+
+@dataclass(frozen=True)
+class Shortage:
+    """What the cloud does not give for now: more than `units` are not asked for until it is tried again.
+
+    Attributes:
+        units: What the group has got, in the fleet's units.
+        until: When more is asked for again (aware).
+        code: The cloud's word for it.
+        text: The fact, and what a person can do.
+    """
+
+    units: int
+    until: datetime
+    code: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -18,6 +39,7 @@ class Plan:
         load: The load provisioned for in each step, headroom included (same index).
         baseline: The fleet's floor, which returns after the plan.
         notes: What a person should know: clamped at the ceiling, a step limit that binds, an event.
+        limits: The most that may be asked for below the fleet's ceiling: capacity windows, a shortage. To the minute, where steps are not.
     """
 
     floor: pd.Series[int]
@@ -25,3 +47,4 @@ class Plan:
     load: pd.Series[float]
     baseline: int
     notes: tuple[str, ...] = ()
+    limits: Limits = ()

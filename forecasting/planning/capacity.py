@@ -10,15 +10,24 @@ import pandas as pd
 
 from forecasting.errors import SettingsError
 from forecasting.models.base import Forecast
-from forecasting.planning.base import Plan
+from forecasting.planning.base import Plan, Shortage
 from forecasting.planning.limits import limit_changes
+from forecasting.planning.pool import close_in_time, highest_within, pool_limits, pool_need
 from forecasting.settings import Event, Fleet
 
 JITTER_SECONDS = 120
 """A scheduled action may run this late (Amazon EC2 Auto Scaling user guide, scheduled scaling), so it is part of every lead time."""
 
 
-def plan_capacity(forecast: Forecast, fleet: Fleet, *, headroom: float = 1.0, current_floor: int | None = None) -> Plan:
+def plan_capacity(
+    forecast: Forecast,
+    fleet: Fleet,
+    *,
+    headroom: float = 1.0,
+    current_floor: int | None = None,
+    lead_time_seconds: float | None = None,
+    shortage: Shortage | None = None,
+) -> Plan:
     """The floor to ask for in each step of the forecast, so that the instances are up when their load comes.
 
     Args:
@@ -26,6 +35,8 @@ def plan_capacity(forecast: Forecast, fleet: Fleet, *, headroom: float = 1.0, cu
         fleet: Load per instance, lead time, floor, ceiling, limits of change, events.
         headroom: Factor >= 1 for peaks inside a step (`learn_headroom`).
         current_floor: The floor in force now, from which the limits of change start; None where nothing is known.
+        lead_time_seconds: The lead time as it was measured; None for the settings'.
+        shortage: What the cloud does not give for now.
 
     Raises:
         SettingsError: the forecast has not the quantile that the fleet provisions for.
@@ -44,22 +55,28 @@ def plan_capacity(forecast: Forecast, fleet: Fleet, *, headroom: float = 1.0, cu
 
     # An epsilon, so that a load of exactly n instances does not ask for n + 1; a cap, so that 1e308 stays an integer.
     instances = np.minimum(np.ceil(load / fleet.load_per_instance - 1e-9), fleet.ceiling + 1)
-    need = np.maximum(instances.astype(int), event_floor)
-    early = _lead(need, fleet.lead_time_seconds + JITTER_SECONDS, forecast.step)
+    need = pool_need(np.maximum(instances.astype(int), event_floor), fleet, index, forecast.step)
+    lead = (fleet.lead_time_seconds if lead_time_seconds is None else lead_time_seconds) + JITTER_SECONDS
+    early = _lead(need, lead, forecast.step)
+    starts, step = [stamp.to_pydatetime() for stamp in index], forecast.step.to_pytimedelta()
+    limits = pool_limits(fleet, shortage, starts[0], starts[-1] + timedelta(hours=1) + step)
+    tops = [highest_within(limits, start, start + step, fleet.ceiling) for start in starts]
     floors = limit_changes(
-        [int(value) for value in early],
+        early,
         start=current_floor,
         lower=fleet.floor,
-        upper=fleet.ceiling,
+        upper=tops,
         max_increase=fleet.max_increase_per_slot,
         max_decrease=fleet.max_decrease_per_slot,
     )
+    floors, limits = close_in_time(floors, fleet, limits, starts, lead, current_floor)
     return Plan(
         floor=pd.Series(floors, index=index, dtype=int),
         need=pd.Series([int(value) for value in need], index=index, dtype=int),
         load=pd.Series(load, index=index),
         baseline=fleet.floor,
-        notes=_notes(fleet, need, early, floors, index),
+        notes=(*_notes(fleet, need, early, tops, floors, index), *([shortage.text] if shortage else [])),
+        limits=limits,
     )
 
 
@@ -87,6 +104,7 @@ def _notes(
     fleet: Fleet,
     need: np.ndarray[tuple[int], np.dtype[np.int_]],
     early: list[int],
+    tops: list[int],
     floors: list[int],
     index: pd.DatetimeIndex,
 ) -> tuple[str, ...]:
@@ -96,8 +114,9 @@ def _notes(
         notes.append(
             f"the ceiling of {fleet.ceiling} is below the need in {len(over)} of {len(need)} steps, first at {index[over[0]]:%Y-%m-%d %H:%M}Z"
         )
-    cut = [i for i, (wanted, floor) in enumerate(zip(early, floors, strict=True)) if floor < min(wanted, fleet.ceiling)]
-    if cut:
+    reached = enumerate(zip(early, tops, floors, strict=True))
+    cut = [i for i, (wanted, top, floor) in reached if floor < min(wanted, top)]
+    if cut and fleet.max_increase_per_slot:
         notes.append(
             f"max_increase_per_slot keeps the floor below the need in {len(cut)} steps, first at {index[cut[0]]:%Y-%m-%d %H:%M}Z"
         )

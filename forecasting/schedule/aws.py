@@ -10,12 +10,20 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from forecasting.errors import Hold
+from forecasting.planning.pool import lowest
 from forecasting.schedule.actions import ScheduledAction, slot_name, split_actions
 from forecasting.schedule.aws_limits import MAX_ACTIONS, ORDER_GAP, RESERVED_ACTIONS, START_AHEAD
 from forecasting.schedule.base import Schedule, Slot
 from forecasting.schedule.grid import GRIDS, Grid, round_up
 from forecasting.schedule.people import PeopleFloor, max_size_events, people_events, value_at
-from forecasting.schedule.slots import PlannedSlots, Request, Restoring, highest_floor, plan_span
+from forecasting.schedule.slots import (
+    PlannedSlots,
+    Request,
+    Restoring,
+    check_maxima,
+    limit_bounds,
+    plan_span,
+)
 
 _MINUTE = timedelta(minutes=1)
 
@@ -61,29 +69,37 @@ class _Builder:
         people = PeopleFloor(
             request.people_floor, people_events(self.foreign, request.now, self.end + timedelta(hours=1))
         )
-        max_sizes = [size for _, size in max_size_events(self.foreign, request.now, self.end)]
-        upper, self.notes = highest_floor(request, min([request.group.max_size, *max_sizes]), "MaxSize")
+        live = (min(request.now, _starts[0]), request.group.max_size)
+        maxima = (live, *max_size_events(self.foreign, request.now, self.end))
+        self.notes = check_maxima(request, maxima, "MaxSize")
         ahead = [(start, action.min_size or 0) for start, action in self.owned.items() if start > request.now]
         standing = tuple(sorted([*ahead, *people.events]))
         floors = {start: action.min_size or 0 for start, action in self.owned.items()}
-        self.slots = PlannedSlots(request, floors, standing, people, upper)
+        self.slots = PlannedSlots(request, floors, standing, people, maxima)
 
     def build(self) -> Schedule:
         times, complete = self._choose_times()
         values = self.slots.values(times)
         slots = tuple(
             Slot(start, value, self._name(start))
-            for start, value in zip(times, values, strict=True)
+            for start, end, value in zip(times, [*times[1:], None], values, strict=True)
             # Where people want more than the ceiling allows us, nothing of ours may run: it could only lower their floor.
-            if self.slots.people.at(start) <= self.slots.upper
+            if self.slots.people.at(start) <= self.slots.upper(start, end)
         )
-        if len(slots) < len(times):
-            wanted = max(self.slots.people.at(start) for start in times)
+        written = {slot.start for slot in slots}
+        # A pool's window closes by an action that is not ours: what stands until then is not worth a word.
+        left = [start for start in times if start not in written and not self._closes_at(start)]
+        if left:
+            wanted = max(self.slots.people.at(start) for start in left)
+            upper = min(self.slots.upper(start, None) for start in left)
             self.notes.append(
-                f"people want {wanted} instances, more than the {self.slots.upper} that may be asked for:"
-                f" {len(times) - len(slots)} of {len(times)} slots are left to them"
+                f"people want {wanted} instances, more than the {upper} that may be asked for:"
+                f" {len(left)} of {len(times)} slots are left to them"
             )
         return Schedule(slots, tuple(self.notes), complete)
+
+    def _closes_at(self, start: datetime) -> bool:
+        return lowest(self.plan.limits, start, start + 2 * ORDER_GAP, self.request.ceiling) == 0
 
     # Times
 
@@ -119,6 +135,7 @@ class _Builder:
 
     def _times(self, grid: Grid) -> list[datetime]:
         times = set(grid.starts(self.first, self.request.now, self.end)) | {self.end}
+        times |= limit_bounds(self.plan, self.first, self.end)
         roll = self._roll_time(min(times))
         foreign_names = {action.name for action in self.foreign}
         clear = clear_starts(
@@ -138,7 +155,9 @@ class _Builder:
         standing = next((start for start in sorted(self.owned) if self.first <= start < self.first + ORDER_GAP), None)
         start = standing or self.first
         in_force = value_at(self.slots.standing, start - timedelta(seconds=1), self.request.group.min_size)
-        if start < first_slot and in_force < min(self.slots.planned(start, first_slot), self.slots.upper):
+        if start < first_slot and in_force < min(
+            self.slots.planned(start, first_slot), self.slots.most(start, first_slot)
+        ):
             return start
         return None
 

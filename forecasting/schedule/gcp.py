@@ -16,7 +16,14 @@ from forecasting.schedule.gcp_limits import MAX_WINDOWS, MIN_DURATION, RESERVED_
 from forecasting.schedule.gcp_windows import windows_timeline
 from forecasting.schedule.grid import GRIDS, Grid, round_up
 from forecasting.schedule.people import PeopleFloor, value_at
-from forecasting.schedule.slots import PlannedSlots, Request, Restoring, highest_floor, plan_span
+from forecasting.schedule.slots import (
+    PlannedSlots,
+    Request,
+    Restoring,
+    check_maxima,
+    limit_bounds,
+    plan_span,
+)
 
 _ROLL_KEPT = timedelta(minutes=3)
 """A roll slot that stands within this time of where a new one would start keeps its start, so that a second run writes nothing."""
@@ -107,7 +114,8 @@ class _Builder:
         self.windows = sort_windows(ours, request.now)
         self.first = round_up(request.now + START_AHEAD, 1)
         _starts, _step, self.end = plan_span(request.plan)
-        upper, self.notes = highest_floor(request, group.max_size, "maxNumReplicas")
+        maxima = ((min(request.now, _starts[0]), group.max_size),)
+        self.notes = check_maxima(request, maxima, "maxNumReplicas")
         if group.min_size < request.plan.baseline:
             self.notes.append(
                 f"minNumReplicas is {group.min_size}, below the fleet's floor of {request.plan.baseline}: after the plan's end {group.min_size} holds"
@@ -117,7 +125,7 @@ class _Builder:
             # On AWS an action stands where the last window ends, and restores the baseline: a new plan is weighed against it.
             floors.setdefault(max(slot.end or slot.start for slot in self.windows.ahead), request.plan.baseline)
         timeline = windows_timeline([*self.windows.kept, *self.windows.ahead], group.min_size)
-        self.slots = PlannedSlots(request, floors, timeline, PeopleFloor(0, ()), upper)
+        self.slots = PlannedSlots(request, floors, timeline, PeopleFloor(0, ()), maxima, MIN_DURATION)
         self.names = {slot.start: slot.name for slot in ours}
 
     def build(self) -> Schedule:
@@ -147,6 +155,7 @@ class _Builder:
 
     def _times(self, grid: Grid) -> list[datetime]:
         times = set(grid.starts(self.first, self.request.now, self.end))
+        times |= limit_bounds(self.request.plan, self.first, self.end)
         if roll := self._roll_time(min(times, default=self.end)):
             times.add(roll)
         return sorted(start for start in times if self._name(start) not in self.foreign)
@@ -160,7 +169,9 @@ class _Builder:
         kept = windows_timeline(self.windows.kept, self.request.group.min_size)
         bounds = [start, *(bound for bound, _ in kept if start < bound < first_slot)]
         lowest = min(value_at(kept, bound, self.request.group.min_size) for bound in bounds)
-        return start if lowest < min(self.slots.planned(start, first_slot), self.slots.upper) else None
+        return (
+            start if lowest < min(self.slots.planned(start, first_slot), self.slots.most(start, first_slot)) else None
+        )
 
     def _name(self, start: datetime) -> str:
         """The name that stands for this start (a former owner's is kept), else our own."""

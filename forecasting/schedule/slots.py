@@ -16,7 +16,9 @@ import pandas as pd
 from forecasting.errors import Hold
 from forecasting.planning.base import Plan
 from forecasting.planning.limits import limit_changes
+from forecasting.planning.pool import lowest
 from forecasting.schedule.actions import GroupState
+from forecasting.schedule.aws_limits import JITTER
 from forecasting.schedule.grid import round_up
 from forecasting.schedule.people import PeopleFloor, Timeline, value_at
 
@@ -99,7 +101,8 @@ class PlannedSlots:
         owned: Floors of our slots that stand, by start.
         standing: The floor that stands (ours and people's), as a step function from the live one on.
         people: What people want; nothing goes below it.
-        upper: The highest floor that may be written.
+        maxima: The most that the group may have, now and as it is scheduled: a step function.
+        shortest: Least length of a slot: one that ends sooner asks on.
     """
 
     def __init__(
@@ -108,14 +111,16 @@ class PlannedSlots:
         owned: Mapping[datetime, int],
         standing: Timeline,
         people: PeopleFloor,
-        upper: int,
+        maxima: Timeline,
+        shortest: timedelta = timedelta(0),
     ) -> None:
         self.request = request
         self.plan = request.plan
         self.owned = owned
         self.standing = standing
         self.people = people
-        self.upper = upper
+        self.maxima = maxima
+        self.shortest = shortest
         self.starts, self.step, self.end = plan_span(request.plan)
         self.floors = [int(value) for value in request.plan.floor]
 
@@ -135,15 +140,27 @@ class PlannedSlots:
             settled[:-1],
             start=value_at(self.standing, times[0] - timedelta(seconds=1), request.group.min_size),
             lower=self.plan.baseline,
-            upper=self.upper,
+            upper=[self.most(start, end) for start, end in spans[:-1]],
             max_increase=request.max_increase_per_slot,
             max_decrease=request.max_decrease_per_slot,
         )
         # The last slot restores the baseline: it is exempt from the limits of change. What people want, and what stands when in doubt, outranks them.
         return [
-            min(max(value, low), self.upper)
-            for value, low in zip([*limited, max(self.plan.baseline, least[-1])], least, strict=True)
+            min(max(value, low), self.upper(start, end))
+            for value, low, (start, end) in zip(
+                [*limited, max(self.plan.baseline, least[-1])], least, spans, strict=True
+            )
         ]
+
+    def upper(self, start: datetime, end: datetime | None) -> int:
+        """The highest floor that may be written between two starts, whoever wants it."""
+        return min(self.request.ceiling, lowest(self.maxima, start - JITTER, end, self.request.ceiling))
+
+    def most(self, start: datetime, end: datetime | None) -> int:
+        """The highest floor that the plan may ask for between two starts: none before a window opens, nor once it closes."""
+        if end is not None:
+            end = max(end, start + self.shortest)
+        return min(self.upper(start, end), lowest(self.plan.limits, start, end, self.request.ceiling))
 
     def planned(self, start: datetime, end: datetime | None) -> int:
         """The plan's largest floor between two starts; the baseline after the plan's end."""
@@ -175,27 +192,40 @@ def plan_span(plan: Plan) -> tuple[list[datetime], timedelta, datetime]:
     return starts, step, round_up(starts[-1] + step, 60)
 
 
-def highest_floor(request: Request, group_max: int, setting: str) -> tuple[int, list[str]]:
-    """The highest floor that may be written, and what limits it below the fleet's ceiling.
+def limit_bounds(plan: Plan, first: datetime, end: datetime) -> set[datetime]:
+    """Where the plan's limits change, first < time < end: a slot begins there, so that it is to the minute."""
+    return {moment for moment, _ in plan.limits if first < moment < end}
+
+
+def check_maxima(request: Request, maxima: Timeline, setting: str) -> list[str]:
+    """What a person should know of a maximum that is below what the plan needs.
 
     Args:
         request: The request.
-        group_max: Most instances that the group may have while the plan runs.
+        maxima: The most instances that the group may have, while the plan runs: a step function from now on.
         setting: What the cloud calls that.
 
     Raises:
         Hold: the group may not even have the fleet's floor.
     """
-    if group_max < request.plan.baseline:
+    least = min(size for _, size in maxima)
+    if least < request.plan.baseline:
         raise Hold(
             "max-size-below-floor",
-            f"the group's {setting} is (or is scheduled to be) {group_max}, below the fleet's floor of {request.plan.baseline}",
+            f"the group's {setting} is (or is scheduled to be) {least}, below the fleet's floor of {request.plan.baseline}",
         )
-    if group_max < request.ceiling and max(request.plan.floor) > group_max:
-        return group_max, [
-            f"clamped: the group's {setting} of {group_max} is below the fleet's ceiling of {request.ceiling} and the plan needs more"
-        ]
-    return min(request.ceiling, group_max), []
+    starts, step, _end = plan_span(request.plan)
+    cut = [
+        most
+        for start, floor in zip(starts, request.plan.floor, strict=True)
+        if min(int(floor), lowest(request.plan.limits, start, start + step, request.ceiling))
+        > (most := lowest(maxima, start, start + step, request.ceiling))
+    ]
+    if not cut:
+        return []
+    return [
+        f"clamped: the group's {setting} of {min(cut)} is below the fleet's ceiling of {request.ceiling} and the plan needs more"
+    ]
 
 
 def _tolerance(value: int, *, far: bool) -> int:
