@@ -1,0 +1,223 @@
+"""Arguments checked and completed: a `Workload` or a `Training`."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+import pulumi
+
+from elastic_iac.validation import (
+    PORT,
+    Check,
+    is_literal,
+    matching,
+    one_of,
+    plain_list,
+    plain_map,
+    refuse_unknown,
+    whole,
+    without_none,
+)
+from elastic_iac.workload.args import GpuTraining, GpuWorkload
+from elastic_iac.workload.base import Cloud, Training, Workload
+from elastic_iac.workload.preset import PRESETS, Preset
+from elastic_iac.workload.secret import looks_secret, secret_arguments
+from forecasting.errors import SettingsError
+
+HIDDEN = "(hidden)"
+"""Shown in place of a value that may be a secret."""
+
+_IMAGE = matching(
+    r"[a-z0-9][\w.:/-]*[\w](:[\w][\w.-]*|@sha256:[0-9a-f]{64})",
+    "an image with its tag or digest, such as 'vllm/vllm-openai:v0.11.0'",
+)
+_PATH = matching(r"/[\w./%~:-]*", "a path such as '/health'")
+_COUNTER = matching(r"[A-Za-z_:][A-Za-z0-9_:]*", "the name of a Prometheus counter such as 'requests_total'")
+_VARIABLE = matching(r"[A-Za-z_][A-Za-z0-9_]*", "a variable's name: letters, digits and underscores")
+_ENDPOINT = matching(
+    r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?:\d{1,5}", "'HOST:PORT', such as 'rendezvous.internal:29400'"
+)
+_FOLDERS: Mapping[Cloud, Check[str]] = {
+    "aws": matching(
+        r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w.!~()/+=@:-]*)?", "a folder such as 's3://BUCKET/PREFIX'"
+    ),
+    "gcp": matching(
+        r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](/[\w.!~()/+=@:-]*)?", "a folder such as 'gs://BUCKET/PREFIX'"
+    ),
+}
+_SECRETS: Mapping[Cloud, Check[str]] = {
+    "aws": matching(
+        r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]+",
+        "the ARN of a Secrets Manager secret, 'arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME'",
+    ),
+    "gcp": matching(
+        r"projects/[a-z0-9:.-]+/secrets/[\w-]{1,255}(/versions/(latest|\d+))?",
+        "a secret of Secret Manager, 'projects/PROJECT/secrets/NAME'",
+    ),
+}
+_CHOICE: Mapping[Cloud, str] = {
+    "aws": "no secret: give the ARN of a Secrets Manager secret under `secrets`; the instance's role reads it at boot",
+    "gcp": "no secret: give the name of a Secret Manager secret under `secrets`; the instance's account reads it at boot",
+}
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def settle_workload(field: str, args: GpuWorkload, *, cloud: Cloud) -> Workload:
+    """Check a model server's arguments and fill in what its preset knows.
+
+    Args:
+        field: Name of the argument in the component, for messages: 'workload'.
+        args: As the user gave them. `image`, `model` and the values of `environment` and `secrets` may be outputs, and are then checked by
+            `boot_output`.
+        cloud: Decides where models and secrets may be.
+
+    Raises:
+        SettingsError: the first wrong literal.
+    """
+    args = without_none(args)
+    refuse_unknown(field, args, GpuWorkload)
+    name = args.get("preset")
+    preset = None if name is None else PRESETS[one_of(*PRESETS)(f"{field}.preset", name)]
+    for missing in ("port", "health_path"):
+        if preset is None and missing not in args:
+            raise SettingsError(f"{field}.{missing}", None, "a value, or a `preset` that knows it")
+    port = PORT(f"{field}.port", args.get("port", preset and preset.port))
+    gpus = whole(1, 64)(f"{field}.gpus_per_replica", args.get("gpus_per_replica", 1))
+    arguments = _arguments(field, args, cloud)
+    if arguments and preset and preset.own_arguments:
+        raise SettingsError(f"{field}.arguments", list(arguments), preset.own_arguments)
+    known = preset.arguments(port, gpus, "model" in args) if preset else []
+    metrics_path, load_metric = _metrics(field, args, preset)
+    workload = Workload(
+        field=field,
+        image=args["image"],
+        port=port,
+        health_path=_PATH(f"{field}.health_path", args.get("health_path", preset and preset.health_path)),
+        metrics_port=PORT(f"{field}.metrics_port", args.get("metrics_port", (preset and preset.metrics_port) or port)),
+        metrics_path=metrics_path,
+        load_metric=load_metric,
+        gpus_per_replica=gpus,
+        model=args.get("model"),
+        model_path=_PATH(f"{field}.model_path", args.get("model_path", preset.model_path if preset else "/model")),
+        arguments=(*known, *arguments),
+        files=preset.files(port) if preset else {},
+        environment=_variables(field, "environment", args),
+        secrets=_variables(field, "secrets", args),
+        boot_limit_seconds=whole(60, 172_800)(f"{field}.boot_limit_seconds", args.get("boot_limit_seconds", 1800)),
+    )
+    check_values(workload, cloud)
+    return workload
+
+
+def _metrics(field: str, args: GpuWorkload, preset: Preset | None) -> tuple[str | None, str | None]:
+    path = args.get("metrics_path", preset and preset.metrics_path)
+    counter = args.get("load_metric", preset and preset.load_metric)
+    if (path is None) != (counter is None):
+        missing, given = ("metrics_path", "load_metric") if path is None else ("load_metric", "metrics_path")
+        raise SettingsError(f"{field}.{missing}", None, f"a value: it goes with {given}")
+    if path is None or counter is None:
+        return None, None
+    return _PATH(f"{field}.metrics_path", path), _COUNTER(f"{field}.load_metric", counter)
+
+
+def settle_training(field: str, args: GpuTraining, *, cloud: Cloud) -> Training:
+    """Check a trainer's arguments.
+
+    Args:
+        field: Name of the argument in the component, for messages: 'training'.
+        args: As the user gave them. `image`, `rendezvous`, `checkpoint` and the values of `environment` and `secrets` may be outputs, and are
+            then checked by `boot_output`.
+        cloud: Decides where checkpoints and secrets may be.
+
+    Raises:
+        SettingsError: the first wrong literal.
+    """
+    args = without_none(args)
+    refuse_unknown(field, args, GpuTraining)
+    framework = one_of("pytorch", "tensorflow")(f"{field}.framework", args.get("framework", "pytorch"))
+    least = whole(1, 10_000)(f"{field}.min_nodes", args.get("min_nodes", 1))
+    most = whole(1, 10_000)(f"{field}.max_nodes", args.get("max_nodes", least))
+    if most < least:
+        raise SettingsError(f"{field}.max_nodes", most, f"at least min_nodes, {least}")
+    if framework == "tensorflow":
+        if most != least:
+            raise SettingsError(
+                f"{field}.max_nodes", most, f"min_nodes, {least}: TF_CONFIG names a fixed number of workers"
+            )
+        if "rendezvous" in args:
+            raise SettingsError(f"{field}.rendezvous", args["rendezvous"], "nothing: TF_CONFIG names all workers")
+    arguments = _arguments(field, args, cloud)
+    if not arguments:
+        raise SettingsError(f"{field}.arguments", [], "the training script and its arguments")
+    training = Training(
+        field=field,
+        image=args["image"],
+        framework="pytorch" if framework == "pytorch" else "tensorflow",
+        arguments=arguments,
+        min_nodes=least,
+        max_nodes=most,
+        rendezvous=args.get("rendezvous"),
+        checkpoint=args.get("checkpoint"),
+        checkpoint_seconds=whole(10, 86_400)(f"{field}.checkpoint_seconds", args.get("checkpoint_seconds", 300)),
+        max_restarts=whole(0, 1000)(f"{field}.max_restarts", args.get("max_restarts", 100)),
+        environment=_variables(field, "environment", args),
+        secrets=_variables(field, "secrets", args),
+    )
+    check_values(training, cloud)
+    return training
+
+
+def _arguments(field: str, args: GpuWorkload | GpuTraining, cloud: Cloud) -> tuple[str, ...]:
+    arguments = tuple(plain_list(f"{field}.arguments", args.get("arguments", [])))
+    for position, argument in enumerate(arguments):
+        if not isinstance(argument, str) or _CONTROL.search(argument):
+            raise SettingsError(f"{field}.arguments[{position}]", argument, "a text of one line")
+    for position in secret_arguments(arguments):
+        raise SettingsError(f"{field}.arguments[{position}]", HIDDEN, _CHOICE[cloud])
+    return arguments
+
+
+def _variables(field: str, name: str, args: GpuWorkload | GpuTraining) -> Mapping[str, pulumi.Input[str]]:
+    variables = plain_map(f"{field}.{name}", args.get(name, {}))
+    for variable in variables:
+        _VARIABLE(f"{field}.{name}", variable)
+        if name == "secrets" and variable in args.get("environment", {}):
+            raise SettingsError(f"{field}.secrets.{variable}", HIDDEN, "another name: `environment` has it too")
+    return cast("Mapping[str, pulumi.Input[str]]", dict(variables))
+
+
+def check_values(settled: Workload | Training, cloud: Cloud) -> None:
+    """Check what may have been an output; what still is one is left alone.
+
+    Raises:
+        SettingsError: the first wrong value. One that may be a secret is not shown.
+    """
+    field = settled.field
+    values: list[tuple[str, Any, Check[str]]] = [("image", settled.image, _IMAGE)]
+    if isinstance(settled, Workload):
+        values += [("model", settled.model, _FOLDERS[cloud])]
+    else:
+        values += [("checkpoint", settled.checkpoint, _FOLDERS[cloud]), ("rendezvous", settled.rendezvous, _ENDPOINT)]
+    for name, value, check in values:
+        if value is not None and is_literal(value):
+            check(f"{field}.{name}", value)
+    for variable, value in settled.environment.items():
+        if is_literal(value):
+            _check_variable(f"{field}.environment.{variable}", variable, value, cloud)
+    for variable, value in settled.secrets.items():
+        if is_literal(value):
+            _check_secret(f"{field}.secrets.{variable}", value, cloud)
+
+
+def _check_variable(field: str, name: str, value: object, cloud: Cloud) -> None:
+    if isinstance(value, str) and looks_secret(name, value):
+        raise SettingsError(field, HIDDEN, _CHOICE[cloud])
+    if not isinstance(value, str) or _CONTROL.search(value):
+        raise SettingsError(field, value, "a text of one line")
+
+
+def _check_secret(field: str, value: object, cloud: Cloud) -> None:
+    try:
+        _SECRETS[cloud](field, value)
+    except SettingsError as error:  # what stands there may be the secret itself
+        raise SettingsError(field, HIDDEN, error.expected) from None
