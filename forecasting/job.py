@@ -12,6 +12,7 @@ from datetime import timedelta
 import pandas as pd
 
 from forecasting.calendar import Calendar
+from forecasting.choosing import CANDIDATES, recorded_choice, settled_choice
 from forecasting.errors import ElasticIacError, Hold, SettingsError
 from forecasting.history import History, Verdict, build_history
 from forecasting.models.base import DEFAULT_QUANTILES, Forecast
@@ -105,6 +106,7 @@ class Pipeline(Turn):
         group = self.target.read()
         self._note(group=group)
         history = self._history(self._read())
+        self._choose(history)
         load = self._forecast(history)
         self._score(history)
         planner = self._planner(history, load)
@@ -136,6 +138,12 @@ class Pipeline(Turn):
         self.raise_only = history.verdict is Verdict.RAISE_ONLY
         return history
 
+    def _choose(self, history: History) -> None:
+        """From here on the fleet has the quantile that was chosen."""
+        found = settled_choice(self.fleet, self.ledger, history, self.run.now, keep=self.run.write)
+        self.fleet = self.fleet.model_copy(update={"quantile": found.quantile, "prices": None})
+        self._note(choice=found)
+
     def _forecast(self, history: History) -> Forecast:
         self._refuse_late()
         step = timedelta(minutes=self.fleet.step_minutes)
@@ -146,7 +154,7 @@ class Pipeline(Turn):
             load = forecast(
                 history.load,
                 timedelta(hours=self.fleet.horizon_hours) // step + behind,
-                tuple(sorted({LOW_QUANTILE, *DEFAULT_QUANTILES, self.fleet.plan_quantile})),
+                tuple(sorted({LOW_QUANTILE, *DEFAULT_QUANTILES, *CANDIDATES, self.fleet.plan_quantile})),
                 self.fleet.model,
                 censored=history.censored,
                 time_zone=self.fleet.time_zone,
@@ -163,7 +171,7 @@ class Pipeline(Turn):
             happened = history.load.mask(history.censored)
             self._note(scores=score_forecasts(self.ledger, happened, since=self.run.now - timedelta(days=SCORE_DAYS)))
         except ElasticIacError as error:
-            self._note(remarks=(f"earlier forecasts could not be scored: {error}",))
+            self._note(remarks=(*self.result.remarks, f"earlier forecasts could not be scored: {error}"))
 
     def _planner(self, history: History, load: Forecast) -> Planner:
         headroom = learn_headroom(history, self.fleet.plan_quantile)
@@ -200,6 +208,7 @@ def _record(run: Run, result: FleetResult, claim: Claim | None) -> RunRecord:
         findings=tuple(RecordedFinding(code=item.code, verdict=item.verdict, text=item.text) for item in findings),
         floors=_floors(result.plan) if result.plan else {},
         diff={"put": len(diff.puts), "delete": len(diff.deletes), "unchanged": len(diff.kept)} if diff else {},
+        choice=recorded_choice(result.choice) if result.choice else None,
     )
 
 

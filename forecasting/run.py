@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
+from forecasting.choosing.base import Choice
 from forecasting.errors import SettingsError
 from forecasting.history import History
 from forecasting.models.base import Forecast
@@ -129,6 +130,7 @@ class FleetResult:
         reason: The same in a sentence, with what a person can do.
         reading: The load as it was read.
         history: The clean history.
+        choice: The quantile that is planned for, and why.
         forecast: Quantiles of the load.
         scores: Earlier forecasts against what came.
         observation: What people want of the group.
@@ -148,6 +150,7 @@ class FleetResult:
     reason: str = ""
     reading: Reading | None = None
     history: History | None = None
+    choice: Choice | None = None
     forecast: Forecast | None = None
     scores: Scores | None = None
     observation: Observation | None = None
@@ -164,6 +167,11 @@ class FleetResult:
     def ok(self) -> bool:
         """Whether the fleet's plan stands, or would."""
         return self.status in {"written", "unchanged", "planned"}
+
+    @property
+    def plan_quantile(self) -> float:
+        """The quantile of the load that was planned for; what the settings say where it did not come to a choice."""
+        return self.choice.quantile if self.choice else self.fleet.plan_quantile
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -5,17 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from forecasting.backtest.choice import (
-    Days,
-    choose,
-    cost_at,
-    objective,
-    resampled,
-    resampled_twice,
-    savings,
-    uncovered_at,
-)
+from forecasting.backtest.choice import Days, choose, cost_at, savings, uncovered_at
 from forecasting.backtest.verdict import Outcome, Traits, judge
+from forecasting.planning.objective import objective
+from forecasting.planning.resample import resampled, resampled_twice
 
 GOAL = 0.005
 SLOW = Traits(boot_minutes=20, days=28, busy_to_quiet=5.0, mase=0.6)

@@ -16,10 +16,12 @@ from rich.text import Text
 from elastic_iac.cli.chart import sparkline
 from elastic_iac.cli.words import WORDS, Words
 from forecasting import errors
+from forecasting.choosing.base import Choice
 from forecasting.history import History
 from forecasting.run import FleetResult
 from forecasting.schedule.actions import GroupState, split_actions
 from forecasting.schedule.memory import Observation
+from forecasting.store.records import RecordedChoice
 from forecasting.targets.base import Diff
 
 STYLES = {
@@ -59,6 +61,7 @@ def document(result: FleetResult) -> dict[str, Any]:
         "code": result.code,
         "reason": result.reason,
         "model": str(result.forecast.model) if result.forecast else None,
+        "choice": choice_document(result.choice) if result.choice else None,
         "history_points": int(result.history.load.notna().sum()) if result.history else 0,
         "people_floor": result.observation.people_floor if result.observation else None,
         "group": group_document(result.group) if result.group else None,
@@ -70,6 +73,16 @@ def document(result: FleetResult) -> dict[str, Any]:
         "written": result.written,
         "read_back": result.read_back,
         "notes": list(result.notes),
+    }
+
+
+def choice_document(choice: Choice | RecordedChoice) -> dict[str, Any]:
+    """The quantile that is planned for, and why, as JSON."""
+    return {
+        "quantile": choice.quantile,
+        "source": choice.source,
+        "reason": choice.reason,
+        "reactive_target": choice.reactive_target,
     }
 
 
@@ -144,8 +157,10 @@ def _facts(result: FleetResult, owners: frozenset[str]) -> Iterator[tuple[str, R
     if result.plan:
         floors = [int(value) for value in result.plan.floor]
         span = f"{WORDS[fleet.cloud].floor} {min(floors)} to {max(floors)} in the next {fleet.horizon_hours} h"
-        yield "plan", f"{span}, for the {fleet.plan_quantile:g} quantile of the load"
+        yield "plan", f"{span}, for the {result.plan_quantile:g} quantile of the load"
         yield "", Text(sparkline(floors, 48), style="green")
+    if result.choice:
+        yield "quantile", str(result.choice)
     seen = result.observation.note if result.observation else None
     for number, note in enumerate(note for note in result.notes if note != seen):
         yield ("notes" if number == 0 else ""), f"- {note}"

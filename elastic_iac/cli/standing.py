@@ -126,6 +126,8 @@ class Standing:
             yield "runs" if number == 0 else "", _run_line(run)
         if not self.runs:
             yield "runs", "none recorded"
+        if chosen := next((run.choice for run in self.runs if run.choice), None):
+            yield "quantile", f"{chosen.quantile:g}: {chosen.reason}"
         if self.runs:
             yield (
                 "scores",
@@ -238,6 +240,7 @@ def _run_document(run: RunRecord) -> dict[str, Any]:
         "outcome": run.outcome,
         "reason": run.reason,
         "model": run.model,
+        "choice": results.choice_document(run.choice) if run.choice else None,
         "diff": run.diff,
     }
 

@@ -105,6 +105,7 @@ def comparison_report(
     name: str,
     unit: str = "Load",
     source: str = "",
+    choice: str = "",
 ) -> str:
     """The report of the demo as HTML: a schedule that was written, and the hours after it.
 
@@ -115,6 +116,7 @@ def comparison_report(
         name: What was replayed.
         unit: The load's unit, for axes.
         source: Where the data comes from; say here that a load is synthetic.
+        choice: The quantile that was planned for, and why.
     """
     ours, reactive = comparison.measures["predictive"], comparison.measures["reactive_at_equal_hours"]
     known = pd.date_range(comparison.start, periods=len(comparison.load), freq="1min")
@@ -133,7 +135,7 @@ def comparison_report(
         ),
         Section(
             "Capacity",
-            "The hours that the job had not seen.",
+            f"The hours that the job had not seen. {f'Planned for the quantile {choice}.' if choice else ''}".strip(),
             figure=capacity_figure(
                 comparison.start,
                 comparison.need,

@@ -7,19 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from forecasting.planning.objective import best_setting
 from forecasting.replay import DayTotals
 from forecasting.replay.base import FloatArray
 
-CHOICE_DAYS = 28
-"""Older days say little about the next ones."""
-
-RESAMPLES = 200
 TOLERANCE = 0.1
 """Differences in uncovered load that are small beside this share of the goal hardly count."""
-BLOCK_DAYS = 3
-"""Days next to each other are alike: resampling takes them in blocks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,49 +59,9 @@ class Days:
         return cost, (weight @ self.uncovered) / np.maximum(weight @ self.load, 1e-12)[:, None]
 
 
-def objective(cost: FloatArray, uncovered: FloatArray, goal: float) -> FloatArray:
-    """What a choice minimises: log cost, and a penalty for uncovered load beyond the goal.
-
-    A hard limit is dangerous: where no setting meets it, it buys any cost. Here twice the goal is worth 1.5 times the cost.
-
-    Args:
-        cost: Cost ratios.
-        uncovered: Shares of the load.
-        goal: Share of the load that may stay uncovered.
-    """
-    return np.log(np.maximum(cost, 1e-12)) + np.log1p(0.5 * np.maximum(uncovered - goal, 0.0) / goal)
-
-
 def choose(days: Days, goal: float, seed: int = 0) -> int:
     """The setting with the least mean objective over resampled pasts: what is best by luck in one past is not in most."""
-    recent = days.between(max(len(days) - CHOICE_DAYS, 0), len(days))
-    weights = resampled(len(recent), len(recent), RESAMPLES, np.random.default_rng(seed))
-    return int(np.argmin(objective(*recent.frontier(weights), goal).mean(axis=0)))
-
-
-def resampled(days: int, length: int, count: int, rng: np.random.Generator) -> FloatArray:
-    """Block bootstrap (Kuensch 1989, circular as in Politis and Romano 1992): how often each of `days` is in each of `count` samples of `length`."""
-    positions = _block_positions(days, length, count, rng)
-    return _counts(positions, days)
-
-
-def resampled_twice(days: int, ahead: int, count: int, rng: np.random.Generator) -> FloatArray:
-    """Samples of `ahead` days to come: each is drawn from a past that is itself resampled, since the past seen is one of many."""
-    past = _block_positions(days, days, count, rng)
-    future = _block_positions(days, ahead, count, rng)
-    return _counts(np.take_along_axis(past, future, axis=1), days)
-
-
-def _block_positions(days: int, length: int, count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    block = min(BLOCK_DAYS, max(days // 4, 1))
-    starts = rng.integers(0, days, size=(count, math.ceil(length / block), 1))
-    return ((starts + np.arange(block)) % days).reshape(count, -1)[:, :length]
-
-
-def _counts(positions: npt.NDArray[np.int64], days: int) -> FloatArray:
-    counts = np.zeros((len(positions), days))
-    np.add.at(counts, (np.arange(len(positions))[:, None], positions), 1.0)
-    return counts
+    return best_setting(days.paid, days.uncovered, days.load, goal, seed=seed)
 
 
 def cost_at(uncovered: float, frontier: tuple[FloatArray, FloatArray], tolerance: float) -> float:

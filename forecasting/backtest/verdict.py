@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from forecasting.backtest.choice import CHOICE_DAYS, Days, resampled_twice, savings
+from forecasting.backtest.choice import Days, savings
+from forecasting.planning.objective import CHOICE_DAYS
+from forecasting.planning.resample import resampled_twice
 from forecasting.replay.base import FloatArray
 
 SAMPLES = 1000

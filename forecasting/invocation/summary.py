@@ -101,7 +101,7 @@ def line_of(result: FleetResult, owners: frozenset[str], now: datetime, seconds:
         written=result.written,
         seconds=round(seconds, 3),
         load=load,
-        **_forecast_now(result.forecast, result.fleet.plan_quantile, now),
+        **_forecast_now(result.forecast, result.plan_quantile, now),
         floor=_floor(result),
         capacity=group.desired_capacity if group else None,
         weighted_quantile_loss=day.weighted_quantile_loss if day else None,

@@ -180,10 +180,22 @@ class Fleet(Settings):
         default=None,
         ge=0.5,
         le=0.999,
-        description="Quantile of the load to provision for; 0.9 where neither this nor `prices` is given.",
+        description="Quantile of the load to provision for; where neither this nor `prices` is given, the fleet's own past chooses it daily.",
     )
     prices: Prices | None = Field(
         default=None, description="Instead of `quantile`: what an instance and an unmet instance cost."
+    )
+    uncovered_share: Float | None = Field(
+        default=None,
+        gt=0,
+        le=0.5,
+        description="Instead of `quantile` and `prices`: share of the load that may stay uncovered, by which the past chooses; 0.005 by default.",
+    )
+    reactive_target: Float = Field(
+        default=1.0,
+        ge=0.2,
+        le=1.0,
+        description="What the group's own reactive scaling aims at, as a share of `load_per_instance`: the choice of the quantile counts on it.",
     )
     model: Model = Field(default="auto", description="'auto' weighs all models by their past errors.")
     events: tuple[Event, ...] = Field(default=(), description="Known events, past and future.")
@@ -237,6 +249,9 @@ class Fleet(Settings):
             raise refused("floor", self.floor, "0 beside pool.windows: nothing is asked for outside of them")
         if self.quantile is not None and self.prices is not None:
             raise refused("quantile", self.quantile, "to be absent beside prices: they set the quantile")
+        if self.uncovered_share is not None and (self.quantile is not None or self.prices is not None):
+            expected = "to be absent beside quantile or prices: they say what to provision for"
+            raise refused("uncovered_share", self.uncovered_share, expected)
         if not isinstance(self.source, FileSource) and self.step_minutes * 60 % self.source.period_seconds:
             step = f"{self.step_minutes * 60} s (step_minutes)"
             raise refused("source.period_seconds", self.source.period_seconds, f"a divisor of the step, {step}")
@@ -244,7 +259,7 @@ class Fleet(Settings):
 
     @property
     def plan_quantile(self) -> float:
-        """The quantile of the load that is provisioned for."""
+        """The quantile of the load that is provisioned for, where no past has chosen one."""
         return self.prices.quantile if self.prices else (self.quantile or 0.9)
 
     @property

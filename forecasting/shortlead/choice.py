@@ -9,9 +9,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting.models.base import FloatArray
-
-TARGET_SHARE = 0.005
-"""Share of the load that may stay uncovered, where neither prices nor an objective say otherwise."""
+from forecasting.planning.objective import TARGET_SHARE, objective
 
 WARM_DAYS, MOST_DAYS = 3, 28
 """Fewer days say too little; earlier ones say nothing of today."""
@@ -19,7 +17,7 @@ WARM_DAYS, MOST_DAYS = 3, 28
 _STABILISATION_STEPS = 3
 """Reactive scaling takes back what was not needed for 15 min (the default of target tracking)."""
 
-_SOFT, _DAY_STEPS = 0.5, 288
+_DAY_STEPS = 288
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +67,7 @@ def day_totals(
 def choose(days: Sequence[DayTotals], target_share: float = TARGET_SHARE) -> int | None:
     """Position of the knob's value for the next day; None where there are too few days.
 
-    Minimises log cost + log(1 + .5 x excess / target), where the excess is what the uncovered share is above its target: a soft rule, since a hard
-    one pays any price for a target that nothing can meet.
+    Minimises `forecasting.planning.objective.objective` over the sums of the days.
 
     Args:
         days: The days before, oldest first; the latest `MOST_DAYS` count.
@@ -81,4 +78,4 @@ def choose(days: Sequence[DayTotals], target_share: float = TARGET_SHARE) -> int
         return None
     paid = np.sum([day.paid for day in latest], axis=0)
     share = np.sum([day.uncovered for day in latest], axis=0) / max(sum(day.load for day in latest), 1e-300)
-    return int(np.argmin(np.log(np.maximum(paid, 1)) + np.log1p(_SOFT * np.maximum(share / target_share - 1, 0))))
+    return int(np.argmin(objective(paid, share, target_share)))

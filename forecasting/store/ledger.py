@@ -26,13 +26,14 @@ import pandas as pd
 from forecasting.errors import ConflictError, Hold
 from forecasting.store.base import Store
 from forecasting.store.frames import decode_frame, encode_frame
-from forecasting.store.records import Lease, Memory, RunRecord, TargetState
+from forecasting.store.records import Lease, Memory, PastDays, RunRecord, TargetState
 
 _REMEMBERED_RUNS = (
     50  # duplicates of an at-least-once scheduler come within hours; a run every 5 min fills this in four
 )
 _ATTEMPTS = 20
 _POLL_SECONDS = 2.0
+_PAST_DAYS = "past-days.json"
 _STAMP = "%Y%m%dT%H%M%SZ"
 
 
@@ -213,9 +214,15 @@ class Ledger:
         key = f"{self._root}/forecasts/{_stamp(made_at)}-{slug(run_id)}.csv.gz"
         self._replace(key, encode_frame(quantiles))
 
-    def forecasts(self, since: datetime, *, at_most: int | None = None) -> list[StoredForecast]:
-        """The forecasts made at `since` (aware) or later, oldest first; where there are more than `at_most`, that many spread over the time."""
-        keys = [key for key in self._store.keys(f"{self._root}/forecasts") if _key_time(key) >= _floor_second(since)]
+    def forecasts(
+        self, since: datetime, *, until: datetime | None = None, at_most: int | None = None
+    ) -> list[StoredForecast]:
+        """The forecasts made at `since` (aware) or later, before `until`, oldest first; of more than `at_most`, that many spread over the time."""
+        keys = [
+            key
+            for key in self._store.keys(f"{self._root}/forecasts")
+            if _key_time(key) >= _floor_second(since) and (until is None or _key_time(key) < until)
+        ]
         if at_most is not None and len(keys) > at_most:
             keys = [keys[position * len(keys) // at_most] for position in range(at_most)]
         return [
@@ -223,6 +230,16 @@ class Ledger:
             for key in keys
             if (item := self._store.get(key))
         ]
+
+    def past_days(self) -> PastDays:
+        """What was kept of the days by which the quantile is chosen; empty before the first."""
+        key = f"{self._root}/{_PAST_DAYS}"
+        item = self._store.get(key)
+        return PastDays.from_bytes(key, item.body) if item else PastDays()
+
+    def keep_past_days(self, past: PastDays) -> None:
+        """Keep them, in place of the ones before."""
+        self._replace(f"{self._root}/{_PAST_DAYS}", past.to_bytes())
 
     def prune(self, keep_days: float = 60) -> int:
         """Delete records and forecasts older than `keep_days`; the state stays. Returns how many."""

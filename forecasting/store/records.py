@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import date
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -89,6 +90,41 @@ class RecordedFinding(BaseModel):
     text: str
 
 
+class RecordedChoice(BaseModel):
+    """The quantile that was planned for, as `forecasting.choosing.Choice` has it."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
+
+    quantile: float
+    source: str
+    reason: str
+    reactive_target: float | None = None
+
+
+class RecordedDay(BaseModel):
+    """A past day as each candidate would have had it: instances paid for and load left uncovered, by target, then by quantile."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    paid: tuple[float, ...]
+    uncovered: tuple[float, ...]
+    load: float
+
+
+class PastDays(Record):
+    """What a fleet's quantile is chosen by, kept so that each day is replayed once.
+
+    Attributes:
+        settings_sha256: Of the settings that the days were replayed with.
+        looked: The newest day that was looked at, whether or not it could be replayed; None before the first.
+        days: By ISO date.
+    """
+
+    settings_sha256: str = ""
+    looked: date | None = None
+    days: dict[str, RecordedDay] = Field(default_factory=dict)
+
+
 class RunRecord(Record):
     """What a later reader needs to understand a run.
 
@@ -103,6 +139,7 @@ class RunRecord(Record):
         floors: The plan: UTC start of the step (ISO 8601) to instances.
         diff: Counts by kind of change, e.g. `{"put": 3, "delete": 1, "unchanged": 93}`.
         reason: Why it was held or failed; empty otherwise.
+        choice: The quantile that was planned for, and why.
     """
 
     run_id: str = Field(min_length=1)
@@ -118,6 +155,7 @@ class RunRecord(Record):
     findings: tuple[RecordedFinding, ...] = ()
     floors: dict[str, int] = Field(default_factory=dict)
     diff: dict[str, int] = Field(default_factory=dict)
+    choice: RecordedChoice | None = None
 
 
 def digest(load: pd.Series[float]) -> str:

@@ -161,5 +161,8 @@ def _report(scene: Scene, endings: Sequence[Ending], replay: Comparison, path: P
         return None
     found = agreement(scene.parts, endings, scene.trace.now)
     source = f"{scene.trace.label}. {agreement_line(found) if found else ''}".strip()
-    page = comparison_report(replay, result.history.load, result.forecast, name="elastic-iac demo", source=source)
+    chosen = str(result.choice) if result.choice else ""
+    page = comparison_report(
+        replay, result.history.load, result.forecast, name="elastic-iac demo", source=source, choice=chosen
+    )
     return write_report(path, page)
