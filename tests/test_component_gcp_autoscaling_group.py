@@ -14,7 +14,8 @@ from tests.gcp_group_args import MAXIMAL, MINIMAL, changed, component, declare
 from tests.group_args import later
 from tests.recording import ANSWERS, GOLDEN, Mocks, as_json, golden, record
 
-from elastic_iac.gcp.args import GcpAutoscalingGroupArgs  # isort: skip - after the import that quiets the SDK
+from elastic_iac.gcp import children  # isort: skip - after the import that quiets the SDK
+from elastic_iac.gcp.args import GcpAutoscalingGroupArgs  # isort: skip
 
 
 @pytest.mark.parametrize(("file", "args"), [("minimal", MINIMAL), ("maximal", MAXIMAL)])
@@ -52,7 +53,7 @@ def test_a_dropped_input_does_not_pass(
     module: str, builder: str, argument: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The component is mutated: the assertion of every child must fail for each input that goes missing."""
-    built_by: Callable[..., Any] = getattr(getattr(component, module), builder)
+    built_by: Callable[..., Any] = getattr(getattr(children, module), builder)
 
     def mutant(*args: Any, **options: Any) -> Any:
         built = built_by(*args, **options)
@@ -63,7 +64,7 @@ def test_a_dropped_input_does_not_pass(
             setattr(built, argument, None)
         return cast("Any", built)
 
-    monkeypatch.setattr(getattr(component, module), builder, mutant)
+    monkeypatch.setattr(getattr(children, module), builder, mutant)
     recorder, _ = declare(MAXIMAL)
     expected = json.loads((GOLDEN / "gcp_autoscaling_group_maximal.json").read_text(encoding="utf-8"))["registrations"]
     assert as_json(recorder.registrations) != expected

@@ -130,3 +130,8 @@ def group_args(
         else {"health_check": health_check, "initial_delay_sec": group.health_check_grace_seconds},
         "update_policy": group.update_policy,
     }
+
+
+def regional_args(group: Group) -> dict[str, Any]:
+    """What a regional group has besides: its zones."""
+    return {"distribution_policy_zones": group.zones or None}
