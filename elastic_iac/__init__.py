@@ -7,14 +7,16 @@ if TYPE_CHECKING:
     from elastic_iac.aws.forecast_job import AwsForecastJob
     from elastic_iac.gcp.autoscaling_group import GcpAutoscalingGroup
     from elastic_iac.gcp.forecast_job import GcpForecastJob
+    from elastic_iac.gcp.gpu_pool import GcpGpuPool
 
-__all__ = ["AwsAutoscalingGroup", "AwsForecastJob", "GcpAutoscalingGroup", "GcpForecastJob"]
+__all__ = ["AwsAutoscalingGroup", "AwsForecastJob", "GcpAutoscalingGroup", "GcpForecastJob", "GcpGpuPool"]
 
 _MODULES = {
     "AwsAutoscalingGroup": "elastic_iac.aws.autoscaling_group",
     "AwsForecastJob": "elastic_iac.aws.forecast_job",
     "GcpAutoscalingGroup": "elastic_iac.gcp.autoscaling_group",
     "GcpForecastJob": "elastic_iac.gcp.forecast_job",
+    "GcpGpuPool": "elastic_iac.gcp.gpu_pool",
 }
 
 

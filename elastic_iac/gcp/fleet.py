@@ -1,5 +1,6 @@
 """The `fleet` output: the group and its forecast settings in the form that the forecasting job reads."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
@@ -82,8 +83,8 @@ def _cpu(group_label: str) -> dict[str, Any]:
     }
 
 
-def check_fleet(name: str, args: GcpAutoscalingGroupArgs) -> None:
-    """Check the forecast's literals against the job's own contract; outputs are checked by `fleet_json`.
+def check_fleet(name: str, args: GcpAutoscalingGroupArgs, more: Mapping[str, Any] | None = None) -> None:
+    """Check the forecast's literals, and `more` settings of the fleet, against the job's own contract; outputs are checked by `fleet_json`.
 
     Raises:
         SettingsError: the first wrong literal, by the argument's name.
@@ -101,6 +102,7 @@ def check_fleet(name: str, args: GcpAutoscalingGroupArgs) -> None:
         "group": "unknown",
         "kind": "regional",
     }
-    check_literals(
-        fleet_settings(name, args, target=stand_ins, group_label="unknown", backend_service="unknown", revision="0")
+    settings = fleet_settings(
+        name, args, target=stand_ins, group_label="unknown", backend_service="unknown", revision="0"
     )
+    check_literals({**settings, **(more or {})})

@@ -21,7 +21,10 @@ _ZONES_OF_A_REGION = 3  # what the cloud picks where no zones are given
 
 @dataclass(frozen=True)
 class Group:
-    """The checked arguments that the group is made of; `zone` makes it a zonal one."""
+    """The checked arguments that the group is made of; `zone` makes it a zonal one.
+
+    A pool may have another `target_shape` than 'EVEN', and without an autoscaler a `target_size` to begin with and no `repairs`.
+    """
 
     region: pulumi.Output[str] | None
     zones: list[pulumi.Output[str]]
@@ -29,6 +32,9 @@ class Group:
     health_check_grace_seconds: pulumi.Output[int]
     named_ports: dict[str, pulumi.Output[int]]
     update_policy: dict[str, Any]
+    target_shape: str | None = None
+    target_size: int | None = None
+    repairs: bool = True
 
 
 def settle_group(args: GcpAutoscalingGroupArgs) -> Group:
@@ -129,9 +135,14 @@ def group_args(
         if health_check is None
         else {"health_check": health_check, "initial_delay_sec": group.health_check_grace_seconds},
         "update_policy": group.update_policy,
+        "target_size": group.target_size,
+        "instance_lifecycle_policy": None if group.repairs else {"default_action_on_failure": "DO_NOTHING"},
     }
 
 
 def regional_args(group: Group) -> dict[str, Any]:
-    """What a regional group has besides: its zones."""
-    return {"distribution_policy_zones": group.zones or None}
+    """What a regional group has besides: its zones, and how it spreads over them."""
+    return {
+        "distribution_policy_zones": group.zones or None,
+        "distribution_policy_target_shape": group.target_shape,
+    }

@@ -1,6 +1,6 @@
 """What an instance is launched with."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -31,7 +31,7 @@ _DISK_TYPE = one_of("pd-balanced", "pd-ssd", "pd-standard", "hyperdisk-balanced"
 
 @dataclass(frozen=True)
 class Launch:
-    """The checked arguments that the instance template is made of."""
+    """The checked arguments that the instance template is made of; the last four are a pool's."""
 
     machine_type: pulumi.Output[str]
     metadata: pulumi.Output[Mapping[str, str]]
@@ -40,6 +40,10 @@ class Launch:
     secure_boot: pulumi.Output[bool]
     public_address: bool
     network_tags: list[pulumi.Output[str]]
+    guest_accelerators: list[gcp.compute.InstanceTemplateGuestAcceleratorArgs] | None = None
+    reservation_affinity: gcp.compute.InstanceTemplateReservationAffinityArgs | None = None
+    local_disks: Sequence[gcp.compute.InstanceTemplateDiskArgs] = ()
+    nic_type: str | None = None
 
 
 def settle_launch(args: GcpAutoscalingGroupArgs) -> Launch:
@@ -130,10 +134,15 @@ def template_args(
     access = [gcp.compute.InstanceTemplateNetworkInterfaceAccessConfigArgs(network_tier="PREMIUM")]
     return gcp.compute.InstanceTemplateArgs(
         machine_type=launch.machine_type,
-        disks=[disk],
+        disks=[disk, *launch.local_disks],
+        guest_accelerators=launch.guest_accelerators,
+        reservation_affinity=launch.reservation_affinity,
         network_interfaces=[
             gcp.compute.InstanceTemplateNetworkInterfaceArgs(
-                network=network, subnetwork=subnetwork, access_configs=access if launch.public_address else None
+                network=network,
+                subnetwork=subnetwork,
+                nic_type=launch.nic_type,
+                access_configs=access if launch.public_address else None,
             )
         ],
         service_account=gcp.compute.InstanceTemplateServiceAccountArgs(
