@@ -19,6 +19,7 @@ from xml.sax.saxutils import escape
 from elastic_iac.local import wire
 from elastic_iac.local.clock import Clock
 from elastic_iac.local.groups import EXTENSIONS, LAUNCH_SOURCES, describe_group, keep
+from elastic_iac.local.lifecycle import CALLS, Lifecycle, Lifecycles, instances_of
 from elastic_iac.local.rules import DEFAULT_PAGE, MAX_BATCH, MAX_PAGE, Group, Sizes, invalid
 from elastic_iac.local.wire import AwsError, Request, Response
 
@@ -59,6 +60,7 @@ class AutoScaling:
         self._clock = clock
         self._send = send
         self._groups: dict[tuple[str, str], Group] = {}
+        self._lifecycles = Lifecycles()
         self._described: dict[str, list[dict[str, Any]]] = {}  # by region: what the emulator last answered
         self.jitter: Jitter = no_jitter
         self.lock = threading.RLock()
@@ -74,6 +76,7 @@ class AutoScaling:
             "SetDesiredCapacity": self._set_desired,
             "DeleteAutoScalingGroup": self._delete_group,
             "DescribeAutoScalingGroups": self._describe_groups,
+            "DescribeAutoScalingInstances": self._describe_instances,
         }
 
     def handle(self, request: Request) -> Response:
@@ -97,10 +100,28 @@ class AutoScaling:
         except KeyError:
             raise invalid(f"AutoScalingGroup name not found - AutoScalingGroup '{name}' not found") from None
 
+    def lifecycle(self, group: Group) -> Lifecycle:
+        """The group's lifecycle hooks; what is in the group when the first stands is in service."""
+        known = self._lifecycles.get(group)
+        if known is None:
+            known = self._lifecycles.make(group)
+            self._launched(group, self._clock.now())
+        return known
+
+    def _launched(self, group: Group, now: datetime) -> None:
+        """Tell the group's hooks what the emulator launched."""
+        lifecycle = self._lifecycles.get(group)
+        if lifecycle is None:
+            return
+        request = wire.form_request("autoscaling", group.region, {"Action": "DescribeAutoScalingGroups"})
+        described = next(one for one in self._upstream_groups(request) if one["AutoScalingGroupName"] == group.name)
+        lifecycle.launch([instance["InstanceId"] for instance in described.get("Instances", [])], now)
+
     def reset(self) -> None:
         """Forget everything."""
         with self.lock:
             self._groups.clear()
+            self._lifecycles.clear()
             self._described.clear()
 
     def run_due(self, until: datetime) -> None:
@@ -125,6 +146,8 @@ class AutoScaling:
                     heapq.heappush(due, entry)
             for group in touched.values():
                 self._write_through(group)
+                self._launched(group, until)
+            self._lifecycles.expire(until)
 
     def _due(self, group: Group, name: str) -> tuple[datetime, str, str, str]:
         start = group.actions[name].start
@@ -150,6 +173,9 @@ class AutoScaling:
             return wire.xml_response(request.action, handler(request, arguments) or {})
         name = arguments.get("AutoScalingGroupName")
         group = self.group(name, request.region) if name is not None else None
+        hooked = CALLS.get(request.action)
+        if hooked is not None and group is not None:
+            return wire.xml_response(request.action, hooked(self.lifecycle(group), arguments, self._clock.now()) or {})
         extension = EXTENSIONS.get(request.action)
         if extension is not None and group is not None:
             return wire.xml_response(request.action, extension(group, arguments, self._clock.now()) or {})
@@ -247,6 +273,9 @@ class AutoScaling:
         keep(group, arguments)
         group.kept["CreatedTime"] = self._clock.now()
         self._groups[request.region, name] = group
+        for hook in arguments.get("LifecycleHookSpecificationList", []):  # they stand before anything is launched
+            self._lifecycles.make(group).put(hook)
+        self._launched(group, self._clock.now())
 
     def _update_group(self, request: Request, arguments: Arguments) -> None:
         group = self.group(arguments["AutoScalingGroupName"], request.region)
@@ -255,6 +284,7 @@ class AutoScaling:
         self._upstream(request, DesiredCapacity=sizes.desired)
         keep(group, arguments)
         group.resize(sizes, self._clock.now(), "UpdateAutoScalingGroup")
+        self._launched(group, self._clock.now())
 
     def _set_desired(self, request: Request, arguments: Arguments) -> None:
         group = self.group(arguments["AutoScalingGroupName"], request.region)
@@ -269,6 +299,7 @@ class AutoScaling:
             )
         self._upstream(request)
         group.resize(replace(sizes, desired=desired), self._clock.now(), "SetDesiredCapacity")
+        self._launched(group, self._clock.now())
 
     def _delete_group(self, request: Request, arguments: Arguments) -> None:
         group = self.group(arguments["AutoScalingGroupName"], request.region)
@@ -279,11 +310,15 @@ class AutoScaling:
             )
         self._upstream(request)
         del self._groups[request.region, group.name]
+        self._lifecycles.forget(group)
 
     def _describe_groups(self, request: Request, arguments: Arguments) -> Result:
         names, filters = arguments.get("AutoScalingGroupNames"), arguments.get("Filters", [])
         groups = [
-            describe_group(self._groups[request.region, described["AutoScalingGroupName"]], described)
+            describe_group(
+                self._groups[request.region, described["AutoScalingGroupName"]],
+                self._lifecycles.shown(request.region, described),
+            )
             for described in self._upstream_groups(request)
             if (request.region, described["AutoScalingGroupName"]) in self._groups
             and (not names or described["AutoScalingGroupName"] in names)
@@ -293,6 +328,18 @@ class AutoScaling:
             for group in groups:
                 group["Instances"] = []
         return _page("AutoScalingGroups", groups, arguments)
+
+    def _describe_instances(self, request: Request, arguments: Arguments) -> Result:
+        """API, DescribeAutoScalingInstances: of all groups of the region; unknown ids are no error."""
+        wanted = arguments.get("InstanceIds")
+        found = [
+            instance
+            for described in self._upstream_groups(request)
+            if (request.region, described["AutoScalingGroupName"]) in self._groups
+            for instance in instances_of(self._lifecycles.shown(request.region, described))
+            if not wanted or instance["InstanceId"] in wanted
+        ]
+        return _page("AutoScalingInstances", found, arguments)
 
     def _upstream_groups(self, request: Request) -> list[dict[str, Any]]:
         """The emulator's description of all groups of the region; asked again only after something changed."""

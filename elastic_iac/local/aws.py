@@ -191,6 +191,18 @@ class LocalAws:
         with autoscaling.lock:
             return copy.deepcopy(autoscaling.group(name, region or self.region))
 
+    def hold(self, group: str, instance_id: str, state: str, *, region: str | None = None) -> None:
+        """Let an instance of the group wait in `Pending:Wait` or `Warmed:Pending:Wait`, as it does on its way through a warm pool.
+
+        Raises:
+            AwsError: there is no such group.
+            ValueError: another state, or no launch hook to wait for.
+        """
+        autoscaling = self._services.autoscaling
+        with autoscaling.lock:
+            lifecycle = autoscaling.lifecycle(autoscaling.group(group, region or self.region))
+            lifecycle.hold(instance_id, state, self.clock.now())
+
     def history(self, group: str, *, region: str | None = None) -> list[Change]:
         """The group's sizes since it was made: each change, when and by what."""
         return self.group(group, region=region).history
