@@ -57,6 +57,17 @@ What a component does that one might not expect:
 - **`enabled` false leaves the schedule on.** The job says in its records that it is off, writes nothing, and its alarms tell nobody.
 - **YAML programs give `fleet_count`.** There a list of outputs is one output, whose length is not known when resources are declared.
 
+Of a pool of GPU instances, `AwsGpuPool`:
+
+- **It is counted in replicas**: sizes, weights and `load_per_replica`. A replica is a GPU unless weights say otherwise; in Capacity Blocks, which
+  take no weights, sizes are in instances.
+- **The pool never goes to zero**, except outside its Capacity Blocks: a reactive policy has nothing to measure there.
+- **A Capacity Block is opened and closed by the pool's own scheduled actions**, closed 40 minutes before its end. One that has begun when it is
+  declared is opened a few minutes after the deployment; one that is over leaves the pool at the next. Deployments in between change nothing.
+- **A reservation is named by the group**, so that growth beyond it goes on demand, or spot, instead of failing.
+- **An instance that waits for its server is not in service**: the launch hook `elastic-iac-ready` is completed by it, or it is replaced.
+- **Stopping wipes local disks.** A model that is kept there is fetched again when an instance leaves a warm pool.
+
 On Google Cloud, where `GcpAutoscalingGroup` and `GcpForecastJob` have the same shape:
 
 - **Floor and ceiling both follow every update.** The job writes scaling schedules beside them, which the component leaves alone.

@@ -5,15 +5,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from elastic_iac.aws.autoscaling_group import AwsAutoscalingGroup
     from elastic_iac.aws.forecast_job import AwsForecastJob
+    from elastic_iac.aws.gpu_pool import AwsGpuPool
     from elastic_iac.gcp.autoscaling_group import GcpAutoscalingGroup
     from elastic_iac.gcp.forecast_job import GcpForecastJob
     from elastic_iac.gcp.gpu_pool import GcpGpuPool
 
-__all__ = ["AwsAutoscalingGroup", "AwsForecastJob", "GcpAutoscalingGroup", "GcpForecastJob", "GcpGpuPool"]
+__all__ = [
+    "AwsAutoscalingGroup",
+    "AwsForecastJob",
+    "AwsGpuPool",
+    "GcpAutoscalingGroup",
+    "GcpForecastJob",
+    "GcpGpuPool",
+]
 
 _MODULES = {
     "AwsAutoscalingGroup": "elastic_iac.aws.autoscaling_group",
     "AwsForecastJob": "elastic_iac.aws.forecast_job",
+    "AwsGpuPool": "elastic_iac.aws.gpu_pool",
     "GcpAutoscalingGroup": "elastic_iac.gcp.autoscaling_group",
     "GcpForecastJob": "elastic_iac.gcp.forecast_job",
     "GcpGpuPool": "elastic_iac.gcp.gpu_pool",

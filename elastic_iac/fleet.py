@@ -30,6 +30,8 @@ _ARGUMENT_OF = (
     ("source.per_instance", "forecast.load.per_instance"),
     ("source.saturated_above", "forecast.saturated_cpu_percent"),
     ("source.", "forecast."),
+    ("pool.windows", "capacity_blocks"),
+    ("pool.", "forecast."),
     ("floor", "min_size"),
     ("ceiling", "max_size"),
 )

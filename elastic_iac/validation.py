@@ -176,6 +176,10 @@ def refuse_unknown(field: str, given: object, declared: type) -> None:
             raise SettingsError(f"{prefix}{key}", None, "a value: the field is required")
 
 
+NAME = matching(
+    r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?",
+    "1 to 40 lower-case letters, digits and inner hyphens: it becomes part of names in the cloud",
+)
 PORT = whole(1, 65535)
 SIZE = whole(0, 100_000)
 PERCENT = whole(0, 100)

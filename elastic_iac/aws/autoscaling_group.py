@@ -13,15 +13,16 @@ from elastic_iac.aws import load_balancer as load_balancers
 from elastic_iac.aws import scaling_policies, security_groups
 from elastic_iac.aws.args import AwsAutoscalingGroupArgs, AwsForecast
 from elastic_iac.aws.fleet import check_fleet, fleet_settings
-from elastic_iac.aws.instance_profile import role_args, systems_manager_policy_arn
+from elastic_iac.aws.front import Front, declare_front
+from elastic_iac.aws.instance_profile import declare_instance_profile
 from elastic_iac.fleet import fleet_json
 from elastic_iac.validation import (
     ARN,
+    NAME,
     SECURITY_GROUP_ID,
     VPC_ID,
     checked,
     checked_list,
-    matching,
     plain_map,
     refuse_unknown,
     text_map,
@@ -29,11 +30,6 @@ from elastic_iac.validation import (
 )
 
 __all__ = ["AwsAutoscalingGroup", "AwsAutoscalingGroupArgs"]
-
-NAME = matching(
-    r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?",
-    "1 to 40 lower-case letters, digits and inner hyphens: it becomes part of names in the cloud",
-)
 
 
 @dataclass(frozen=True)
@@ -75,16 +71,6 @@ def _settle(name: str, args: AwsAutoscalingGroupArgs) -> _Settled:
     )
     check_fleet(name, args)
     return settled
-
-
-@dataclass(frozen=True)
-class _Front:
-    """A load balancer with its target group; instances are reachable once `listeners` stand."""
-
-    load_balancer: aws.lb.LoadBalancer
-    target_group: aws.lb.TargetGroup
-    listeners: list[aws.lb.Listener]
-    security_group: aws.ec2.SecurityGroup
 
 
 class AwsAutoscalingGroup(pulumi.ComponentResource):
@@ -141,24 +127,49 @@ class AwsAutoscalingGroup(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         self._invoke = pulumi.InvokeOptions(parent=self)
 
-        profile, role = self._instance_profile(settled)
-        instances = self._security_group("instances", settled, f"Instances of {name}")
+        profile, role = declare_instance_profile(name, settled.policy_arns, child=self._child, invoke=self._invoke)
+        instances = security_groups.declare_security_group(
+            f"{name}-instances",
+            f"Instances of {name}",
+            vpc_id=settled.vpc_id,
+            tags=settled.tags,
+            child=self._child,
+        )
         outbound = [
             aws.vpc.SecurityGroupEgressRule(f"{name}-instances-out-{rule}", rule_args, self._child)
             for rule, rule_args in security_groups.outbound_rules(instances.id).items()
         ]
         balancer = settled.load_balancer
-        front = None if balancer is None else self._front(settled, balancer, instances)
-        template = self._launch_template(settled, profile, instances)
+        front = balancer and declare_front(
+            name,
+            balancer,
+            instances=instances,
+            vpc_id=settled.vpc_id,
+            subnet_ids=settled.group.subnet_ids,
+            tags=settled.tags,
+            child=self._child,
+        )
+        template = launch_templates.declare_launch_template(
+            name,
+            settled.launch,
+            settled.image,
+            profile=profile,
+            security_group_ids=[instances.id, *settled.security_group_ids],
+            tags=settled.tags,
+            child=self._child,
+            invoke=self._invoke,
+        )
         group = self._group(settled, template, front, outbound)
-        self._target_tracking(settled, group, front)
+        scaling_policies.declare_target_tracking(
+            name, settled.target_tracking, group_name=group.name, front=front, child=self._child
+        )
 
         self.group_name, self.group_arn = group.name, group.arn
         self.launch_template_id, self.launch_template_version = template.id, template.latest_version
         self.ami_id = template.image_id.apply(lambda image: image or "")
         self.instance_role_arn, self.instance_role_name = role.arn, role.name
         self.security_group_id = instances.id
-        self._describe_front(settled, front)
+        self._describe_front(front)
         settings = fleet_settings(
             name,
             args,
@@ -169,94 +180,11 @@ class AwsAutoscalingGroup(pulumi.ComponentResource):
         self.fleet = pulumi.Output.from_input(settings).apply(fleet_json)
         self.register_outputs({field: getattr(self, field) for field in _OUTPUTS})
 
-    def _instance_profile(self, settled: _Settled) -> tuple[aws.iam.InstanceProfile, aws.iam.Role]:
-        role = aws.iam.Role(f"{self._prefix}-instance-role", role_args(self._prefix), self._child)
-        policies = {"systems-manager": systems_manager_policy_arn(self._invoke), **settled.policy_arns}
-        attachments = [
-            aws.iam.RolePolicyAttachment(
-                f"{self._prefix}-instance-policy-{key}",
-                aws.iam.RolePolicyAttachmentArgs(role=role.name, policy_arn=arn),
-                self._child,
-            )
-            for key, arn in policies.items()
-        ]
-        profile = aws.iam.InstanceProfile(
-            f"{self._prefix}-instance-profile",
-            aws.iam.InstanceProfileArgs(role=role.name),
-            # An instance that boots before its policies are attached does not register with Systems Manager for half an hour.
-            pulumi.ResourceOptions(parent=self, depends_on=attachments),
-        )
-        return profile, role
-
-    def _security_group(self, role: str, settled: _Settled, description: str) -> aws.ec2.SecurityGroup:
-        return aws.ec2.SecurityGroup(
-            f"{self._prefix}-{role}",
-            aws.ec2.SecurityGroupArgs(vpc_id=settled.vpc_id, description=description, tags=settled.tags),
-            self._child,
-        )
-
-    def _front(
-        self, settled: _Settled, balancer: load_balancers.LoadBalancer, instances: aws.ec2.SecurityGroup
-    ) -> _Front:
-        name = self._prefix
-        public = self._security_group("load-balancer", settled, f"Load balancer of {name}")
-        for rule, rule_args in security_groups.public_rules(balancer, public.id).items():
-            aws.vpc.SecurityGroupIngressRule(f"{name}-load-balancer-in-{rule}", rule_args, self._child)
-        ends = {"source_id": public.id, "instances_id": instances.id}
-        to_instances = security_groups.to_instances_rule(balancer, **ends)
-        aws.vpc.SecurityGroupEgressRule(f"{name}-load-balancer-out", to_instances, self._child)
-        from_balancer = security_groups.from_load_balancer_rule(balancer, **ends)
-        aws.vpc.SecurityGroupIngressRule(f"{name}-instances-in", from_balancer, self._child)
-        load_balancer = aws.lb.LoadBalancer(
-            f"{name}-load-balancer",
-            load_balancers.load_balancer_args(
-                name,
-                balancer,
-                security_group_id=public.id,
-                subnet_ids=settled.group.subnet_ids,
-                tags=settled.tags,
-            ),
-            self._child,
-        )
-        target_group = aws.lb.TargetGroup(
-            f"{name}-target-group",
-            load_balancers.target_group_args(name, balancer, vpc_id=settled.vpc_id, tags=settled.tags),
-            self._child,
-        )
-        listeners = load_balancers.listener_args(
-            balancer, load_balancer_arn=load_balancer.arn, target_group_arn=target_group.arn
-        )
-        return _Front(
-            load_balancer=load_balancer,
-            target_group=target_group,
-            listeners=[aws.lb.Listener(f"{name}-{scheme}", args, self._child) for scheme, args in listeners.items()],
-            security_group=public,
-        )
-
-    def _launch_template(
-        self, settled: _Settled, profile: aws.iam.InstanceProfile, instances: aws.ec2.SecurityGroup
-    ) -> aws.ec2.LaunchTemplate:
-        newest = images.resolve_image(settled.image, self._invoke)
-        template = aws.ec2.LaunchTemplate(
-            f"{self._prefix}-launch-template",
-            launch_templates.launch_template_args(
-                settled.launch,
-                image_id=newest,
-                instance_profile_arn=profile.arn,
-                security_group_ids=[instances.id, *settled.security_group_ids],
-                tags=settled.tags,
-            ),
-            pulumi.ResourceOptions(parent=self, ignore_changes=settled.image.ignored_changes),
-        )
-        if settled.image.parameter is not None:
-            images.report_held_image(template, newest, settled.image.parameter)
-        return template
-
     def _group(
         self,
         settled: _Settled,
         template: aws.ec2.LaunchTemplate,
-        front: _Front | None,
+        front: Front | None,
         outbound: Sequence[pulumi.Resource],
     ) -> aws.autoscaling.Group:
         return aws.autoscaling.Group(
@@ -272,32 +200,14 @@ class AwsAutoscalingGroup(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self, ignore_changes=groups.SIZES_OF_THE_JOB, depends_on=outbound),
         )
 
-    def _target_tracking(self, settled: _Settled, group: aws.autoscaling.Group, front: _Front | None) -> None:
-        label = (
-            pulumi.Output.concat(front.load_balancer.arn_suffix, "/", front.target_group.arn_suffix) if front else None
-        )
-        for index, policy in enumerate(settled.target_tracking):
-            aws.autoscaling.Policy(
-                f"{self._prefix}-scale-on-{policy.suffix}",
-                aws.autoscaling.PolicyArgs(
-                    autoscaling_group_name=group.name,
-                    policy_type="TargetTrackingScaling",
-                    target_tracking_configuration=scaling_policies.target_tracking_configuration(
-                        f"target_tracking[{index}]", policy.given, group_name=group.name, resource_label=label
-                    ),
-                ),
-                # Requests per target are refused until a listener ties the target group to its load balancer.
-                pulumi.ResourceOptions(parent=self, depends_on=front.listeners if front else None),
-            )
-
-    def _describe_front(self, settled: _Settled, front: _Front | None) -> None:
-        if front is None or settled.load_balancer is None:
+    def _describe_front(self, front: Front | None) -> None:
+        if front is None:
             nothing: pulumi.Output[str | None] = pulumi.Output.from_input(None)
             self.load_balancer_url = self.load_balancer_arn = self.target_group_arn = nothing
             self.load_balancer_dns_name = self.load_balancer_zone_id = nothing
             return
-        scheme, load_balancer = settled.load_balancer.scheme, front.load_balancer
-        self.load_balancer_url = load_balancer.dns_name.apply(lambda host: f"{scheme}://{host}")
+        load_balancer = front.load_balancer
+        self.load_balancer_url = front.url.apply(_optional)
         self.load_balancer_dns_name = load_balancer.dns_name.apply(_optional)
         self.load_balancer_arn = load_balancer.arn.apply(_optional)
         self.load_balancer_zone_id = load_balancer.zone_id.apply(_optional)

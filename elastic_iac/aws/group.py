@@ -9,7 +9,6 @@ import pulumi
 import pulumi_aws as aws
 
 from elastic_iac.aws.args import (
-    AwsAutoscalingGroupArgs,
     AwsInstanceRefresh,
     AwsInstanceType,
     AwsMixedInstances,
@@ -20,6 +19,7 @@ from elastic_iac.validation import (
     PERCENT,
     SIZE,
     SUBNET_ID,
+    Check,
     boolean,
     checked,
     checked_list,
@@ -58,9 +58,34 @@ _TERMINATION_POLICY = one_of(
     "NewestInstance",
     "OldestInstance",
 )
-_SPOT_STRATEGY = one_of(
+SPOT_STRATEGY = one_of(
     "price-capacity-optimized", "capacity-optimized", "capacity-optimized-prioritized", "lowest-price"
 )
+
+
+TWO_ZONES = list_of(SUBNET_ID, at_least=2, expected="two or more different subnets, in different Availability Zones")
+
+
+@dataclass(frozen=True)
+class CapacityReservation:
+    """Reserved capacity that the group launches into."""
+
+    preference: str
+    """'capacity-reservations-first' or 'capacity-reservations-only'."""
+    ids: list[pulumi.Output[str]]
+    resource_group_arns: list[pulumi.Output[str]]
+
+
+@dataclass(frozen=True)
+class Hook:
+    """A lifecycle hook that holds an instance out of service until it says that it serves."""
+
+    name: str
+    timeout_seconds: pulumi.Output[int]
+    default_result: pulumi.Output[str]
+
+
+LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
 
 
 @dataclass(frozen=True)
@@ -79,10 +104,19 @@ class Group:
     warm_pool: aws.autoscaling.GroupWarmPoolArgs | None
     instance_refresh: aws.autoscaling.GroupInstanceRefreshArgs | None
     termination_policies: list[pulumi.Output[str]]
+    reservation: CapacityReservation | None = None
+    hook: Hook | None = None
 
 
-def settle_group(args: AwsAutoscalingGroupArgs) -> Group:
+def settle_group(
+    args: Mapping[str, Any], subnets: Check[list[pulumi.Output[str]]] = TWO_ZONES, sizes_at: str = ""
+) -> Group:
     """Check the group's own arguments.
+
+    Args:
+        args: The component's arguments, of which the group's are read.
+        subnets: How many subnets it may have.
+        sizes_at: What the sizes' fields begin with in messages.
 
     Raises:
         SettingsError: the first wrong literal.
@@ -93,13 +127,9 @@ def settle_group(args: AwsAutoscalingGroupArgs) -> Group:
     mixed = args.get("mixed_instances")
     if mixed is not None:
         _check_mixed(mixed)
-    min_size, desired, max_size = _sizes(args)
+    min_size, desired, max_size = _sizes(args, sizes_at)
     return Group(
-        subnet_ids=checked(
-            "subnet_ids",
-            args["subnet_ids"],
-            list_of(SUBNET_ID, at_least=2, expected="two or more different subnets, in different Availability Zones"),
-        ),
+        subnet_ids=checked("subnet_ids", args["subnet_ids"], subnets),
         min_size=min_size,
         max_size=max_size,
         desired_capacity=desired,
@@ -118,23 +148,23 @@ def settle_group(args: AwsAutoscalingGroupArgs) -> Group:
     )
 
 
-def _sizes(args: AwsAutoscalingGroupArgs) -> tuple[pulumi.Output[int], pulumi.Output[int], pulumi.Output[int]]:
+def _sizes(args: Mapping[str, Any], at: str) -> tuple[pulumi.Output[int], pulumi.Output[int], pulumi.Output[int]]:
     """Minimum, desired and maximum size, in order: compared at once where all are literals."""
-    minimum = checked("min_size", args["min_size"], SIZE)
+    minimum = checked(f"{at}min_size", args["min_size"], SIZE)
     given = args.get("desired_capacity")
     desired = minimum if given is None else checked("desired_capacity", given, SIZE)
-    maximum = checked("max_size", args["max_size"], SIZE)
+    maximum = checked(f"{at}max_size", args["max_size"], SIZE)
     literals = [args["min_size"], args["min_size"] if given is None else given, args["max_size"]]
     if all(map(is_literal, literals)):
-        _in_order(literals)
-    ordered = pulumi.Output.all(minimum, desired, maximum).apply(_in_order)
+        _in_order(literals, at)
+    ordered = pulumi.Output.all(minimum, desired, maximum).apply(lambda sizes: _in_order(sizes, at))
     return ordered.apply(lambda sizes: sizes[0]), ordered.apply(lambda sizes: sizes[1]), ordered.apply(lambda s: s[2])
 
 
-def _in_order(sizes: list[Any]) -> list[int]:
+def _in_order(sizes: list[Any], at: str) -> list[int]:
     minimum, desired, maximum = map(int, sizes)
     if maximum < max(minimum, 1):
-        raise SettingsError("max_size", maximum, f"at least min_size ({minimum}) and 1")
+        raise SettingsError(f"{at}max_size", maximum, f"at least min_size ({minimum}) and 1")
     if not minimum <= desired <= maximum:
         raise SettingsError("desired_capacity", desired, f"between min_size ({minimum}) and max_size ({maximum})")
     return [minimum, desired, maximum]
@@ -188,7 +218,7 @@ def mixed_instances_policy(
             on_demand_allocation_strategy=checked(
                 f"{at}.on_demand_allocation_strategy", on_demand, one_of("prioritized", "lowest-price")
             ),
-            spot_allocation_strategy=checked(f"{at}.spot_allocation_strategy", spot, _SPOT_STRATEGY),
+            spot_allocation_strategy=checked(f"{at}.spot_allocation_strategy", spot, SPOT_STRATEGY),
         ),
     )
 
@@ -245,6 +275,7 @@ def group_args(
     launch_template_version: pulumi.Output[int],
     target_group_arns: list[pulumi.Input[str]],
     tags: pulumi.Output[Mapping[str, str]],
+    placement_group: pulumi.Input[str] | None = None,
 ) -> aws.autoscaling.GroupArgs:
     """The group on a numbered version of its launch template: a refresh on `$Latest` neither starts nor rolls back."""
     version = launch_template_version.apply(str)
@@ -268,9 +299,50 @@ def group_args(
         warm_pool=group.warm_pool,
         instance_refresh=group.instance_refresh,
         termination_policies=group.termination_policies,
+        placement_group=placement_group,
+        capacity_reservation_specification=_reservation(group.reservation),
+        initial_lifecycle_hooks=None if group.hook is None else [_initial_hook(group.hook)],
         enabled_metrics=list(ENABLED_METRICS),
         metrics_granularity="1Minute",
         tags=tags.apply(_propagated),
+    )
+
+
+def _reservation(
+    reservation: CapacityReservation | None,
+) -> aws.autoscaling.GroupCapacityReservationSpecificationArgs | None:
+    """On the group, not on its launch template: there a spot instance would ask for it too, and growth beyond it would fail.
+
+    https://docs.aws.amazon.com/autoscaling/ec2/userguide/target-capacity-reservations.html
+    """
+    if reservation is None:
+        return None
+    return aws.autoscaling.GroupCapacityReservationSpecificationArgs(
+        capacity_reservation_preference=reservation.preference,
+        capacity_reservation_target=aws.autoscaling.GroupCapacityReservationSpecificationCapacityReservationTargetArgs(
+            capacity_reservation_ids=reservation.ids or None,
+            capacity_reservation_resource_group_arns=reservation.resource_group_arns or None,
+        ),
+    )
+
+
+def _initial_hook(hook: Hook) -> aws.autoscaling.GroupInitialLifecycleHookArgs:
+    return aws.autoscaling.GroupInitialLifecycleHookArgs(
+        name=hook.name,
+        lifecycle_transition=LAUNCHING,
+        heartbeat_timeout=hook.timeout_seconds,
+        default_result=hook.default_result,
+    )
+
+
+def hook_args(hook: Hook, group_name: pulumi.Input[str]) -> aws.autoscaling.LifecycleHookArgs:
+    """The same hook by itself: the group takes its own at creation only, and this one's updates are put over it by name."""
+    return aws.autoscaling.LifecycleHookArgs(
+        name=hook.name,
+        autoscaling_group_name=group_name,
+        lifecycle_transition=LAUNCHING,
+        heartbeat_timeout=hook.timeout_seconds,
+        default_result=hook.default_result,
     )
 
 

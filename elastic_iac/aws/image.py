@@ -1,11 +1,12 @@
 """The image of the instances: given by id, or by a public parameter that is resolved once and held."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from elastic_iac.aws.args import AwsAutoscalingGroupArgs
 from elastic_iac.validation import IMAGE_ID, checked, matching
 from forecasting.errors import SettingsError
 
@@ -26,7 +27,7 @@ class Image:
         return ["imageId"] if self.parameter is not None and not self.refresh else []
 
 
-def settle_image(args: AwsAutoscalingGroupArgs) -> Image:
+def settle_image(args: Mapping[str, Any]) -> Image:
     """Check where the image comes from.
 
     Raises:

@@ -1,6 +1,7 @@
 """What the instances may do: be managed by Systems Manager, and what the user names besides."""
 
 import json
+from collections.abc import Mapping
 
 import pulumi
 import pulumi_aws as aws
@@ -22,3 +23,59 @@ def systems_manager_policy_arn(opts: pulumi.InvokeOptions) -> pulumi.Output[str]
 def role_args(name: str) -> aws.iam.RoleArgs:
     """The role that instances of the group `name` take."""
     return aws.iam.RoleArgs(assume_role_policy=INSTANCE_TRUST, description=f"Instances of {name}")
+
+
+def lifecycle_policy(group_arns: list[pulumi.Output[str]]) -> pulumi.Output[str]:
+    """What lets an instance of these groups find its group, and say that it is ready or needs more time.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2autoscaling.html
+    """
+    return pulumi.Output.all(*group_arns).apply(
+        lambda arns: json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Action": ["autoscaling:CompleteLifecycleAction", "autoscaling:RecordLifecycleActionHeartbeat"],
+                        "Resource": arns,
+                    },
+                    # It has no resource to name.
+                    {"Effect": "Allow", "Action": "autoscaling:DescribeAutoScalingInstances", "Resource": "*"},
+                ],
+            }
+        )
+    )
+
+
+def declare_instance_profile(
+    name: str,
+    policy_arns: Mapping[str, pulumi.Input[str]],
+    *,
+    child: pulumi.ResourceOptions,
+    invoke: pulumi.InvokeOptions,
+) -> tuple[aws.iam.InstanceProfile, aws.iam.Role]:
+    """Declare the profile and the role of the group `name`.
+
+    Args:
+        name: What the names begin with.
+        policy_arns: Managed policies by a name of the user's, besides Systems Manager's.
+        child: Options of every child.
+        invoke: Options of the functions that are called.
+    """
+    role = aws.iam.Role(f"{name}-instance-role", role_args(name), child)
+    rights: list[pulumi.Resource] = [
+        aws.iam.RolePolicyAttachment(
+            f"{name}-instance-policy-{key}",
+            aws.iam.RolePolicyAttachmentArgs(role=role.name, policy_arn=arn),
+            child,
+        )
+        for key, arn in {"systems-manager": systems_manager_policy_arn(invoke), **policy_arns}.items()
+    ]
+    profile = aws.iam.InstanceProfile(
+        f"{name}-instance-profile",
+        aws.iam.InstanceProfileArgs(role=role.name),
+        # An instance that boots before its policies are attached does not register with Systems Manager for half an hour.
+        pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=rights)),
+    )
+    return profile, role

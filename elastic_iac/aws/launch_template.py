@@ -3,11 +3,13 @@
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from elastic_iac.aws.args import AwsAutoscalingGroupArgs, AwsRootVolume
+from elastic_iac.aws import image as images
+from elastic_iac.aws.args import AwsRootVolume
 from elastic_iac.validation import ARN, INSTANCE_TYPE, boolean, checked, matching, refuse_unknown, whole
 from forecasting.errors import SettingsError
 
@@ -26,9 +28,15 @@ class Launch:
     root_volume: aws.ec2.LaunchTemplateBlockDeviceMappingArgs
     ebs_optimized: pulumi.Output[bool]
     detailed_monitoring: pulumi.Output[bool]
+    market_type: str | None = None
+    """'capacity-block'; on demand otherwise, and what is spot is the group's to say."""
+    efa_interfaces: int = 0
+    """Elastic Fabric Adapters of an instance."""
+    host_resource_group_arn: pulumi.Output[str] | None = None
+    """Where Dedicated Hosts are taken from."""
 
 
-def settle_launch(args: AwsAutoscalingGroupArgs) -> Launch:
+def settle_launch(args: Mapping[str, Any]) -> Launch:
     """Check what instances are launched with.
 
     Raises:
@@ -87,6 +95,7 @@ def launch_template_args(
 
     The default version follows, so that launches by hand are like the group's; the group itself names a version by its number.
     """
+    interfaces = _interfaces(launch.efa_interfaces, security_group_ids)
     return aws.ec2.LaunchTemplateArgs(
         image_id=image_id,
         instance_type=launch.instance_type,
@@ -100,7 +109,72 @@ def launch_template_args(
             http_put_response_hop_limit=2,  # one more than the instance itself, for a container's bridge
         ),
         monitoring=aws.ec2.LaunchTemplateMonitoringArgs(enabled=launch.detailed_monitoring),
-        vpc_security_group_ids=security_group_ids,
+        vpc_security_group_ids=None if interfaces else security_group_ids,
+        network_interfaces=interfaces or None,
+        placement=None
+        if launch.host_resource_group_arn is None
+        else aws.ec2.LaunchTemplatePlacementArgs(
+            tenancy="host", host_resource_group_arn=launch.host_resource_group_arn
+        ),
+        instance_market_options=None
+        if launch.market_type is None
+        else aws.ec2.LaunchTemplateInstanceMarketOptionsArgs(market_type=launch.market_type),
         tag_specifications=[aws.ec2.LaunchTemplateTagSpecificationArgs(resource_type="volume", tags=tags)],
         update_default_version=True,
     )
+
+
+def _interfaces(
+    adapters: int, security_group_ids: list[pulumi.Input[str]]
+) -> list[aws.ec2.LaunchTemplateNetworkInterfaceArgs]:
+    """The network interfaces of an instance with Elastic Fabric Adapters; the group gives the subnet.
+
+    One adapter is the primary interface itself. With more network cards the primary one is for IP, and each card has an adapter of its own:
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/efa-acc-inst-types.html
+    """
+    places = {
+        0: [],
+        1: [("efa", 0, 0)],
+    }.get(
+        adapters,
+        [("interface", 0, 0), ("efa-only", 0, 1), *(("efa-only", card, 0) for card in range(1, adapters))],
+    )
+    return [
+        aws.ec2.LaunchTemplateNetworkInterfaceArgs(
+            interface_type=kind,
+            network_card_index=card,
+            device_index=device,
+            security_groups=security_group_ids,
+            delete_on_termination="true",
+        )
+        for kind, card, device in places
+    ]
+
+
+def declare_launch_template(
+    name: str,
+    launch: Launch,
+    image: images.Image,
+    *,
+    profile: aws.iam.InstanceProfile,
+    security_group_ids: list[pulumi.Input[str]],
+    tags: pulumi.Output[Mapping[str, str]],
+    child: pulumi.ResourceOptions,
+    invoke: pulumi.InvokeOptions,
+) -> aws.ec2.LaunchTemplate:
+    """Declare the launch template of the group `name`, with its image held where a parameter names it."""
+    newest = images.resolve_image(image, invoke)
+    template = aws.ec2.LaunchTemplate(
+        f"{name}-launch-template",
+        launch_template_args(
+            launch,
+            image_id=newest,
+            instance_profile_arn=profile.arn,
+            security_group_ids=security_group_ids,
+            tags=tags,
+        ),
+        pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(ignore_changes=image.ignored_changes)),
+    )
+    if image.parameter is not None:
+        images.report_held_image(template, newest, image.parameter)
+    return template

@@ -7,6 +7,7 @@ import pulumi
 import pulumi_aws as aws
 
 from elastic_iac.aws.args import AwsMetric, AwsTargetTracking
+from elastic_iac.aws.front import Front
 from elastic_iac.validation import TEXT, boolean, checked, number, one_of, plain_list, refuse_unknown
 from forecasting.errors import SettingsError
 
@@ -89,6 +90,34 @@ def target_tracking_configuration(
         if custom is None
         else _customized(f"{field}.custom_metric", custom, group_name),
     )
+
+
+def declare_target_tracking(
+    name: str,
+    policies: Sequence[TargetTracking],
+    *,
+    group_name: pulumi.Input[str],
+    front: Front | None,
+    child: pulumi.ResourceOptions,
+) -> None:
+    """Declare the policies of the group `name`."""
+    # Requests per target are refused until a listener ties the target group to its load balancer.
+    after = pulumi.ResourceOptions(depends_on=front.listeners if front else None)
+    for index, policy in enumerate(policies):
+        aws.autoscaling.Policy(
+            f"{name}-scale-on-{policy.suffix}",
+            aws.autoscaling.PolicyArgs(
+                autoscaling_group_name=group_name,
+                policy_type="TargetTrackingScaling",
+                target_tracking_configuration=target_tracking_configuration(
+                    f"target_tracking[{index}]",
+                    policy.given,
+                    group_name=group_name,
+                    resource_label=front.resource_label if front else None,
+                ),
+            ),
+            pulumi.ResourceOptions.merge(child, after),
+        )
 
 
 def _customized(

@@ -1,9 +1,25 @@
 """Who may talk to whom: the world to the load balancer, the load balancer to the instances, the instances to anyone."""
 
+from collections.abc import Mapping
+
 import pulumi
 import pulumi_aws as aws
 
 from elastic_iac.aws.load_balancer import LoadBalancer
+
+
+def declare_security_group(
+    name: str,
+    description: str,
+    *,
+    vpc_id: pulumi.Input[str],
+    tags: pulumi.Output[Mapping[str, str]],
+    child: pulumi.ResourceOptions,
+) -> aws.ec2.SecurityGroup:
+    """Declare a security group without rules."""
+    return aws.ec2.SecurityGroup(
+        name, aws.ec2.SecurityGroupArgs(vpc_id=vpc_id, description=description, tags=tags), child
+    )
 
 
 def outbound_rules(security_group_id: pulumi.Input[str]) -> dict[str, aws.vpc.SecurityGroupEgressRuleArgs]:

@@ -1,0 +1,160 @@
+"""Capacity Blocks: their times, and the scheduled actions that open and close the pool around them.
+
+A Block is a reservation of one Availability Zone and at most 64 instances, and EC2 terminates what still runs 30 minutes before its end, so that the
+group must be at zero by then: https://docs.aws.amazon.com/autoscaling/ec2/userguide/launch-template-capacity-blocks.html
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pulumi
+import pulumi_aws as aws
+
+from elastic_iac.aws.gpu_args import AwsCapacityBlock
+from elastic_iac.validation import checked, matching, plain_list, refuse_unknown, whole
+from forecasting.errors import SettingsError
+
+MAX_INSTANCES = 64
+"""https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/capacity-blocks-purchase.html"""
+CLOSES_BEFORE_END = timedelta(minutes=40)
+"""EC2 takes the instances back 30 minutes before the end; an action may run two minutes late, and instances take some to leave."""
+LATENESS = timedelta(minutes=3)
+"""An action may run two minutes late; until then it must not be taken away."""
+_SOON = timedelta(minutes=3)
+"""A start must be ahead of now when it reaches the API."""
+LEAVE = -1
+"""Of a size: the provider takes a size that is not given for 0."""
+
+RESERVATION_ID = matching(r"cr-[0-9a-z]+", "a capacity reservation's id, 'cr-...'")
+
+
+@dataclass(frozen=True)
+class Block:
+    """One Block; `start`, `end` and `closes` are UTC."""
+
+    reservation_id: pulumi.Output[str]
+    start: datetime
+    end: datetime
+    instances: int
+    min_instances: int
+
+    @property
+    def closes(self) -> datetime:
+        """When the pool is empty again."""
+        return self.end - CLOSES_BEFORE_END
+
+    @property
+    def key(self) -> str:
+        """Tells it from the others, for names: an extension keeps the start."""
+        return f"{self.start:%Y%m%dT%H%MZ}"
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether its closing has been executed, even late."""
+        return now >= self.closes + LATENESS
+
+
+def settle_blocks(given: Sequence[AwsCapacityBlock], *, all_running: bool) -> tuple[Block, ...]:
+    """Check the Blocks, in order of time.
+
+    Args:
+        given: As the user gave them.
+        all_running: Keep all instances of a Block running where the user says nothing: no job raises the floor.
+
+    Raises:
+        SettingsError: the first wrong literal, or two Blocks that overlap.
+    """
+    blocks = [
+        _block(f"capacity_blocks[{index}]", item, all_running=all_running)
+        for index, item in enumerate(plain_list("capacity_blocks", given))
+    ]
+    if not blocks:
+        raise SettingsError("capacity_blocks", [], "one Capacity Block or more")
+    blocks.sort(key=lambda block: block.start)
+    for before, after in pairwise(blocks):
+        if after.start < before.end:
+            raise SettingsError(
+                "capacity_blocks",
+                after.start.isoformat(),
+                f"a start after the end of the Block before it, {before.end.isoformat()}: a pool has one Block at a time",
+            )
+    return tuple(blocks)
+
+
+def _block(at: str, given: AwsCapacityBlock, *, all_running: bool) -> Block:
+    refuse_unknown(at, given, AwsCapacityBlock)
+    start, end = _moment(f"{at}.start", given["start"]), _moment(f"{at}.end", given["end"])
+    instances = whole(1, MAX_INSTANCES)(f"{at}.instances", given["instances"])
+    if end - start <= CLOSES_BEFORE_END:
+        raise SettingsError(
+            f"{at}.end",
+            given["end"],
+            f"more than {CLOSES_BEFORE_END} after start, {given['start']}: it closes before its end",
+        )
+    return Block(
+        reservation_id=checked(f"{at}.capacity_reservation_id", given["capacity_reservation_id"], RESERVATION_ID),
+        start=start,
+        end=end,
+        instances=instances,
+        min_instances=whole(0, instances)(
+            f"{at}.min_instances", given.get("min_instances", instances if all_running else 1)
+        ),
+    )
+
+
+def _moment(field: str, value: object) -> datetime:
+    """A time with its offset, in whole minutes of UTC, as scheduled actions have them."""
+    expected = "a time with its UTC offset, such as '2027-03-01T11:30:00Z'"
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise SettingsError(field, value, expected)
+    return moment.astimezone(UTC).replace(second=0, microsecond=0)
+
+
+def opening_of(block: Block, now: datetime) -> datetime | None:
+    """When a pool that is deployed now opens for the Block: at its start, or soon where that has passed; None: not any more.
+
+    Soon is never on a multiple of five minutes: start times are unique within a group, and the job's slots are there.
+    """
+    soon = (now + _SOON).replace(second=0, microsecond=0) + timedelta(minutes=1)
+    if soon.minute % 5 == 0:
+        soon += timedelta(minutes=1)
+    opens = max(block.start, soon)
+    return opens if opens < block.closes else None
+
+
+def opening_args(block: Block, group_name: pulumi.Input[str], opens: datetime) -> aws.autoscaling.ScheduleArgs:
+    """Let the pool have the Block's instances; those that already run stay."""
+    return aws.autoscaling.ScheduleArgs(
+        autoscaling_group_name=group_name,
+        scheduled_action_name=f"capacity-block-{block.key}-opens",
+        start_time=_stamp(opens),
+        min_size=block.min_instances,
+        max_size=block.instances,
+        desired_capacity=LEAVE,  # it follows the bounds
+    )
+
+
+def closing_args(block: Block, group_name: pulumi.Input[str]) -> aws.autoscaling.ScheduleArgs:
+    """Empty the pool before EC2 does, and keep it empty."""
+    return aws.autoscaling.ScheduleArgs(
+        autoscaling_group_name=group_name,
+        scheduled_action_name=f"capacity-block-{block.key}-closes",
+        start_time=_stamp(block.closes),
+        min_size=0,
+        max_size=0,
+        desired_capacity=0,
+    )
+
+
+def _stamp(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def now() -> datetime:
+    """The time of the deployment, UTC: it decides only which actions still have a future."""
+    return datetime.now(UTC)

@@ -1,0 +1,427 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from types import ModuleType
+from typing import Any, cast
+
+import pulumi
+import pulumi_aws
+import pytest
+
+from elastic_iac.aws import capacity_block, group, launch_template, load_balancer
+from forecasting.settings import Fleet
+from tests.group_args import later
+from tests.pool_args import BLOCKS, MAXIMAL, MINIMAL, NOW, SHARDED, changed, component, declare, forecast
+from tests.recording import GOLDEN, Registration, as_json, golden, record
+
+from elastic_iac.aws.gpu_args import AwsGpuPoolArgs  # isort: skip - after the import that quiets the SDK
+
+
+@pytest.fixture(autouse=True)
+def deployed_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
+    """Deploy at another time than `NOW`."""
+
+    def deploy(moment: datetime) -> None:
+        monkeypatch.setattr(capacity_block, "now", lambda: moment)
+
+    deploy(NOW)
+    return deploy
+
+
+EVERY = [("minimal", MINIMAL), ("maximal", MAXIMAL), ("blocks", BLOCKS), ("sharded", SHARDED)]
+
+
+@pytest.mark.parametrize(("file", "args"), EVERY, ids=[file for file, _ in EVERY])
+def test_every_child_is_registered_with_its_type_name_parent_and_inputs(file: str, args: AwsGpuPoolArgs) -> None:
+    recorder, outputs = declare(args)
+    found = {"registrations": as_json(recorder.registrations), "outputs": outputs}
+    assert found == golden(f"gpu_pool_{file}.json", found)
+    assert {item.parent for item in recorder.registrations if item.name != "llm"} == {"llm"}
+
+
+MUTATIONS = [
+    (launch_template, "launch_template_args", "network_interfaces", MAXIMAL),
+    (launch_template, "launch_template_args", "user_data", MAXIMAL),
+    (launch_template, "launch_template_args", "metadata_options", MAXIMAL),
+    (launch_template, "launch_template_args", "instance_market_options", BLOCKS),
+    (group, "group_args", "mixed_instances_policy", MAXIMAL),
+    (group, "group_args", "capacity_reservation_specification", MAXIMAL),
+    (group, "group_args", "capacity_reservation_specification", BLOCKS),
+    (group, "group_args", "placement_group", MAXIMAL),
+    (group, "group_args", "initial_lifecycle_hooks", MAXIMAL),
+    (group, "group_args", "warm_pool", MAXIMAL),
+    (group, "hook_args", "heartbeat_timeout", MAXIMAL),
+    (group, "hook_args", "default_result", MAXIMAL),
+    (load_balancer, "target_group_args", "health_check", MAXIMAL),
+    (capacity_block, "opening_args", "max_size", BLOCKS),
+    (capacity_block, "opening_args", "desired_capacity", BLOCKS),
+    (capacity_block, "closing_args", "start_time", BLOCKS),
+]
+
+
+@pytest.mark.parametrize(("module", "builder", "argument", "args"), MUTATIONS)
+def test_a_dropped_input_does_not_pass(
+    module: ModuleType, builder: str, argument: str, args: AwsGpuPoolArgs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The component is mutated: the assertion of every child must fail for each input that goes missing."""
+    built_by: Callable[..., Any] = getattr(module, builder)
+
+    def mutant(*given: Any, **options: Any) -> Any:
+        built = built_by(*given, **options)
+        assert getattr(built, argument) is not None
+        setattr(built, argument, None)
+        return built
+
+    monkeypatch.setattr(module, builder, mutant)
+    file = "maximal" if args is MAXIMAL else "blocks"
+    expected = json.loads((GOLDEN / f"gpu_pool_{file}.json").read_text(encoding="utf-8"))["registrations"]
+    assert as_json(declare(args)[0].registrations) != expected
+
+
+def group_of(args: AwsGpuPoolArgs) -> dict[str, Any]:
+    return declare(args)[0].one("group:Group").inputs
+
+
+def fleet_of(args: AwsGpuPoolArgs) -> Fleet:
+    return Fleet.model_validate_json(declare(args)[1]["fleet"])
+
+
+class TestUnits:
+    """A pool is counted in replicas: GPUs, where the user says nothing else."""
+
+    def test_a_type_weighs_its_gpus(self) -> None:
+        types = [{"instance_type": "g5.12xlarge"}, {"instance_type": "g5.xlarge"}, {"instance_type": "p4d.24xlarge"}]
+        policy = group_of(changed(MINIMAL, instance_types=types))["mixedInstancesPolicy"]
+        overrides = policy["launchTemplate"]["overrides"]
+        assert [(item["instanceType"], item["weightedCapacity"]) for item in overrides] == [
+            ("g5.12xlarge", "4"),
+            ("g5.xlarge", "1"),
+            ("p4d.24xlarge", "8"),
+        ]
+
+    def test_or_what_the_user_says(self) -> None:
+        types = [{"instance_type": "g5.12xlarge", "weight": 2}, {"instance_type": "g5.48xlarge", "weight": 4}]
+        args = changed(MINIMAL, instance_types=types)
+        policy = group_of(args)["mixedInstancesPolicy"]
+        assert [item["weightedCapacity"] for item in policy["launchTemplate"]["overrides"]] == ["2", "4"]
+        pool = fleet_of(args).pool
+        assert pool is not None
+        assert pool.units_per_instance == 2
+
+    def test_the_fleet_counts_them_too(self) -> None:
+        fleet = fleet_of(MAXIMAL)
+        assert (fleet.floor, fleet.ceiling, fleet.load_per_instance) == (8, 64, 100)
+        assert fleet.pool is not None
+        assert (fleet.pool.units_per_instance, fleet.pool.warm_headroom, fleet.pool.on_demand_quantile) == (4, 4, 0.2)
+
+    def test_in_capacity_blocks_a_unit_is_an_instance(self) -> None:
+        fleet = fleet_of(BLOCKS)
+        assert "mixedInstancesPolicy" not in group_of(BLOCKS)
+        assert (fleet.floor, fleet.ceiling, fleet.load_per_instance) == (0, 8, 800)
+
+
+class TestFleet:
+    def test_learns_its_lead_time_from_a_prior_of_ten_minutes(self) -> None:
+        fleet = fleet_of(MINIMAL)
+        assert (fleet.learn_lead_time, fleet.lead_time_seconds) == (True, 600)
+        assert not fleet_of(MAXIMAL).learn_lead_time
+
+    def test_reads_the_load_under_the_groups_name(self) -> None:
+        source = fleet_of(MINIMAL).source
+        assert source.kind == "cloudwatch"
+        assert source.metric.dimensions == {"AutoScalingGroupName": "llm-group-0"}
+
+    def test_each_shard_has_its_own(self) -> None:
+        recorder, outputs = declare(SHARDED)
+        english, german = (Fleet.model_validate_json(fleet) for fleet in outputs["fleets"])
+        assert (english.name, german.name) == ("llm-en", "llm-de")
+        assert (english.target_key, german.target_key) == (
+            "aws/eu-central-1/llm-en-group-0",
+            "aws/eu-central-1/llm-de-group-0",
+        )
+        assert (english.floor, english.ceiling, german.floor, german.ceiling) == (2, 20, 1, 8)
+        assert english.source.kind == "cloudwatch"
+        assert german.source.kind == "cloudwatch"
+        assert english.source.metric.dimensions == {"AutoScalingGroupName": "llm-en-group-0"}
+        assert german.source.metric.dimensions == {"Language": "de"}
+        assert outputs["fleet"] is None
+        assert outputs["group_names"] == ["llm-en-group-0", "llm-de-group-0"]
+        sizes = {item.name: (item.inputs["minSize"], item.inputs["maxSize"]) for item in recorder.of("group:Group")}
+        assert sizes == {"llm-en-group": (2, 20), "llm-de-group": (1, 8)}
+
+
+class TestSpotAndReservations:
+    def test_without_spot_all_is_on_demand(self) -> None:
+        group = group_of(MINIMAL)
+        assert group["mixedInstancesPolicy"]["instancesDistribution"]["onDemandPercentageAboveBaseCapacity"] == 100
+        assert group["capacityRebalance"] is False
+
+    def test_spot_stands_above_the_base_and_is_rebalanced(self) -> None:
+        group = group_of(changed(MINIMAL, spot={"on_demand_base_capacity": 2}))
+        shared = group["mixedInstancesPolicy"]["instancesDistribution"]
+        assert (shared["onDemandBaseCapacity"], shared["onDemandPercentageAboveBaseCapacity"]) == (2, 0)
+        assert group["capacityRebalance"] is True
+
+    def test_a_reservation_is_the_groups_and_sets_no_market(self) -> None:
+        recorder, _ = declare(MAXIMAL)
+        assert recorder.one("group:Group").inputs["capacityReservationSpecification"] == {
+            "capacityReservationPreference": "capacity-reservations-first",
+            "capacityReservationTarget": {
+                "capacityReservationIds": ["cr-0a"],
+                "capacityReservationResourceGroupArns": [
+                    "arn:aws:resource-groups:eu-central-1:111122223333:group/reserved"
+                ],
+            },
+        }
+        assert "instanceMarketOptions" not in recorder.one(":LaunchTemplate").inputs
+
+
+class TestPlacement:
+    @pytest.mark.parametrize(
+        ("instance_type", "cards"),
+        [
+            ("g5.8xlarge", [("efa", 0, 0)]),
+            (
+                "p4d.24xlarge",
+                [
+                    ("interface", 0, 0),
+                    ("efa-only", 0, 1),
+                    ("efa-only", 1, 0),
+                    ("efa-only", 2, 0),
+                    ("efa-only", 3, 0),
+                ],
+            ),
+        ],
+    )
+    def test_an_adapter_on_each_network_card(self, instance_type: str, cards: list[tuple[str, int, int]]) -> None:
+        recorder, _ = declare(changed(MINIMAL, instance_types=[{"instance_type": instance_type}], efa=True))
+        template = recorder.one(":LaunchTemplate").inputs
+        found = [
+            (item["interfaceType"], item["networkCardIndex"], item["deviceIndex"])
+            for item in template["networkInterfaces"]
+        ]
+        assert found == cards
+        assert all(item["securityGroups"] == ["llm-instances-id"] for item in template["networkInterfaces"])
+        assert "vpcSecurityGroupIds" not in template
+        among = [item.inputs for item in recorder.registrations if item.name.endswith("-fabric")]
+        assert {rule["referencedSecurityGroupId"] for rule in among} == {"llm-instances-id"}
+        assert len(among) == 2
+
+    def test_types_with_different_adapters_have_as_many_as_all_have(self) -> None:
+        template = declare(MAXIMAL)[0].one(":LaunchTemplate").inputs
+        assert [item["interfaceType"] for item in template["networkInterfaces"]] == ["efa"]
+
+    def test_a_cluster_of_its_own_for_each_group(self) -> None:
+        args = changed(SHARDED, subnet_ids=["subnet-0a"], cluster_placement=True)
+        recorder, _ = declare(args)
+        assert {item.name: item.inputs["strategy"] for item in recorder.of(":PlacementGroup")} == {
+            "llm-en-placement": "cluster",
+            "llm-de-placement": "cluster",
+        }
+        assert recorder.one("group:Group", "-de-group").inputs["placementGroup"] == "llm-de-placement-0"
+
+    def test_dedicated_hosts(self) -> None:
+        hosts = {"host_resource_group_arn": "arn:aws:resource-groups:eu-central-1:111122223333:group/hosts"}
+        types = [{"instance_type": "p4d.24xlarge"}]
+        template = declare(changed(MINIMAL, instance_types=types, dedicated_hosts=hosts))[0].one(":LaunchTemplate")
+        assert template.inputs["placement"] == {
+            "tenancy": "host",
+            "hostResourceGroupArn": hosts["host_resource_group_arn"],
+        }
+
+
+class TestReadyHook:
+    def test_holds_from_the_first_instance_on_and_follows_updates(self) -> None:
+        """The group makes it, and a resource by the same name keeps it in step: updates do not reach the group's."""
+        recorder, _ = declare(changed(MINIMAL, ready_hook={"enabled": True}))
+        group, hook = recorder.one("group:Group"), recorder.one(":LifecycleHook").inputs
+        (initial,) = group.inputs["initialLifecycleHooks"]
+        assert {**initial, "autoscalingGroupName": "llm-group-0"} == hook
+        assert "initialLifecycleHooks" in group.ignore_changes
+        assert (hook["name"], hook["defaultResult"]) == ("elastic-iac-ready", "ABANDON")
+        assert hook["lifecycleTransition"] == "autoscaling:EC2_INSTANCE_LAUNCHING"
+
+    @pytest.mark.parametrize(("lead_time", "timeout"), [(None, 1500), (100, 500), (7000, 7200), (0, 300)])
+    def test_waits_twice_the_lead_time_and_a_little(self, lead_time: int | None, timeout: int) -> None:
+        args = changed(MINIMAL, ready_hook={"enabled": True}, forecast=forecast(lead_time_seconds=lead_time))
+        assert declare(args)[0].one(":LifecycleHook").inputs["heartbeatTimeout"] == timeout
+
+    def test_lets_its_instances_complete_it_and_nothing_else(self) -> None:
+        recorder, _ = declare(changed(SHARDED, ready_hook={"enabled": True}))
+        policy = json.loads(recorder.one(":RolePolicy").inputs["policy"])
+        named, unnamed = policy["Statement"]
+        assert named["Action"] == ["autoscaling:CompleteLifecycleAction", "autoscaling:RecordLifecycleActionHeartbeat"]
+        assert named["Resource"] == ["arn:aws:mock:::llm-en-group", "arn:aws:mock:::llm-de-group"]
+        assert (unnamed["Action"], unnamed["Resource"]) == ("autoscaling:DescribeAutoScalingInstances", "*")
+
+    def test_is_off_where_nothing_would_complete_it(self) -> None:
+        recorder, _ = declare(MINIMAL)
+        assert not recorder.of(":LifecycleHook")
+        assert not recorder.of(":RolePolicy")
+        assert "initialLifecycleHooks" not in recorder.one("group:Group").inputs
+
+
+class TestImage:
+    @pytest.mark.parametrize(("instance_type", "driver"), [("g5.xlarge", "oss"), ("p3.2xlarge", "proprietary")])
+    def test_a_deep_learning_image_whose_driver_drives_the_type(self, instance_type: str, driver: str) -> None:
+        recorder, _ = declare(changed(MINIMAL, instance_types=[{"instance_type": instance_type}]))
+        (asked,) = [given["name"] for token, given in recorder.cloud.calls if "getParameter" in token]
+        expected = f"base-{driver}-nvidia-driver-gpu-amazon-linux-2023"
+        assert asked == f"/aws/service/deeplearning/ami/x86_64/{expected}/latest/ami-id"
+
+    def test_is_held_until_a_refresh(self) -> None:
+        assert declare(MINIMAL)[0].one(":LaunchTemplate").ignore_changes == ["imageId"]
+        assert declare(changed(MINIMAL, refresh_ami=True))[0].one(":LaunchTemplate").ignore_changes == []
+
+    def test_or_one_by_id(self) -> None:
+        template = declare(changed(MINIMAL, ami_id="ami-0a"))[0].one(":LaunchTemplate")
+        assert (template.inputs["imageId"], template.ignore_changes) == ("ami-0a", [])
+
+
+def schedules(args: AwsGpuPoolArgs = BLOCKS) -> dict[str, Registration]:
+    return {item.name: item for item in declare(args)[0].of(":Schedule")}
+
+
+FIRST, SECOND = "llm-block-20261123T1130Z", "llm-block-20261125T1130Z"
+
+
+class TestCapacityBlocks:
+    """Of 23 November 11:30 to the 24th, and of the 25th to the 27th."""
+
+    def test_the_pool_is_empty_until_it_is_opened(self) -> None:
+        group = declare(BLOCKS)[0].one("group:Group")
+        assert [group.inputs[size] for size in ("minSize", "desiredCapacity", "maxSize")] == [0, 0, 0]
+        assert {"minSize", "desiredCapacity", "maxSize"} <= set(group.ignore_changes)
+
+    def test_each_opens_at_its_start_and_closes_forty_minutes_before_its_end(self) -> None:
+        found = {name: (item.inputs["startTime"], item.inputs["maxSize"]) for name, item in schedules().items()}
+        assert found == {
+            f"{FIRST}-opens": ("2026-11-23T11:30:00Z", 4),
+            f"{FIRST}-closes": ("2026-11-24T10:50:00Z", 0),
+            f"{SECOND}-opens": ("2026-11-25T11:30:00Z", 8),
+            f"{SECOND}-closes": ("2026-11-27T10:50:00Z", 0),
+        }
+
+    def test_an_action_says_all_three_sizes(self) -> None:
+        """The provider takes one that is not given for 0, and -1 for leaving it."""
+        opens, closes = schedules()[f"{SECOND}-opens"].inputs, schedules()[f"{SECOND}-closes"].inputs
+        assert (opens["minSize"], opens["maxSize"], opens["desiredCapacity"]) == (2, 8, -1)
+        assert (closes["minSize"], closes["maxSize"], closes["desiredCapacity"]) == (0, 0, 0)
+
+    def test_the_job_plans_in_between(self) -> None:
+        pool = fleet_of(BLOCKS).pool
+        assert pool is not None
+        assert [(item.start.isoformat(), item.end.isoformat(), item.floor, item.units) for item in pool.windows] == [
+            ("2026-11-23T11:30:00+00:00", "2026-11-24T10:50:00+00:00", 1, 4),
+            ("2026-11-25T11:30:00+00:00", "2026-11-27T10:50:00+00:00", 2, 8),
+        ]
+
+    def test_the_template_buys_in_the_block_and_the_group_names_it(self) -> None:
+        recorder, _ = declare(BLOCKS)
+        template, group = recorder.one(":LaunchTemplate").inputs, recorder.one("group:Group").inputs
+        assert template["instanceMarketOptions"] == {"marketType": "capacity-block"}
+        assert group["capacityReservationSpecification"] == {
+            "capacityReservationPreference": "capacity-reservations-only",
+            "capacityReservationTarget": {"capacityReservationIds": ["cr-0a", "cr-0b"]},
+        }
+
+    def test_one_that_has_begun_is_opened_soon(self, deployed_at: Callable[[datetime], None]) -> None:
+        deployed_at(datetime.fromisoformat("2026-11-23T15:11:20Z"))
+        opens = schedules()[f"{FIRST}-opens"]
+        assert (opens.inputs["startTime"], opens.inputs["maxSize"]) == ("2026-11-23T15:16:00Z", 4)
+
+    @pytest.mark.parametrize("minute", range(60))
+    def test_soon_is_ahead_and_never_where_the_jobs_slots_are(self, minute: int) -> None:
+        now = datetime.fromisoformat("2026-11-23T15:00:40Z") + timedelta(minutes=minute)
+        (block, _) = capacity_block.settle_blocks(BLOCKS["capacity_blocks"], all_running=False)  # pyright: ignore[reportTypedDictNotRequiredAccess] - they are there
+        opens = capacity_block.opening_of(block, now)
+        assert opens is not None
+        assert timedelta(minutes=2) < opens - now <= timedelta(minutes=5)
+        assert opens.minute % 5
+
+    def test_a_second_deployment_is_the_first_until_the_block_is_over(
+        self, deployed_at: Callable[[datetime], None]
+    ) -> None:
+        """What the engine compares: all inputs but those that are ignored; nothing else may depend on the time."""
+
+        def compared(moment: str) -> dict[str, Any]:
+            deployed_at(datetime.fromisoformat(moment))
+            return {
+                name: {key: value for key, value in item.inputs.items() if key not in item.ignore_changes}
+                for name, item in {entry.name: entry for entry in declare(BLOCKS)[0].registrations}.items()
+                if name != "llm"
+            }
+
+        before = compared("2026-11-22T20:00:00Z")
+        for moment in ("2026-11-23T11:29:30Z", "2026-11-23T11:30:30Z", "2026-11-24T10:40:00Z"):
+            assert compared(moment) == before
+        names = {"2026-11-24T10:49:50Z", "2026-11-24T10:52:50Z"}  # it may still be executed: it must not be deleted
+        assert all(f"{FIRST}-closes" in compared(moment) for moment in names)
+        months_later = compared("2027-05-01T00:00:00Z")
+        assert months_later == compared("2027-06-01T00:00:00Z")
+        assert not [name for name in months_later if "-block-" in name]
+        assert months_later["llm-group"]["capacityReservationSpecification"]["capacityReservationTarget"] == {
+            "capacityReservationIds": ["cr-0b"]
+        }
+        unchanged = set(before) - {"llm-group", *(name for name in before if "-block-" in name)}
+        assert {name: months_later[name] for name in unchanged} == {name: before[name] for name in unchanged}
+
+    def test_an_extension_moves_the_closing_of_the_same_action(self) -> None:
+        extended = changed(BLOCKS)
+        cast("Any", extended)["capacity_blocks"][0]["end"] = "2026-11-30T11:30:00Z"
+        before, after = schedules(), schedules(extended)
+        assert before.keys() == after.keys()
+        closes = after[f"{SECOND}-closes"]
+        assert closes.inputs["startTime"] == "2026-11-30T10:50:00Z"
+        assert closes.ignore_changes == []
+
+    def test_nothing_is_refreshed_in_a_block(self) -> None:
+        assert "instanceRefresh" not in group_of(BLOCKS)
+
+
+def test_none_is_the_same_as_not_given() -> None:
+    given = {**MINIMAL, "spot": None, "tags": None, "forecast": forecast(quantile=None)}
+    with_none, without = (declare(cast("AwsGpuPoolArgs", args)) for args in (given, MINIMAL))
+    assert as_json(with_none[0].registrations) == as_json(without[0].registrations)
+    assert with_none[1] == without[1]
+
+
+@pytest.mark.parametrize("args", [MAXIMAL, BLOCKS, SHARDED], ids=["maximal", "blocks", "sharded"])
+def test_a_preview_declares_the_same_resources(args: AwsGpuPoolArgs) -> None:
+    preview, up = declare(args, preview=True)[0], declare(args)[0]
+    assert sorted(item.name for item in preview.registrations) == sorted(item.name for item in up.registrations)
+
+
+def test_a_preview_bears_what_is_not_known_yet() -> None:
+    """An output that the mocks do not give is unknown in a preview, as an id of a network that is yet to be made."""
+
+    def program() -> None:
+        unknown: pulumi.Output[Any] = pulumi_aws.ec2.Vpc("vpc", cidr_block="10.0.0.0/16").main_route_table_id
+        changes = dict.fromkeys(("vpc_id", "subnet_ids", "min_size", "user_data", "tags"), unknown)
+        args = changed(MAXIMAL, forecast=forecast(MAXIMAL, load_per_replica=unknown), **changes)
+        component.AwsGpuPool("llm", args)
+
+    preview, known = record(program, preview=True)[0], declare(MAXIMAL)[0]
+    assert {item.name for item in preview.registrations} - {"vpc"} == {item.name for item in known.registrations}
+
+
+def test_outputs_declare_what_literals_declare() -> None:
+    def args() -> AwsGpuPoolArgs:
+        return changed(
+            MAXIMAL,
+            vpc_id=later("vpc-0a"),
+            subnet_ids=later(["subnet-0a"]),
+            min_size=later(8.0),
+            max_size=later(64.0),
+            tags=later({"team": "serving"}),
+            user_data=later(MAXIMAL.get("user_data")),
+            warm_pool={"max_group_prepared_capacity": later(16.0), "min_size": 4, "pool_state": later("Stopped")},
+            forecast=forecast(MAXIMAL, load_per_replica=later(100.0), time_zone=later("Europe/Berlin")),
+        )
+
+    recorder, outputs = declare(args)
+    assert {"registrations": as_json(recorder.registrations), "outputs": outputs} == golden(
+        "gpu_pool_maximal.json", None
+    )
