@@ -5,7 +5,8 @@
     │   ├── SettingsError     a settings file or a component's argument
     │   └── InputError        a data file: columns, stamps, values
     ├── Hold                  a doubt: nothing is written, the old plan stays, an alarm is raised
-    │   └── Deferred          no doubt, but no time either: nothing is written, the fleet goes first next time
+    │   ├── Deferred          no doubt, but no time either: nothing is written, the fleet goes first next time
+    │   └── StandsBack        no doubt, but not its turn: a short run beside a full one
     ├── SourceError           the load could not be read
     ├── ForecastError         no model could serve, not even the seasonal naive one
     ├── TargetError           the cloud refused or could not be reached
@@ -64,6 +65,10 @@ class Hold(ElasticIacError):  # noqa: N818 - an outcome, named as faults and ope
 
 class Deferred(Hold):
     """What a fleet needs does not fit into the time that is left: nothing is written, and it goes first next time."""
+
+
+class StandsBack(Hold):
+    """It is another run's turn: a short run writes nothing, and the plan stands."""
 
 
 class SourceError(ElasticIacError):

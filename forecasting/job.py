@@ -11,9 +11,10 @@ from datetime import timedelta
 
 import pandas as pd
 
+from forecasting.basis import Made, leave_basis
 from forecasting.calendar import Calendar
 from forecasting.choosing import CANDIDATES, recorded_choice, settled_choice
-from forecasting.errors import ElasticIacError, Hold, SettingsError
+from forecasting.errors import ElasticIacError, Hold
 from forecasting.history import History, Verdict, build_history
 from forecasting.models.base import DEFAULT_QUANTILES, Forecast
 from forecasting.models.tournament import forecast
@@ -22,13 +23,13 @@ from forecasting.planning.capacity import plan_capacity
 from forecasting.planning.headroom import learn_headroom
 from forecasting.run import FleetResult, Run
 from forecasting.schedule.memory import Memory
-from forecasting.settings import FileSource, Fleet, Job
+from forecasting.settings import FileSource, Fleet
 from forecasting.sources import Reading, open_source
 from forecasting.store.ledger import Claim
 from forecasting.store.records import RecordedFinding, RunRecord, digest
 from forecasting.store.scores import score_forecasts
 from forecasting.targets.base import Diff
-from forecasting.turn import Planner, Turn
+from forecasting.turn import Planner, Turn, each_fleet
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +45,6 @@ FORECAST_SECONDS = 20.0
 SCORE_DAYS = 7
 """Forecasts made within this time are scored against what came."""
 
-PRUNE_EVERY = 100
-"""Every so many runs the records that are too old go: about once a day for a job that runs every 15 min."""
-
 
 def run_job(
     run: Run, fleets: Iterable[str] | None = None, on_result: Callable[[FleetResult], None] | None = None
@@ -61,24 +59,7 @@ def run_job(
     Raises:
         SettingsError: a name is not a fleet of the job.
     """
-    results: list[FleetResult] = []
-    for fleet in select_fleets(run.job, fleets):
-        results.append(run_fleet(run, fleet))
-        if on_result:
-            on_result(results[-1])
-    return results
-
-
-def select_fleets(job: Job, names: Iterable[str] | None) -> list[Fleet]:
-    """The named fleets in the job's order; all of them for None.
-
-    Raises:
-        SettingsError: a name is not a fleet of the job.
-    """
-    wanted, known = set(names or ()), {fleet.name for fleet in job.fleets}
-    if unknown := sorted(wanted - known):
-        raise SettingsError("fleet", unknown[0], f"one of: {', '.join(sorted(known))}")
-    return [fleet for fleet in job.fleets if names is None or fleet.name in wanted]
+    return each_fleet(run, fleets, run_fleet, on_result)
 
 
 def run_fleet(run: Run, fleet: Fleet, agreed: Diff | None = None) -> FleetResult:
@@ -102,7 +83,7 @@ class Pipeline(Turn):
         """The stages, in order."""
         self._refuse_stopped()
         if self._writes:
-            self.claim = self.ledger.claim(self.run.run_id, self.run.now)
+            self.claim = self.ledger.claim(self.run.run_id, self.run.now, self._deadline())
         group = self.target.read()
         self._note(group=group)
         history = self._history(self._read())
@@ -112,6 +93,8 @@ class Pipeline(Turn):
         planner = self._planner(history, load)
         if self.claim is None:
             self._schedule(planner, group, Memory.from_json(self.ledger.state().memory))
+            if self.run.write:
+                self._leave_basis()
             return self._note(status="planned")
         return self._write(self.claim, planner)
 
@@ -177,6 +160,15 @@ class Pipeline(Turn):
         headroom = learn_headroom(history, self.fleet.plan_quantile)
         return lambda in_force: plan_capacity(load, self.fleet, headroom=headroom, current_floor=in_force)
 
+    def _leave_basis(self) -> None:
+        result, claim = self.result, self.claim
+        if result.plan is None or result.forecast is None:
+            return
+        generation = claim.generation if claim else 0
+        made = Made(result, result.plan, result.forecast, generation, self.run.now, self.raise_only)
+        if remark := leave_basis(self.ledger, self.fleet, made):
+            self._note(remarks=(*result.remarks, remark))
+
     def record(self, result: FleetResult) -> None:
         """Keep the run and its forecast. What was written stands, whether or not that can be kept."""
         if not self.run.write or result.code in {"duplicate-run", "disabled"}:
@@ -185,7 +177,7 @@ class Pipeline(Turn):
             self.ledger.record_run(_record(self.run, result, self.claim))
             if result.forecast is not None:
                 self.ledger.save_forecast(self.run.run_id, self.run.now, result.forecast.quantiles)
-            if self.claim is not None and self.claim.generation % PRUNE_EVERY == 0:
+            if self.claim is not None and self.claim.first_of_day:
                 self.ledger.prune()
         except ElasticIacError as error:
             log.warning("fleet %s: the run could not be recorded: %s", self.fleet.name, error)

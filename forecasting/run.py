@@ -36,6 +36,9 @@ LEASE_WAIT_SECONDS = 60.0
 """Longest wait for an older run's lease. One that lives stops at its next write once it is overtaken; one that died keeps its lease to the end of
 its time, and the next run goes on."""
 
+Kind = Literal["full", "short"]
+"""A full run forecasts and plans anew; a short one re-levels the next slots of the plan that stands (`forecasting.shortrun`)."""
+
 Status = Literal["written", "unchanged", "planned", "held", "deferred", "failed"]
 
 
@@ -111,7 +114,8 @@ def write_lease(run: Run, ledger: Ledger, claim: Claim) -> Generator[Memory | No
         StoreError: the store cannot be read or written, or the memory is damaged.
     """
     remaining = max(run.remaining_seconds(), 1.0)
-    state = ledger.acquire(claim, lease_seconds=remaining, wait_seconds=min(remaining / 2, LEASE_WAIT_SECONDS))
+    wait = min(remaining / 2, LEASE_WAIT_SECONDS)
+    state = claim.state if claim.leased else ledger.acquire(claim, lease_seconds=remaining, wait_seconds=wait)
     try:
         yield Memory.from_json(state.memory)
     finally:
@@ -138,6 +142,7 @@ class FleetResult:
         schedule: The slots that should stand.
         diff: The writes that it takes.
         group: The group as it was read, or read back after writing.
+        needed: What a short run found to be needed within the lead time, in instances; None where nothing can be said.
         floor_in_force: The minimum that held when the plan was made: the live one; on Google Cloud also that of our open windows.
         written: Mutating calls made.
         read_back: The standing actions were read back and are the schedule.
@@ -158,6 +163,7 @@ class FleetResult:
     schedule: Schedule | None = None
     diff: Diff | None = None
     group: GroupState | None = None
+    needed: int | None = None
     floor_in_force: int | None = None
     written: int = 0
     read_back: bool = False

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 
-from forecasting.errors import Deferred, ElasticIacError, Hold
+from forecasting.errors import Deferred, ElasticIacError, Hold, SettingsError, StandsBack
 from forecasting.pacing import Writing
 from forecasting.planning.base import Plan
-from forecasting.run import PEOPLE_DAYS, FleetResult, Run, open_ledger, write_lease
+from forecasting.run import PEOPLE_DAYS, FleetResult, Run, Status, open_ledger, write_lease
 from forecasting.schedule.actions import GroupState
 from forecasting.schedule.base import Schedule
 from forecasting.schedule.memory import Memory, Observation
 from forecasting.schedule.slots import Request
-from forecasting.settings import Fleet
+from forecasting.settings import Fleet, Job
 from forecasting.store.ledger import Claim, Ledger
 from forecasting.store.pause import paused
 from forecasting.targets import open_target
@@ -38,14 +38,47 @@ Planner = Callable[[int], Plan]
 """The plan, given the floor in force."""
 
 
+def each_fleet(
+    run: Run,
+    names: Iterable[str] | None,
+    serve: Callable[[Run, Fleet], FleetResult],
+    on_result: Callable[[FleetResult], None] | None = None,
+) -> list[FleetResult]:
+    """Serve every fleet of the job, or the named ones, one after the other; `on_result` is called after each.
+
+    Raises:
+        SettingsError: a name is not a fleet of the job.
+    """
+    results: list[FleetResult] = []
+    for fleet in select_fleets(run.job, names):
+        results.append(serve(run, fleet))
+        if on_result:
+            on_result(results[-1])
+    return results
+
+
+def select_fleets(job: Job, names: Iterable[str] | None) -> list[Fleet]:
+    """The named fleets in the job's order; all of them for None.
+
+    Raises:
+        SettingsError: a name is not a fleet of the job.
+    """
+    wanted, known = set(names or ()), {fleet.name for fleet in job.fleets}
+    if unknown := sorted(wanted - known):
+        raise SettingsError("fleet", unknown[0], f"one of: {', '.join(sorted(known))}")
+    return [fleet for fleet in job.fleets if names is None or fleet.name in wanted]
+
+
 class Turn(ABC):
     """One fleet's way through a run. `result` grows as it goes, so that a held fleet shows what was known of it.
 
     Attributes:
         raise_only: The data is in doubt: no slot goes below what stands.
+        reach: How far ahead slots are planned anew; None: all of them.
     """
 
     raise_only = False
+    reach: timedelta | None = None
 
     def __init__(self, run: Run, fleet: Fleet, agreed: Diff | None = None) -> None:
         """Nothing is opened or read yet."""
@@ -65,12 +98,8 @@ class Turn(ABC):
         """`go`, with every failure turned into a held or failed result."""
         try:
             return self.go()
-        except Deferred as error:
-            # Where a first round has made room already, something was written.
-            status = "held" if self.result.written else "deferred"
-            return self._note(status=status, code=error.code, reason=error.reason)
         except Hold as error:
-            return self._note(status="held", code=error.code, reason=error.reason)
+            return self._note(status=self._status_of(error), code=error.code, reason=error.reason)
         except ElasticIacError as error:
             return self._note(status="held", code=type(error).__name__, reason=str(error))
         except MemoryError:
@@ -80,6 +109,12 @@ class Turn(ABC):
         except Exception as error:
             log.exception("fleet %s: unexpected error", self.fleet.name)
             return self._note(status="failed", code="unexpected", reason=f"{type(error).__name__}: {error}")
+
+    def _status_of(self, stop: Hold) -> Status:
+        if isinstance(stop, StandsBack):
+            return "unchanged"
+        # Where a first round has made room already, something was written.
+        return "deferred" if isinstance(stop, Deferred) and not self.result.written else "held"
 
     @abstractmethod
     def go(self) -> FleetResult:
@@ -126,6 +161,7 @@ class Turn(ABC):
                 group=group,
                 people_floor=seen.people_floor,
                 raise_only=self.raise_only,
+                until=None if self.reach is None else now + self.reach,
             )
         )
         diff = rules.diff(group, schedule, owners, self.run.clock())
@@ -142,6 +178,7 @@ class Turn(ABC):
                 schedule, diff, seen = self._schedule(planner, group, memory)
                 self._refuse_unagreed(diff)
                 self._refuse_paused()
+                self._leave_basis()
                 memory = self._intent(group, diff, schedule, seen, memory)
                 with self.run.pacing.writing(here, diff.writes, self.run.remaining_seconds()) as writing:
                     if diff.writes:
@@ -154,6 +191,9 @@ class Turn(ABC):
                     self.ledger.commit(claim, memory.to_json())
                     return self._note(status="written" if self.result.written else "unchanged", read_back=True)
         raise Hold("no-room", "people's actions fill the group, and one run could not make room; the next one goes on")
+
+    def _leave_basis(self) -> None:  # noqa: B027 - a short run leaves none
+        """Before the first write: what a short run after this one goes by, also if this one dies among its writes."""
 
     def _reconcile(self, claim: Claim, group: GroupState, schedule: Schedule, writing: Writing) -> GroupState:
         def fence() -> None:
@@ -199,6 +239,10 @@ class Turn(ABC):
     def _note(self, **changes: object) -> FleetResult:
         self.result = replace(self.result, **changes)  # pyright: ignore[reportArgumentType] - fields by name, each from its typed stage
         return self.result
+
+    def _deadline(self) -> datetime:
+        """When the run must have ended."""
+        return self.run.clock() + timedelta(seconds=max(self.run.remaining_seconds(), 1.0))
 
     def _refuse_late(self) -> None:
         if self.run.remaining_seconds() <= 0:

@@ -62,8 +62,7 @@ def test_runs_and_forecasts_are_recorded_and_scored_by_later_runs(street: Street
     assert len(newest.floors) > 190
 
 
-def test_old_records_go_once_in_a_while(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_module, "PRUNE_EVERY", 2)
+def test_old_records_go_with_the_first_run_of_a_day(street: Street) -> None:
     street.run()
     street.aws.clock.advance(timedelta(days=61))
     write_load(street.folder / "load.csv", street.aws.clock.now())

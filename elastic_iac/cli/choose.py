@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from forecasting.errors import UsageError
-from forecasting.job import select_fleets
 from forecasting.settings import Fleet, Job
+from forecasting.turn import select_fleets
 
 
 def one_fleet(job: Job, name: str | None) -> Fleet:

@@ -33,9 +33,9 @@ def doctor(
     from elastic_iac.cli.gcp_permissions import check_project_permissions  # noqa: PLC0415
     from elastic_iac.cli.permissions import check_concurrency, check_permissions  # noqa: PLC0415
     from forecasting.invocation import load_settings  # noqa: PLC0415
-    from forecasting.job import select_fleets  # noqa: PLC0415
     from forecasting.run import Run, utc_now  # noqa: PLC0415
     from forecasting.settings import S3Store  # noqa: PLC0415
+    from forecasting.turn import select_fleets  # noqa: PLC0415
 
     output = Output(as_json)
     run = Run(load_settings(config), utc_now(), write=False)

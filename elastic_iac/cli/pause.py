@@ -34,10 +34,10 @@ def pause(
     """
     from elastic_iac.cli.duration import seconds  # noqa: PLC0415 - `--help` needs none of these
     from forecasting.invocation import load_settings  # noqa: PLC0415
-    from forecasting.job import select_fleets  # noqa: PLC0415
     from forecasting.run import utc_now  # noqa: PLC0415
     from forecasting.store import open_store  # noqa: PLC0415
     from forecasting.store.pause import pause as write_pause  # noqa: PLC0415
+    from forecasting.turn import select_fleets  # noqa: PLC0415
 
     output = Output(as_json)
     job = load_settings(config)
@@ -57,9 +57,9 @@ def resume(config: options.Config, fleet: options.Fleets = None, *, as_json: opt
     Example: elastic-iac resume --config job.yaml --fleet web
     """
     from forecasting.invocation import load_settings  # noqa: PLC0415
-    from forecasting.job import select_fleets  # noqa: PLC0415
     from forecasting.store import open_store  # noqa: PLC0415
     from forecasting.store.pause import resume as end_pause  # noqa: PLC0415
+    from forecasting.turn import select_fleets  # noqa: PLC0415
 
     output = Output(as_json)
     job = load_settings(config)

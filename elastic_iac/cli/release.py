@@ -30,9 +30,9 @@ def release(
     from elastic_iac.cli.asking import refuse_silence  # noqa: PLC0415 - `--help` needs none of these
     from elastic_iac.cli.words import WORDS  # noqa: PLC0415
     from forecasting.invocation import load_settings  # noqa: PLC0415
-    from forecasting.job import select_fleets  # noqa: PLC0415
     from forecasting.release import release_fleet  # noqa: PLC0415
     from forecasting.run import Run, utc_now  # noqa: PLC0415
+    from forecasting.turn import select_fleets  # noqa: PLC0415
 
     refuse_silence(yes=yes, as_json=as_json)
     output = Output(as_json)

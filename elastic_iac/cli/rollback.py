@@ -27,11 +27,11 @@ def rollback(
     from elastic_iac.cli.pause import person  # noqa: PLC0415
     from elastic_iac.cli.release import announcement  # noqa: PLC0415
     from forecasting.invocation import load_settings  # noqa: PLC0415
-    from forecasting.job import select_fleets  # noqa: PLC0415
     from forecasting.release import roll_back_fleet  # noqa: PLC0415
     from forecasting.run import Run, utc_now  # noqa: PLC0415
     from forecasting.store import open_store  # noqa: PLC0415
     from forecasting.store.pause import noted_pause, pause, resume  # noqa: PLC0415
+    from forecasting.turn import select_fleets  # noqa: PLC0415
 
     refuse_silence(yes=yes, as_json=as_json)
     output = Output(as_json)

@@ -21,8 +21,8 @@ def status(config: options.Config, fleet: options.Fleets = None, *, as_json: opt
     from elastic_iac.cli.alarms import lines, read_alarms  # noqa: PLC0415 - `--help` needs no pandas
     from elastic_iac.cli.standing import look  # noqa: PLC0415
     from forecasting.invocation import load_settings  # noqa: PLC0415
-    from forecasting.job import select_fleets  # noqa: PLC0415
     from forecasting.run import Run, utc_now  # noqa: PLC0415
+    from forecasting.turn import select_fleets  # noqa: PLC0415
 
     output = Output(as_json)
     run = Run(load_settings(config), utc_now(), write=False)

@@ -3,7 +3,8 @@
 Environment: `ELASTIC_IAC_SETTINGS`, where the job's settings are (`s3://BUCKET/KEY.json`); `POWERTOOLS_SERVICE_NAME`,
 `POWERTOOLS_METRICS_NAMESPACE` and `POWERTOOLS_LOG_LEVEL`, as powertools reads them.
 
-Events: `{"source": "schedule", "scheduled_time": ...}` from EventBridge Scheduler, S3's notification of new settings, `{"source": "manual"}`.
+Events: `{"source": "schedule", "scheduled_time": ..., "kind": "full" | "short"}` from EventBridge Scheduler (a full run where no kind is given), S3's
+notification of new settings, `{"source": "manual"}`, with a kind or without.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import Ama
 
 from forecasting.aws_session import sharing_clients
 from forecasting.errors import ElasticIacError
-from forecasting.invocation import RESERVE_SECONDS, FleetLine, Summary, environment_settings, invoke
+from forecasting.invocation import RESERVE_SECONDS, FleetLine, Summary, checked_kind, environment_settings, invoke
 from forecasting.invocation.metrics import Metric, fleet_metrics, job_metrics
-from forecasting.run import utc_now
+from forecasting.run import Kind, utc_now
 from forecasting.settings import Job
 
 logger = Logger()
@@ -69,6 +70,7 @@ def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
             session=_session,
             remaining_seconds=lambda: context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS,
             on_result=lambda line: _report(job, line),
+            kind=kind_of(event),
         )
     except ElasticIacError as error:
         # Lambda prints the trace of what is raised.
@@ -80,6 +82,15 @@ def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     return summary.document()
 
 
+def kind_of(event: Mapping[str, Any]) -> Kind:
+    """Which run the event asks for.
+
+    Raises:
+        SettingsError: one that there is not.
+    """
+    return checked_kind(event.get("kind"))
+
+
 def run_id_of(event: Mapping[str, Any], request_id: str) -> str:
     """The run's id: the same for the same occasion, so that a repeated delivery writes nothing; else the request's."""
     if event.get("source") == "schedule":
@@ -87,7 +98,7 @@ def run_id_of(event: Mapping[str, Any], request_id: str) -> str:
             time = datetime.fromisoformat(str(event.get("scheduled_time")))
         except ValueError:  # an emulator that does not fill it in
             return request_id
-        return f"schedule-{time.isoformat()}"
+        return f"{'short' if event.get('kind') == 'short' else 'schedule'}-{time.isoformat()}"
     for record in event.get("Records", []):
         changed: Mapping[str, Any] = record.get("s3", {}).get("object", {})
         if version := changed.get("versionId") or changed.get("eTag"):
@@ -100,7 +111,13 @@ def _report(job: Job, line: FleetLine) -> None:
         "fleet %s: %s",
         line.fleet,
         line.status,
-        extra={"fleet": line.fleet, "code": line.code, "reason": line.reason, "written": line.written},
+        extra={
+            "fleet": line.fleet,
+            "code": line.code,
+            "reason": line.reason,
+            "written": line.written,
+            "needed": line.needed,
+        },
     )
     if not line.duplicate:
         _publish({"Job": job.name, "Fleet": line.fleet}, fleet_metrics(line))

@@ -2,8 +2,9 @@
 
 Environment: `ELASTIC_IAC_SETTINGS`, where the job's settings are (`gs://BUCKET/KEY.json`).
 
-Requests: Cloud Scheduler's, told by its `X-CloudScheduler-ScheduleTime`; Pub/Sub's push of Cloud Storage's notification of new settings; any other is
-a run by hand. Who may send one is Cloud Run's to check (IAM), before it comes here.
+Requests: Cloud Scheduler's, told by its `X-CloudScheduler-ScheduleTime`, whose body may name the `kind` of run (`full` or `short`; full where it does
+not); Pub/Sub's push of Cloud Storage's notification of new settings; any other is a run by hand. Who may send one is Cloud Run's to check (IAM),
+before it comes here.
 
 The log is one JSON object a line, as Cloud Logging reads it. A line with `metrics` is what log-based metrics are made of: writing them takes no call
 and no permission.
@@ -16,12 +17,12 @@ import logging
 import sys
 import uuid
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from forecasting.errors import ElasticIacError
-from forecasting.invocation import FleetLine, environment_settings, invoke
+from forecasting.invocation import FleetLine, checked_kind, environment_settings, invoke
 from forecasting.invocation.metrics import Metric, fleet_metrics, job_metrics
-from forecasting.run import utc_now
+from forecasting.run import Kind, utc_now
 from forecasting.settings import Job
 
 SCHEDULE_TIME = "X-CloudScheduler-ScheduleTime"
@@ -84,7 +85,8 @@ def handle(request: Request) -> Response:
     now = utc_now()  # before the settings are read: a run that starts later has none that are older
     try:
         job = environment_settings()
-        summary = invoke(job, run_id=run_id, now=now, on_result=lambda line: _report(job, run_id, line))
+        kind = kind_of(request)
+        summary = invoke(job, run_id=run_id, now=now, on_result=lambda line: _report(job, run_id, line), kind=kind)
     except ElasticIacError as error:
         return _failed(run_id, f"{type(error).__name__}: {error}")
     except Exception as error:
@@ -94,19 +96,41 @@ def handle(request: Request) -> Response:
     return _failed(run_id, summary.failure) if summary.failure else (summary.document(), 200)
 
 
+def kind_of(request: Request) -> Kind:
+    """Which run the request asks for.
+
+    Raises:
+        SettingsError: one that there is not.
+    """
+    return checked_kind(_body(request).get("kind"))
+
+
 def run_id_of(request: Request) -> str:
     """The run's id: the same for the same occasion, so that a repeated delivery writes nothing; else one of its own."""
+    body = _body(request)
     if planned := request.headers.get(SCHEDULE_TIME):
-        return f"schedule-{planned}"
-    body = request.get_json(silent=True)
-    message = body.get("message") if isinstance(body, Mapping) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType] - JSON
-    attributes = message.get("attributes") if isinstance(message, Mapping) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+        return f"{'short' if body.get('kind') == 'short' else 'schedule'}-{planned}"
+    message = body.get("message")
+    attributes = message.get("attributes") if isinstance(message, Mapping) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType] - JSON
     generation: object = attributes.get("objectGeneration") if isinstance(attributes, Mapping) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
     return f"settings-{generation}" if generation else f"manual-{uuid.uuid4()}"
 
 
+def _body(request: Request) -> Mapping[str, Any]:
+    body = request.get_json(silent=True)
+    return cast("Mapping[str, Any]", body) if isinstance(body, Mapping) else {}
+
+
 def _report(job: Job, run_id: str, line: FleetLine) -> None:
-    said = {"run_id": run_id, "status": line.status, "code": line.code, "reason": line.reason, "written": line.written}
+    said: dict[str, object] = {
+        "run_id": run_id,
+        "status": line.status,
+        "code": line.code,
+        "reason": line.reason,
+        "written": line.written,
+    }
+    if line.needed is not None:
+        said["needed"] = line.needed
     metrics = () if line.duplicate else fleet_metrics(line)
     _measure(f"fleet {line.fleet}: {line.status}", {"job": job.name, "fleet": line.fleet}, metrics, said)
 

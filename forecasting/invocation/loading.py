@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from forecasting.errors import SettingsError
+from forecasting.run import Kind
 from forecasting.settings import GcsStore, Job, S3Store, job_of_text, load_job, validated
 from forecasting.store import open_store
 
@@ -33,6 +34,19 @@ def environment_settings(session: boto3.session.Session | None = None) -> Job:
     if not url:
         raise SettingsError(SETTINGS_VARIABLE, url, _EXPECTED)
     return load_settings(url, session)
+
+
+def checked_kind(kind: object) -> Kind:
+    """The kind of run that an event names; full where it names none.
+
+    Raises:
+        SettingsError: there is no such kind.
+    """
+    if kind in {None, "full"}:
+        return "full"
+    if kind == "short":
+        return "short"
+    raise SettingsError("kind", kind, "'full' or 'short'")
 
 
 def load_settings(url: str | Path, session: boto3.session.Session | None = None) -> Job:

@@ -22,6 +22,9 @@ _COUNTS = {
     "Writes": "writes",
 }
 
+_OF_FULL_RUNS = {"worse_than_naive"}
+"""What a short run does not look at: its zeros would clear the alarm."""
+
 
 def job_metrics(summary: Summary) -> Iterator[Metric]:
     """Of the job as a whole; dimension `Job`.
@@ -31,6 +34,8 @@ def job_metrics(summary: Summary) -> Iterator[Metric]:
     if summary.lines and all(line.duplicate for line in summary.lines):
         return
     for name, key in _COUNTS.items():
+        if summary.kind == "short" and key in _OF_FULL_RUNS:
+            continue
         yield name, "Count", summary.counts[key]
     yield "RunSeconds", "Seconds", summary.seconds
     # Where a person has stopped all fleets, nobody waits for a plan: silence would say that the job is dead.

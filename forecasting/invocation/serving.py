@@ -7,7 +7,8 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from forecasting.aws_session import sharing_clients
@@ -16,9 +17,12 @@ from forecasting.invocation.order import advanced, by_need, oldest_plan_age_minu
 from forecasting.invocation.summary import FleetLine, Summary, line_of
 from forecasting.job import run_fleet
 from forecasting.pacing import WRITES_PER_SECOND, Pacing
-from forecasting.run import Run, utc_now
+from forecasting.run import Kind, Run, utc_now
 from forecasting.settings import Fleet, Job
+from forecasting.settings.job import SHORT_RUN_MINUTES
+from forecasting.shortrun import run_fleet_short
 from forecasting.store.progress import FleetProgress, read_progress, update_progress
+from forecasting.store.shortruns import LastShortRun, ShortResult, save_short_run
 
 if TYPE_CHECKING:
     import boto3.session
@@ -46,6 +50,7 @@ def invoke(
     on_result: Callable[[FleetLine], None] | None = None,
     pacing: Pacing | None = None,
     workers: int = WORKERS,
+    kind: Kind = "full",
 ) -> Summary:
     """Serve every fleet of a job, those first that need it soonest. One fleet's failure never touches another's.
 
@@ -61,6 +66,7 @@ def invoke(
         on_result: Called with each fleet's line, one at a time.
         pacing: How fast it writes; `WRITES_PER_SECOND` where it is not given.
         workers: Fleets under way at once.
+        kind: Of the run. A short one has the time until the next, and leaves the order of need, which is of plans, as it is.
 
     Raises:
         StoreError, CredentialsError: the store cannot be read; nothing was written.
@@ -74,12 +80,23 @@ def invoke(
         time_left=remaining_seconds,
         pacing=pacing or Pacing(WRITES_PER_SECOND),
     )
-    return _Invocation(run, on_result or _ignore).go(workers)
+    if kind == "short":
+        run = replace(run, time_left=_until_the_next(run))
+    return _Invocation(run, on_result or _ignore, kind).go(workers)
+
+
+def _until_the_next(run: Run) -> Callable[[], float]:
+    """A short run that would take longer is overtaken by the next."""
+    end = run.now + timedelta(minutes=run.job.short_run_minutes or SHORT_RUN_MINUTES)
+    left = run.remaining_seconds
+    return lambda: min(left(), (end - run.clock()).total_seconds())
 
 
 class _Invocation:
-    def __init__(self, run: Run, on_result: Callable[[FleetLine], None]) -> None:
+    def __init__(self, run: Run, on_result: Callable[[FleetLine], None], kind: Kind) -> None:
         self._run = run
+        self._kind: Kind = kind
+        self._serve_fleet = run_fleet if kind == "full" else run_fleet_short
         self._on_result = on_result
         self._began = self._saved = run.pacing.monotonic()
         self._progress = read_progress(run.store, run.job.name).fleets
@@ -93,9 +110,12 @@ class _Invocation:
             for worker in [pool.submit(self._work) for _ in range(count)]:
                 worker.result()
         self._save()
+        if self._kind == "short":
+            self._save_short()
         run = self._run
         return Summary(
             job=run.job.name,
+            kind=self._kind,
             run_id=run.run_id,
             started=run.now,
             seconds=round(run.pacing.monotonic() - self._began, 1),
@@ -122,7 +142,7 @@ class _Invocation:
         began = run.pacing.monotonic()
         try:
             run.pacing.check_start(run.remaining_seconds())
-            result = run_fleet(run, fleet)
+            result = self._serve_fleet(run, fleet)
             return line_of(result, run.owners, run.clock(), run.pacing.monotonic() - began)
         except Deferred as error:
             return FleetLine(fleet.name, "deferred", run.clock(), error.code, error.reason)
@@ -134,6 +154,8 @@ class _Invocation:
         """Progress orders the next run and feeds alarms: where it cannot be saved, what was written stands."""
         run, lines = self._run, dict(self._lines)
         self._saved = run.pacing.monotonic()
+        if self._kind == "short":
+            return
 
         def change(before: Mapping[str, FleetProgress]) -> dict[str, FleetProgress]:
             return advanced(before, run.job.fleets, lines, run.now)
@@ -143,6 +165,18 @@ class _Invocation:
         except ElasticIacError as error:
             log.warning("the job's progress could not be saved: %s", error)
             self._progress = change(self._progress)
+
+    def _save_short(self) -> None:
+        """What the last short run did, one item for the whole job: it is news, and no later run goes by it."""
+        run = self._run
+        served = {
+            name: ShortResult(status=line.status, code=line.code, needed=line.needed, written=line.written)
+            for name, line in self._lines.items()
+        }
+        try:
+            save_short_run(run.store, run.job.name, LastShortRun(run_id=run.run_id, time=run.now, fleets=served))
+        except ElasticIacError as error:
+            log.warning("the short run could not be recorded: %s", error)
 
 
 def _ignore(_line: FleetLine) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting.models.base import Forecast
-from forecasting.run import FleetResult, Status
+from forecasting.run import FleetResult, Kind, Status
 from forecasting.schedule.actions import split_actions
 from forecasting.schedule.people import last_people_event
 
@@ -44,6 +44,7 @@ class FleetLine:
         uncovered: The newest load is above what the desired instances serve, or it is a lower bound (saturated, refusing).
         pinned: A person's raise of the minimum stands, beside what their own recurring actions set.
         refused: The cloud refused a read or a write.
+        needed: What a short run found to be needed within the lead time, in instances.
         plan_until: Where the plan that stands, or would, ends.
         needed_by: When what stands first falls short of the plan, where the plan could not be written.
     """
@@ -67,6 +68,7 @@ class FleetLine:
     uncovered: bool = False
     pinned: bool = False
     refused: bool = False
+    needed: int | None = None
     plan_until: datetime | None = None
     needed_by: datetime | None = None
 
@@ -111,6 +113,7 @@ def line_of(result: FleetResult, owners: frozenset[str], now: datetime, seconds:
         or bool(group and load is not None and load > group.desired_capacity * result.fleet.load_per_instance),
         pinned=_pinned(result, owners, now),
         refused=result.code in DENIED,
+        needed=result.needed,
         plan_until=_plan_until(result),
         needed_by=_falls_short(result),
     )
@@ -182,6 +185,7 @@ class Summary:
 
     Attributes:
         job: Name of the job.
+        kind: Of the run.
         run_id: Of the run.
         started: When it started (aware).
         seconds: How long it took.
@@ -191,6 +195,7 @@ class Summary:
     """
 
     job: str
+    kind: Kind
     run_id: str
     started: datetime
     seconds: float
@@ -228,6 +233,7 @@ class Summary:
         """As JSON; times in ISO 8601."""
         return {
             "job": self.job,
+            "kind": self.kind,
             "run_id": self.run_id,
             "started": self.started.isoformat(),
             "seconds": self.seconds,

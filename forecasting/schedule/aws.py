@@ -134,8 +134,10 @@ class _Builder:
             )
 
     def _times(self, grid: Grid) -> list[datetime]:
-        times = set(grid.starts(self.first, self.request.now, self.end)) | {self.end}
-        times |= limit_bounds(self.plan, self.first, self.end)
+        until = min(self.request.until or self.end, self.end)
+        kept = {start for start in self.owned if until <= start < self.end}
+        times = {*grid.starts(self.first, self.request.now, until), *kept, self.end}
+        times |= limit_bounds(self.plan, self.first, until)
         roll = self._roll_time(min(times))
         foreign_names = {action.name for action in self.foreign}
         clear = clear_starts(

@@ -154,8 +154,10 @@ class _Builder:
         )
 
     def _times(self, grid: Grid) -> list[datetime]:
-        times = set(grid.starts(self.first, self.request.now, self.end))
-        times |= limit_bounds(self.request.plan, self.first, self.end)
+        until = min(self.request.until or self.end, self.end)
+        kept = {slot.start for slot in self.windows.ahead if until <= slot.start < self.end}
+        times = {*grid.starts(self.first, self.request.now, until), *kept}
+        times |= limit_bounds(self.request.plan, self.first, until)
         if roll := self._roll_time(min(times, default=self.end)):
             times.add(roll)
         return sorted(start for start in times if self._name(start) not in self.foreign)

@@ -43,6 +43,8 @@ class Request:
         group: The group as it stands.
         people_floor: The people's floor now (`memory.observe`); 0 on a cloud where their wishes are added by itself.
         raise_only: The data is in doubt: no slot goes below what the standing schedule gives.
+        until: Slots that start at this time or later keep their starts, and none is added among them: only the next ones are planned anew, and
+            what people want is met everywhere. None: all are planned.
     """
 
     plan: Plan
@@ -55,6 +57,7 @@ class Request:
     group: GroupState
     people_floor: int
     raise_only: bool = False
+    until: datetime | None = None
 
     @property
     def owners(self) -> frozenset[str]:

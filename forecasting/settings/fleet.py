@@ -166,6 +166,10 @@ class Fleet(Settings):
         default=False,
         description="Plan with the lead time measured from the group's own boots; `lead_time_seconds` is the prior until enough are seen.",
     )
+    short_lead: Bool | None = Field(
+        default=None,
+        description="Short runs re-level the next slots by the newest samples; where it is not given, at a lead time of 5 to 60 minutes.",
+    )
     step_minutes: Literal[5, 15, 30, 60] = Field(default=15, description="Step of the forecast and the plan.")
     horizon_hours: Int = Field(default=48, ge=6, le=48, description="How far ahead is planned.")
     max_increase_per_slot: Int | None = Field(

@@ -26,6 +26,9 @@ from forecasting.settings.base import (
 )
 from forecasting.settings.fleet import Fleet
 
+SHORT_RUN_MINUTES = 5
+"""As often as a sample of 5 min comes; measured costs are of this cadence (`designs/short-lead.md`)."""
+
 GCP_OWNER_LENGTH = 36
 """What `elastic-iac-`, a hyphen and a stamp leave of the 63 characters that a resource's name may have on Google Cloud."""
 
@@ -84,6 +87,12 @@ class Job(Settings):
         ge=1,
         le=1440,
         description="The longest time between two runs that the schedule plans: a plan older than two of these is stale.",
+    )
+    short_run_minutes: Int = Field(
+        default=SHORT_RUN_MINUTES,
+        ge=0,
+        le=60,
+        description="Minutes between two short runs, which re-level the next slots by the newest samples; 0: there are none.",
     )
     store: StoreSettings = Field(
         default_factory=lambda: LocalStore(kind="local"),

@@ -5,20 +5,25 @@ See `designs/short-lead.md` for the decisions and what was measured.
 
 from forecasting.shortlead.choice import DayTotals, choose, day_totals
 from forecasting.shortlead.features import LEVELS, STEP, Features, features, forecast_paths
+from forecasting.shortlead.fit import FIRST_TAU, Fit, is_due, learn
 from forecasting.shortlead.need import TAUS, fitted, need, needs, shipped, window_steps
 from forecasting.shortlead.relevel import relevel
 
 __all__ = [
+    "FIRST_TAU",
     "LEVELS",
     "STEP",
     "TAUS",
     "DayTotals",
     "Features",
+    "Fit",
     "choose",
     "day_totals",
     "features",
     "fitted",
     "forecast_paths",
+    "is_due",
+    "learn",
     "need",
     "needs",
     "relevel",

@@ -4,6 +4,8 @@ A cloud's scheduled scaling has no conditional write, so order is made here, wit
 
     claim -> (forecast, plan) -> acquire -> fence, write, fence, write, ... -> commit -> release
 
+A short run's claim comes with the lease (`claim_short`), and stands back while another run is under way.
+
 Each run claims a generation higher than all before it, unless one that started later has claimed already: what that one read, its settings above all,
 is newer. Only the newest generation may acquire the write lease, and only when an older one's is
 released or expired; a holder that a newer claim has overtaken finds out at its next `fence` and stops. So holders follow each other one at a time,
@@ -19,18 +21,20 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pandas as pd
 
-from forecasting.errors import ConflictError, Hold
+from forecasting.errors import ConflictError, Hold, StandsBack
 from forecasting.store.base import Store
+from forecasting.store.basis import Basis
 from forecasting.store.frames import decode_frame, encode_frame
 from forecasting.store.records import Lease, Memory, PastDays, RunRecord, TargetState
 
 _REMEMBERED_RUNS = (
     50  # duplicates of an at-least-once scheduler come within hours; a run every 5 min fills this in four
 )
+_REMEMBERED_SHORT_RUNS = 12  # an hour of those that wrote
 _ATTEMPTS = 20
 _POLL_SECONDS = 2.0
 _PAST_DAYS = "past-days.json"
@@ -39,11 +43,19 @@ _STAMP = "%Y%m%dT%H%M%SZ"
 
 @dataclass(frozen=True)
 class Claim:
-    """A run's place in the order of all runs of a target; `state` is what its claim wrote."""
+    """A run's place in the order of all runs of a target.
+
+    Attributes:
+        state: What its claim wrote.
+        first_of_day: No run has started on this day (UTC) before: what is to be done once a day is this one's.
+        leased: It holds the lease already.
+    """
 
     generation: int
     run_id: str
     state: TargetState
+    first_of_day: bool = False
+    leased: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,13 +95,15 @@ class Ledger:
         """What all runs agree on now."""
         return self._read()[0]
 
-    def claim(self, run_id: str, started: datetime | None = None) -> Claim:
+    def claim(self, run_id: str, started: datetime | None = None, until: datetime | None = None) -> Claim:
         """Take the next generation.
 
         Args:
             run_id: Unique for each run.
             started: When the run began to read its settings (aware). Among many targets it may come to this one long afterwards, when a run with
                 newer settings has been here. None: now, for what a person does.
+            until: When the run must have ended (aware): short runs stand back until then, or until it has left them its basis. None: they wait for
+                the next full run, for what a person does.
 
         Raises:
             Hold: `duplicate-run`: a run of this id claimed before. Schedulers deliver at least once; the repeated invocation must not write.
@@ -97,7 +111,10 @@ class Ledger:
         """
         token = secrets.token_hex(8)
 
+        days: list[date | None] = []
+
         def change(state: TargetState) -> TargetState:
+            days[:] = [state.started.astimezone(UTC).date() if state.started else None]
             now, latest = self._clock(), state.started
             if latest is not None and latest > now:  # of a machine whose clock is ahead: it must not keep everybody out
                 latest = None
@@ -115,12 +132,50 @@ class Ledger:
                     "run_id": run_id,
                     "token": token,
                     "started": max(started or now, latest or started or now),
+                    "full_generation": state.generation + 1,
+                    "full_until": until,
                     "claimed_runs": (*state.claimed_runs, run_id)[-_REMEMBERED_RUNS:],
                 }
             )
 
         state = self._change(change)
-        return Claim(state.generation, run_id, state)
+        today = (started or self._clock()).astimezone(UTC).date()
+        return Claim(state.generation, run_id, state, first_of_day=days != [today])
+
+    def claim_short(self, run_id: str, basis_generation: int, *, lease_seconds: float) -> Claim:
+        """Take the next generation and the lease in one step, for a run between two full ones: it waits for nobody and overtakes nobody.
+
+        It does not count as started: a full run that began earlier may come to this target later.
+
+        Args:
+            run_id: Unique for each run.
+            basis_generation: Of the full run whose plan it goes by.
+            lease_seconds: As for `acquire`.
+
+        Raises:
+            StandsBack: another run is under way, or a person's command came after that full run.
+            Hold: `duplicate-run`, as in `claim`.
+        """
+        token = secrets.token_hex(8)
+
+        def change(state: TargetState) -> TargetState:
+            now = self._clock()
+            if run_id in state.short_runs:
+                raise Hold("duplicate-run", f"run {run_id!r} was invoked again")
+            refuse_under_way(state, basis_generation, now)
+            generation = state.generation + 1
+            return state.model_copy(
+                update={
+                    "generation": generation,
+                    "run_id": run_id,
+                    "token": token,
+                    "short_runs": (*state.short_runs, run_id)[-_REMEMBERED_SHORT_RUNS:],
+                    "lease": Lease(generation=generation, until=now + timedelta(seconds=lease_seconds)),
+                }
+            )
+
+        state = self._change(change)
+        return Claim(state.generation, run_id, state, leased=True)
 
     def acquire(self, claim: Claim, *, lease_seconds: float, wait_seconds: float = 0.0) -> TargetState:
         """Take the write lease, waiting at most `wait_seconds` for an older run to release it or for its lease to expire.
@@ -198,6 +253,16 @@ class Ledger:
             return state.model_copy(update={"lease": None}) if ours else state
 
         self._change(change)
+
+    def basis(self) -> Basis | None:
+        """What the last full run left for the short ones; None before the first."""
+        key = f"{self._root}/basis.json"
+        item = self._store.get(key)
+        return Basis.from_bytes(key, item.body) if item else None
+
+    def leave_basis(self, basis: Basis) -> None:
+        """Keep it in place of the one before."""
+        self._replace(f"{self._root}/basis.json", basis.to_bytes())
 
     def record_run(self, record: RunRecord) -> None:
         """Keep the record of a run, under its time and generation; recorded again, it is replaced."""
@@ -301,6 +366,24 @@ def _refuse_superseded(state: TargetState, claim: Claim) -> None:
             "superseded",
             f"generation {claim.generation} was overtaken by {state.generation} (run {state.run_id!r}), which goes on",
         )
+
+
+def refuse_under_way(state: TargetState, basis_generation: int, now: datetime) -> None:
+    """A short run stands back while another run is under way, and from a person's command until a full run has followed it.
+
+    Raises:
+        StandsBack: so it is.
+    """
+    if state.lease is not None and state.lease.until > now:
+        raise StandsBack("busy", f"generation {state.lease.generation} writes; the next tick goes on")
+    if basis_generation >= state.full_generation:
+        return
+    if state.full_until is None:
+        raise StandsBack(
+            "after-command", f"a person's command ({state.run_id!r}) came after the last full run; the next one goes on"
+        )
+    if state.full_until > now:
+        raise StandsBack("full-run", "a full run is under way; it plans what this one would")
 
 
 def _stamp(moment: datetime) -> str:

@@ -64,6 +64,9 @@ class TargetState(Record):
         run_id: Run of the newest claim.
         token: Random, of the newest claim: two claims never write equal bytes, so a retried write can be told from a twin's.
         started: When the latest of the runs that have claimed had started; None where no release of today's has claimed yet.
+        full_generation: The highest claimed by anything but a short run.
+        full_until: Until when the run of that claim may be under way; None where it was a person's command: then a full run comes first.
+        short_runs: The latest short runs that have claimed, oldest first.
         lease: Who may write to the target now.
         claimed_runs: The latest claimed runs, oldest first: a run claims once.
         completed_runs: The latest runs that committed, oldest first.
@@ -74,6 +77,9 @@ class TargetState(Record):
     run_id: str = ""
     token: str = ""
     started: AwareDatetime | None = None
+    full_generation: int = Field(default=0, ge=0)
+    full_until: AwareDatetime | None = None
+    short_runs: tuple[str, ...] = ()
     lease: Lease | None = None
     claimed_runs: tuple[str, ...] = ()
     completed_runs: tuple[str, ...] = ()

@@ -1,0 +1,183 @@
+"""A short run: the last full run's plan, its next slots at what the newest samples say is needed. Milliseconds beside its calls.
+
+    basis -> group, newest samples -> need -> relevel -> schedule -> (only where something differs) claim, write
+
+See `designs/short-lead.md`. In doubt it only raises, or does nothing; it stands back while a full run is under way. It keeps no record of its own:
+what the job's last short run did is one item (`forecasting.store.progress`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import numpy as np
+import pandas as pd
+
+from forecasting.basis import window_of
+from forecasting.errors import Hold, StandsBack
+from forecasting.history import History, Verdict, build_history
+from forecasting.planning.base import Plan
+from forecasting.run import FleetResult, Run
+from forecasting.schedule.memory import Memory
+from forecasting.settings import Fleet
+from forecasting.shortlead import FIRST_TAU, STEP, features, forecast_paths, need, relevel, shipped
+from forecasting.shortlead.relevel import REACH
+from forecasting.sources import Reading, open_source
+from forecasting.store.basis import Basis, Series
+from forecasting.store.ledger import refuse_under_way
+from forecasting.targets.base import Diff
+from forecasting.turn import Planner, Turn, each_fleet
+
+FRESH = timedelta(hours=12)
+"""By an older plan it only raises: two full runs, six hours apart, did not get through."""
+
+STALE = timedelta(hours=24)
+"""By an older one it does nothing."""
+
+OVERLAP = timedelta(hours=2)
+"""Samples are read again from so long before those that are kept: some come late, and the newest are complete or not beside the last hour's."""
+
+FINEST = timedelta(minutes=15)
+"""A plan of longer steps is cut into these, so that no more is re-levelled than the next slots."""
+
+
+def run_short(
+    run: Run, fleets: Iterable[str] | None = None, on_result: Callable[[FleetResult], None] | None = None
+) -> list[FleetResult]:
+    """A short run for every fleet of the job, or for the named ones; as `forecasting.job.run_job`."""
+    return each_fleet(run, fleets, run_fleet_short, on_result)
+
+
+def run_fleet_short(run: Run, fleet: Fleet, agreed: Diff | None = None) -> FleetResult:
+    """A short run for one fleet; as `forecasting.job.run_fleet`."""
+    return ShortRun(run, fleet, agreed).guarded()
+
+
+class ShortRun(Turn):
+    """The standing plan, re-levelled."""
+
+    reach = REACH
+
+    def go(self) -> FleetResult:
+        """The stages, in order."""
+        self._refuse_stopped()
+        basis = self._basis()
+        state = self.ledger.state()
+        refuse_under_way(state, basis.generation, self.run.clock())
+        memory = Memory.from_json(state.memory)
+        if self._writes and memory is None:
+            raise StandsBack("no-plan", "nothing has been written to this group yet: a full run comes first")
+        # The last full run was held or died: what it saw is not known here.
+        self.raise_only |= basis.generation < state.full_generation
+        group = self.target.read()
+        self._note(group=group)
+        planner = self._planner(basis, self._needed(basis))
+        _schedule, diff, seen = self._schedule(planner, group, memory)
+        if not self._writes:
+            return self._note(status="planned")
+        told = memory is not None and memory.people_floor == seen.people_floor and not memory.intended
+        if told and not diff.writes:
+            return self._note(status="unchanged")
+        lease_seconds = max(self.run.remaining_seconds(), 1.0)
+        self.claim = self.ledger.claim_short(self.run.run_id, basis.generation, lease_seconds=lease_seconds)
+        return self._write(self.claim, planner)
+
+    def record(self, result: FleetResult) -> None:
+        """Nothing: see the module."""
+
+    def _basis(self) -> Basis:
+        basis = self.ledger.basis()
+        if basis is None:
+            raise StandsBack("no-plan", "no full run has left a plan yet: it comes first")
+        age = self.run.now - basis.made_at
+        if age > STALE:
+            text = (
+                f"the last plan is of {basis.made_at:%Y-%m-%d %H:%M} UTC, more than {STALE // timedelta(hours=1)} h ago"
+            )
+            raise Hold("plan-old", f"{text}: find out why no full run gets through; the schedule runs on to its end")
+        self.raise_only = basis.raise_only or age > FRESH
+        return basis
+
+    def _needed(self, basis: Basis) -> int | None:
+        """Instances needed within the lead time; None where nothing can be said, or need not."""
+        window = window_of(self.fleet)
+        if window is None or basis.samples is None:
+            return None
+        reading = self._read(basis.samples)
+        if reading.sample_seconds > STEP.total_seconds():
+            return None
+        load = self._load(self._history(basis.samples, reading))
+        first: datetime = pd.DatetimeIndex(load.index)[0].to_pydatetime()
+        forecast = (basis.quantiles.start, basis.quantiles.frame())
+        found = features(np.asarray(load, dtype=np.float64), forecast_paths([forecast], first, len(load) + 1, window))
+        fit = basis.fit.fit() if basis.fit is not None and basis.fit.window == window else None
+        coefficients, tau = (fit.coefficients, fit.tau) if fit else (shipped(window), FIRST_TAU)
+        largest = float(np.nanmax([basis.largest, *load]))
+        needed = need(found, coefficients, largest, tau, self.fleet.load_per_instance)
+        # Without a sample in the last quarter of an hour, what an earlier run has raised stays.
+        self.raise_only |= needed is None
+        self._note(needed=needed)
+        return needed
+
+    def _read(self, samples: Series) -> Reading:
+        self._refuse_late()
+        end: datetime = samples.index[-1].to_pydatetime() + STEP
+        opened = open_source(self.fleet.source, target=self.fleet.target, session=self.run.session)
+        reading = opened.read(end - OVERLAP, self.run.now)
+        self._note(reading=reading)
+        return reading
+
+    def _history(self, samples: Series, reading: Reading) -> History:
+        """The newest samples behind the last week's, cleaned and judged together: a spike or a trough is one beside other days."""
+        fleet, now = self.fleet, self.run.now
+        newest = build_history(reading, now=now, step_minutes=5, max_load=fleet.max_load, time_zone=fleet.time_zone)
+        known = samples.series()
+        stamps, read = pd.DatetimeIndex(known.index), pd.DatetimeIndex(newest.load.index)
+        before = known.loc[stamps < read[0]] if len(read) else known
+        censored = pd.Series(np.zeros(len(before), dtype=bool), index=before.index)
+        together = Reading(
+            load=pd.concat([before, newest.load]),
+            sample_seconds=int(STEP.total_seconds()),
+            censored=pd.concat([censored, newest.censored]).astype(bool),
+        )
+        history = build_history(together, now=now, step_minutes=5, time_zone=fleet.time_zone)
+        # Of the newest alone, only what it refused says something: it is short by design.
+        findings = (*(each for each in newest.findings if each.code == "too-high"), *history.findings)
+        history = replace(history, findings=findings)
+        self._note(history=history)
+        worst = next((each for each in findings if each.verdict is Verdict.HOLD), None)
+        if worst:
+            raise Hold(worst.code, worst.text)
+        self.raise_only |= history.verdict is Verdict.RAISE_ONLY
+        return history
+
+    def _load(self, history: History) -> pd.Series[float]:
+        """Up to the tick: what has not come yet is missing."""
+        load = history.load
+        end = pd.Timestamp(self.run.now).floor(STEP)
+        return load.reindex(pd.date_range(load.index[0], end, freq=STEP, inclusive="left"))
+
+    def _planner(self, basis: Basis, needed: int | None) -> Planner:
+        floor = basis.floors.series()
+        if basis.floors.step_minutes * 60 > FINEST.total_seconds():
+            step = timedelta(minutes=basis.floors.step_minutes)
+            index = pd.date_range(floor.index[0], floor.index[-1] + step, freq=FINEST, inclusive="left")
+            floor = floor.reindex(index, method="ffill")
+        floor = floor.astype(int)
+        plan = Plan(floor=floor, need=floor, load=floor.astype(float), baseline=basis.baseline)
+        if needed is None:
+            return lambda _in_force: plan
+        raise_only = self.raise_only or self._event_near()
+
+        def levelled(_in_force: int) -> Plan:
+            now = self.run.clock() if self.claim else self.run.now
+            return relevel(plan, needed, now=now, ceiling=self.fleet.ceiling, raise_only=raise_only)
+
+        return levelled
+
+    def _event_near(self) -> bool:
+        """Whether an event that a person has announced begins within the lead time, or goes on: the plan knows of it, the newest samples do not."""
+        begin, end = self.run.now, self.run.now + timedelta(seconds=self.fleet.lead_time_seconds) + timedelta(hours=1)
+        return any(event.spans(begin, end, self.fleet.time_zone) for event in self.fleet.events)
