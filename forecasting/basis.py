@@ -47,8 +47,7 @@ def window_of(fleet: Fleet) -> int | None:
     """Samples from a tick on that a short run of this fleet provides for; None where it does not re-level."""
     coarse = not isinstance(fleet.source, FileSource) and fleet.source.period_seconds > STEP.total_seconds()
     shorter = fleet.short_lead is None and fleet.lead_time_seconds < SHORTEST_LEAD_SECONDS
-    # Outside of a pool's windows there is nothing to ask for, and the newest samples do not know of them.
-    if fleet.short_lead is False or coarse or shorter or (fleet.pool and fleet.pool.windows):
+    if fleet.short_lead is False or coarse or shorter:
         return None
     return window_steps(fleet.lead_time_seconds)
 
@@ -68,6 +67,7 @@ def leave_basis(ledger: Ledger, fleet: Fleet, made: Made) -> str | None:
         made_at=made.now,
         floors=Series.of(made.plan.floor.astype(float)),
         baseline=made.plan.baseline,
+        limits=made.plan.limits,
         raise_only=made.raise_only,
         quantiles=joined(
             before.quantiles if before else None, Quantiles.of(made.forecast.quantiles), LOOKED_BACK_HOURS

@@ -115,7 +115,7 @@ class ShortRun(Turn):
         fit = basis.fit.fit() if basis.fit is not None and basis.fit.window == window else None
         coefficients, tau = (fit.coefficients, fit.tau) if fit else (shipped(window), FIRST_TAU)
         largest = float(np.nanmax([basis.largest, *load]))
-        needed = need(found, coefficients, largest, tau, self.fleet.load_per_instance)
+        needed = self._units(need(found, coefficients, largest, tau, self.fleet.load_per_instance))
         # Without a sample in the last quarter of an hour, what an earlier run has raised stays.
         self.raise_only |= needed is None
         self._note(needed=needed)
@@ -166,10 +166,10 @@ class ShortRun(Turn):
             index = pd.date_range(floor.index[0], floor.index[-1] + step, freq=FINEST, inclusive="left")
             floor = floor.reindex(index, method="ffill")
         floor = floor.astype(int)
-        plan = Plan(floor=floor, need=floor, load=floor.astype(float), baseline=basis.baseline)
+        plan = Plan(floor=floor, need=floor, load=floor.astype(float), baseline=basis.baseline, limits=basis.limits)
         if needed is None:
             return lambda _in_force: plan
-        raise_only = self.raise_only or self._event_near()
+        raise_only = self.raise_only or self._knows_better()
 
         def levelled(_in_force: int) -> Plan:
             now = self.run.clock() if self.claim else self.run.now
@@ -177,7 +177,16 @@ class ShortRun(Turn):
 
         return levelled
 
-    def _event_near(self) -> bool:
-        """Whether an event that a person has announced begins within the lead time, or goes on: the plan knows of it, the newest samples do not."""
+    def _units(self, needed: int | None) -> int | None:
+        """Of a pool, with what is kept warm, in whole instances."""
+        pool = self.fleet.pool
+        if needed is None or pool is None:
+            return needed
+        return -(-(needed + pool.warm_headroom) // pool.units_per_instance) * pool.units_per_instance
+
+    def _knows_better(self) -> bool:
+        """Whether the plan knows what the newest samples do not: a pool's windows, or an event that a person has announced, begun or near."""
         begin, end = self.run.now, self.run.now + timedelta(seconds=self.fleet.lead_time_seconds) + timedelta(hours=1)
+        if self.fleet.pool and self.fleet.pool.windows:
+            return True
         return any(event.spans(begin, end, self.fleet.time_zone) for event in self.fleet.events)

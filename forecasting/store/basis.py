@@ -122,6 +122,7 @@ class Basis(Record):
         made_at: When the run started (aware).
         floors: The plan.
         baseline: The fleet's floor, which returns after it.
+        limits: The most that may be asked for, as `Plan.limits`.
         raise_only: The data was in doubt.
         quantiles: The forecast, with what the one before it said of the last hours, where there was one.
         samples: The load of the last eight days in samples of 5 min.
@@ -133,6 +134,7 @@ class Basis(Record):
     made_at: AwareDatetime
     floors: Series
     baseline: int = Field(ge=0)
+    limits: tuple[tuple[AwareDatetime, int], ...] = ()
     raise_only: bool
     quantiles: Quantiles
     samples: Series | None = None
