@@ -24,7 +24,7 @@ since=$SECONDS
 beaten=$SECONDS
 while true; do
   before=$target
-  target=$(metadata autoscaling/target-lifecycle-stage || echo unknown)
+  target=$(metadata autoscaling/target-lifecycle-state || echo unknown)
   if [ "$target" != "$before" ]; then
     since=$SECONDS
     beaten=$SECONDS
@@ -35,7 +35,11 @@ while true; do
   case $stage in
     Pending:Wait | Warmed:Pending:Wait)
       if healthy; then
-        lifecycle complete-lifecycle-action --lifecycle-action-result CONTINUE && say "ready: $stage is completed" && settled=$target
+        if lifecycle complete-lifecycle-action --lifecycle-action-result CONTINUE; then
+          say "ready: $stage is completed"
+          [ "$stage" != Pending:Wait ] || exit 0
+          settled=$target # in a warm pool: the next wait comes with another target
+        fi
       elif [ $((SECONDS - since)) -ge "$BOOT_LIMIT_SECONDS" ]; then
         say "no healthy answer in $BOOT_LIMIT_SECONDS s: given up"
         lifecycle complete-lifecycle-action --lifecycle-action-result ABANDON
