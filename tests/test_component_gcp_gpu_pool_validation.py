@@ -14,6 +14,9 @@ T4 = {"type": "nvidia-tesla-t4", "count": 1}
 N1 = changed(MINIMAL, machine_type="n1-standard-8", guest_accelerator=T4)
 NODES = [{"key": "compute.googleapis.com/node-group-name", "values": ["gpus"]}]
 NAMED = {"affinity": "SPECIFIC", "name": "gpus"}
+SERVER: dict[str, Any] = {"image": "vllm/vllm-openai:v0.11.0", "preset": "vllm"}
+SERVING = changed(MINIMAL, workload=SERVER, forecast={"load_per_replica": 5})
+TRAINER: dict[str, Any] = {"image": "pytorch/pytorch:2.9.0", "arguments": ["train.py"], "max_nodes": 2}
 SHARD: dict[str, Any] = {"name": "a", "min_size": 1, "max_size": 2, "load": LOAD}
 
 
@@ -125,6 +128,23 @@ WRONG: list[tuple[str, str, GcpGpuPoolArgs]] = [
     ("metadata.a", "text", changed(MINIMAL, metadata={"a": 1})),
     ("image", "image", changed(MINIMAL, image=None)),
     ("gpus", "no such field", changed(MINIMAL, gpus=1)),
+    # What runs
+    ("training", "workload is what runs", changed(SERVING, training=TRAINER)),
+    ("startup_script", "workload is what runs", changed(SERVING, startup_script="#!/bin/sh")),
+    ("workload.preset", "vllm", changed(SERVING, workload={**SERVER, "preset": "llama"})),
+    ("workload.model", "gs://", changed(SERVING, workload={**SERVER, "model": "s3://models/llm"})),
+    (
+        "workload.gpus_per_replica",
+        "1 GPUs of g2-standard-8",
+        changed(SERVING, workload={**SERVER, "gpus_per_replica": 2}),
+    ),
+    ("replicas_per_instance", "gpus_per_replica", changed(SERVING, replicas_per_instance=1)),
+    ("load_balancer.instance_port", "8000", changed(SERVING, load_balancer={"instance_port": 80})),
+    ("forecast", "min_size", changed(MINIMAL, training=TRAINER)),
+    ("shards", "min_size", changed(MINIMAL, training=TRAINER, forecast=None, shards=[SHARD])),
+    ("max_size", "min_size, 1", changed(MINIMAL, training=TRAINER, forecast=None)),
+    ("min_size", "only flex_start", changed(MINIMAL, training=TRAINER, forecast=None, min_size=None, max_size=None)),
+    ("training.max_nodes", "at least", changed(MINIMAL, training={**TRAINER, "min_nodes": 4}, forecast=None)),
     # Shards
     ("min_size", "each has its own", changed(SHARDED, min_size=1)),
     ("forecast.load", "each has its own", changed(SHARDED, forecast={"load_per_replica": 5, "load": LOAD})),

@@ -120,6 +120,11 @@ class Children:
     def _child(self) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self.component)
 
+    @property
+    def provider(self) -> pulumi.Output[gcp.organizations.GetClientConfigResult]:
+        """Project and region of the component's provider: known in a preview."""
+        return gcp.organizations.get_client_config_output(opts=pulumi.InvokeOptions(parent=self.component))
+
     def identity(self, settled: Settled) -> Identity:
         """A service account of the instances' own with its roles."""
         account = gcp.serviceaccount.Account(
@@ -150,6 +155,18 @@ class Children:
                 ),
                 self._child,
             )
+
+    def node_firewall(self, settled: Settled, owner: Identity) -> None:
+        """What lets the group's own instances reach each other."""
+        gcp.compute.Firewall(
+            f"{self.prefix}-nodes",
+            health.node_firewall_args(
+                network=settled.network,
+                service_account=owner.account.email,
+                description=f"Traffic among the nodes of {self.prefix}",
+            ),
+            self._child,
+        )
 
     def template(self, settled: Settled, owner: Identity) -> gcp.compute.InstanceTemplate:
         """The instance template; where its image is held and has moved on, the log says so."""
@@ -270,7 +287,7 @@ class Children:
 
     def target(self, place: groups.Group, group: Manager, autoscaler: Autoscaler) -> dict[str, pulumi.Input[str]]:
         """What the job scales: the fields of `forecasting.settings.GcpTarget`."""
-        provider = gcp.organizations.get_client_config_output(opts=pulumi.InvokeOptions(parent=self.component))
+        provider = self.provider
         return {
             "project": provider.project,
             "location": place.zone or place.region or provider.region,

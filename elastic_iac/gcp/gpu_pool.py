@@ -1,7 +1,7 @@
 """A pool of accelerators whose floor a forecast moves, or whose instances come by request."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pulumi
@@ -14,6 +14,7 @@ from elastic_iac.gcp.children import Autoscaler, Children, Front, Identity, Mana
 from elastic_iac.gcp.fleet import fleet_settings
 from elastic_iac.gcp.pool import Part, pool_settings, settle_pool
 from elastic_iac.gcp.pool_args import GcpGpuPoolArgs
+from elastic_iac.gcp.pool_workload import Running
 from elastic_iac.validation import without_none
 
 __all__ = ["GcpGpuPool", "GcpGpuPoolArgs"]
@@ -38,6 +39,8 @@ class GcpGpuPool(pulumi.ComponentResource):
     by request of the Dynamic Workload Scheduler instead, without autoscaler and without `fleets`.
     """
 
+    group_name: pulumi.Output[str | None]
+    """Name of the managed instance group; absent with `shards`."""
     group_names: pulumi.Output[list[str]]
     """Names of the managed instance groups, one a shard."""
     instance_groups: pulumi.Output[list[str]]
@@ -50,6 +53,8 @@ class GcpGpuPool(pulumi.ComponentResource):
     """The image that instances are launched from."""
     service_account_email: pulumi.Output[str]
     """The instances' service account, to grant further roles to."""
+    load_balancer_url: pulumi.Output[str | None]
+    """Where the load balancer answers, without a path; absent with `shards` and without `load_balancer`."""
     load_balancer_urls: pulumi.Output[list[str]]
     """Where the load balancers answer, without a path, one a group; none without `load_balancer`."""
     load_balancer_addresses: pulumi.Output[list[str]]
@@ -57,9 +62,10 @@ class GcpGpuPool(pulumi.ComponentResource):
     resize_requests: pulumi.Output[dict[str, str]]
     """Names in the cloud of the `flex_start` requests, by yours."""
     fleet: pulumi.Output[str | None]
-    """The pool and its forecast settings as JSON, for a forecast job's `fleets`; absent with `shards` or `flex_start`."""
+    """The pool and its forecast settings as JSON, for a forecast job's `fleets`; absent with `shards`, `flex_start` or `training`."""
     fleets: pulumi.Output[list[str]]
-    """The same for each group: of a pool one, of `shards` one each, of `flex_start` none. They change whenever an update touches an autoscaler."""
+    """The same for each group: of a pool one, of `shards` one each, of `flex_start` and `training` none. They change with every update of an
+    autoscaler."""
 
     def __init__(self, name: str, args: GcpGpuPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare the pool and all that it needs.
@@ -79,7 +85,9 @@ class GcpGpuPool(pulumi.ComponentResource):
         first, flex = pool.parts[0].settled, pool.hardware.flex_start
         owner = children.identity(first)
         children.firewall(first, owner)
-        made = [self._declare(args, part, owner) for part in pool.parts]
+        if pool.running.trains:
+            children.node_firewall(first, owner)
+        made = [self._declare(args, pool.running, part, owner) for part in pool.parts]
 
         self.group_names = _each(one.group.name for one in made)
         self.instance_groups = _each(one.group.instance_group for one in made)
@@ -94,18 +102,24 @@ class GcpGpuPool(pulumi.ComponentResource):
         )
         fleets = [one.fleet for one in made if one.fleet is not None]
         self.fleets = _each(fleets)
-        alone = len(fleets) == 1 and "shards" not in args
-        self.fleet = fleets[0].apply(_optional) if alone else pulumi.Output.from_input(None)
+        alone = "shards" not in args
+        self.fleet = _only(self.fleets, alone=alone)
+        self.group_name = _only(self.group_names, alone=alone)
+        self.load_balancer_url = _only(self.load_balancer_urls, alone=alone)
         self.register_outputs({field: getattr(self, field) for field in _OUTPUTS})
 
-    def _declare(self, args: GcpGpuPoolArgs, part: Part, owner: Identity) -> _Made:
+    def _declare(self, args: GcpGpuPoolArgs, running: Running, part: Part, owner: Identity) -> _Made:
         children, settled, policy = Children(part.name, self), part.settled, part.autoscaler
+        launch = running.applied_to(settled.launch, project=children.provider.project, group_label=settled.unique_id)
+        settled = replace(settled, launch=launch)
         template = children.template(settled, owner)
         group = children.group(settled, template)
         front = None if settled.load_balancer is None else children.front(settled.load_balancer, group)
         if policy is None:
             return _Made(part, template, group, front, None, None)
         autoscaler = children.autoscaler(policy, settled.group, group, front)
+        if not part.planned:
+            return _Made(part, template, group, front, autoscaler, None)
         settings = fleet_settings(
             part.name,
             part.args,
@@ -144,9 +158,9 @@ def _each(outputs: Any) -> pulumi.Output[list[str]]:
     return pulumi.Output.all(*outputs).apply(list)
 
 
-def _optional(value: str) -> str | None:
-    """An output that is there, in the type of one that may be absent."""
-    return value
+def _only(values: pulumi.Output[list[str]], *, alone: bool) -> pulumi.Output[str | None]:
+    """The one value of a pool without shards, where there is one."""
+    return values.apply(lambda known: known[0] if alone and known else None)
 
 
 _OUTPUTS = tuple(GcpGpuPool.__annotations__)

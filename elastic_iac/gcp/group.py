@@ -23,7 +23,7 @@ _ZONES_OF_A_REGION = 3  # what the cloud picks where no zones are given
 class Group:
     """The checked arguments that the group is made of; `zone` makes it a zonal one.
 
-    A pool may have another `target_shape` than 'EVEN', and without an autoscaler a `target_size` to begin with and no `repairs`.
+    A pool may have another `target_shape` than 'EVEN', and without an autoscaler no `repairs`.
     """
 
     region: pulumi.Output[str] | None
@@ -33,7 +33,6 @@ class Group:
     named_ports: dict[str, pulumi.Output[int]]
     update_policy: dict[str, Any]
     target_shape: str | None = None
-    target_size: int | None = None
     repairs: bool = True
 
 
@@ -135,7 +134,6 @@ def group_args(
         if health_check is None
         else {"health_check": health_check, "initial_delay_sec": group.health_check_grace_seconds},
         "update_policy": group.update_policy,
-        "target_size": group.target_size,
         "instance_lifecycle_policy": None if group.repairs else {"default_action_on_failure": "DO_NOTHING"},
     }
 

@@ -90,3 +90,18 @@ def firewall_args(
         target_service_accounts=[service_account],
         allows=[gcp.compute.FirewallAllowArgs(protocol="tcp", ports=numbers)],
     )
+
+
+def node_firewall_args(
+    *, network: pulumi.Output[str], service_account: pulumi.Input[str], description: str
+) -> gcp.compute.FirewallArgs:
+    """Nodes of one trainer reach each other at any port: collectives choose theirs."""
+    return gcp.compute.FirewallArgs(
+        network=network,
+        project=network.apply(_project),
+        description=description,
+        direction="INGRESS",
+        source_service_accounts=[service_account],
+        target_service_accounts=[service_account],
+        allows=[gcp.compute.FirewallAllowArgs(protocol="tcp"), gcp.compute.FirewallAllowArgs(protocol="udp")],
+    )

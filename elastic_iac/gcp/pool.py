@@ -13,8 +13,10 @@ from elastic_iac.gcp.autoscaler import Autoscaler, settle_autoscaler
 from elastic_iac.gcp.children import NAME, Settled, settle
 from elastic_iac.gcp.fleet import check_fleet
 from elastic_iac.gcp.group import Group
+from elastic_iac.gcp.identity import unique_id
 from elastic_iac.gcp.pool_args import GcpGpuForecast, GcpGpuPoolArgs, GcpGpuShard
-from elastic_iac.validation import boolean, is_literal, one_of, plain_list, refuse_unknown, text_map, whole
+from elastic_iac.gcp.pool_workload import Running, check_front, settle_running
+from elastic_iac.validation import is_literal, one_of, plain_list, refuse_unknown, text_map
 from forecasting.errors import SettingsError
 
 SHARDS_AT_MOST = 20
@@ -68,8 +70,9 @@ class Part:
         name: Of its resources and its fleet.
         place: Whose it is.
         args: As `GcpAutoscalingGroup` has them.
-        settled: Those, checked.
+        settled: Those, checked; the script of a workload comes to it once the project is known.
         autoscaler: None with flex start.
+        planned: Whether there is a fleet for the job.
     """
 
     name: str
@@ -77,6 +80,7 @@ class Part:
     args: GcpAutoscalingGroupArgs
     settled: Settled
     autoscaler: Autoscaler | None
+    planned: bool
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,7 @@ class Pool:
     """All arguments of a pool, checked; made before anything is registered."""
 
     hardware: Hardware
+    running: Running
     parts: list[Part]
 
 
@@ -97,14 +102,18 @@ def settle_pool(name: str, args: GcpGpuPoolArgs) -> Pool:
     refuse_unknown("", args, GcpGpuPoolArgs)
     hardware = settle_hardware(args)
     check_boot_disk(args, hardware.machine)
+    running = settle_running(args, hardware.machine, hardware.local_ssds)
+    check_front(args, running)
     if hardware.flex_start is not None:
         _check_flex_start(args)
+    elif running.trains:
+        args = _check_training(args)
     elif "forecast" not in args:
-        raise SettingsError("forecast", None, "a value: only flex_start does without")
+        raise SettingsError("forecast", None, "a value: only flex_start and training do without")
     else:
         refuse_unknown("forecast", args["forecast"], GcpGpuForecast)
-    parts = [_settle_part(part, place, args, hardware) for part, place in _places(name, args).items()]
-    return Pool(hardware, parts)
+    parts = [_settle_part(part, place, args, hardware, running) for part, place in _places(name, args).items()]
+    return Pool(hardware, running, parts)
 
 
 def _check_flex_start(args: GcpGpuPoolArgs) -> None:
@@ -112,6 +121,18 @@ def _check_flex_start(args: GcpGpuPoolArgs) -> None:
         if field in _WITH_AN_AUTOSCALER:
             expected = "nothing beside flex_start: instances by request have no autoscaler, no plan and no repairs"
             raise SettingsError(field, given, expected)
+
+
+def _check_training(args: GcpGpuPoolArgs) -> GcpGpuPoolArgs:
+    """The arguments of a pool of as many nodes as are asked for: no load says how many a trainer needs."""
+    for field, given in args.items():
+        if field in {"forecast", "shards", "target_tracking"}:
+            raise SettingsError(field, given, "nothing beside training: its nodes are those of min_size")
+    size = args.get("min_size")
+    most = args.get("max_size", size)
+    if size is not None and most != size:
+        raise SettingsError("max_size", most, f"min_size, {size}, or nothing: no load adds a node or removes one")
+    return cast("GcpGpuPoolArgs", {**args, "max_size": most}) if most is not None else args
 
 
 def _places(name: str, args: GcpGpuPoolArgs) -> dict[str, Place]:
@@ -137,22 +158,25 @@ def _places(name: str, args: GcpGpuPoolArgs) -> dict[str, Place]:
     return found
 
 
-def _settle_part(name: str, place: Place, args: GcpGpuPoolArgs, hardware: Hardware) -> Part:
-    flex = hardware.flex_start is not None
+def _settle_part(name: str, place: Place, args: GcpGpuPoolArgs, hardware: Hardware, running: Running) -> Part:
+    flex, planned = hardware.flex_start is not None, "forecast" in args
     with place.arguments():
-        given = _group_args(args, hardware, place)
+        given = _group_args(name, args, hardware, running, place)
         settled = settle(name, given)
         settled = replace(
             settled, launch=hardware.applied_to(settled.launch), group=_group(args, settled.group, flex=flex)
         )
         if flex:
-            return Part(name, place, given, replace(settled, health_check=None), None)
+            return Part(name, place, given, replace(settled, health_check=None), None, planned=False)
         autoscaler = settle_autoscaler(given)
-        check_fleet(name, given, pool_settings(args))
-    return Part(name, place, given, settled, autoscaler)
+        if planned:
+            check_fleet(name, given, pool_settings(args))
+    return Part(name, place, given, settled, autoscaler, planned)
 
 
-def _group_args(args: GcpGpuPoolArgs, hardware: Hardware, place: Place) -> GcpAutoscalingGroupArgs:
+def _group_args(
+    name: str, args: GcpGpuPoolArgs, hardware: Hardware, running: Running, place: Place
+) -> GcpAutoscalingGroupArgs:
     """The arguments that a group has too, with a pool's own defaults."""
     flex, shard = hardware.flex_start is not None, place.shard
     own: Mapping[str, Any] = {} if shard is None else {key: shard[key] for key in ("min_size", "max_size")}
@@ -163,21 +187,27 @@ def _group_args(args: GcpGpuPoolArgs, hardware: Hardware, place: Place) -> GcpAu
             raise SettingsError(required, None, "a value: only flex_start does without")
     if not flex and "max_rate_per_instance" in args.get("load_balancer", {}):
         given.setdefault("target_tracking", [{"metric": "lb-utilization", "target_value": 80}])
+    server = running.server
+    if server is not None:
+        given.setdefault("health_check", {"port": server.port, "path": server.health_path})
+        if "load_balancer" in args:
+            given["load_balancer"] = {"health_check_path": server.health_path, **args["load_balancer"]}
     disk = {"size_gib": _BOOT_DISK_GIB, "type": hardware.machine.boot_disks[0], **args.get("boot_disk", {})}
     own_defaults = {
         "secure_boot": args.get("secure_boot", False),
         "boot_disk": disk,
-        "metadata": _metadata(args, place),
+        "metadata": _metadata(args, running, place),
+        "instance_roles": {**running.roles, **args.get("instance_roles", {})},
+        "forecast": _forecast(name, args, running, shard) if "forecast" in args else {},
     }
-    forecast: Any = {} if flex else _forecast(args, hardware, shard)
-    return cast("GcpAutoscalingGroupArgs", {**given, **own_defaults, "forecast": forecast})
+    return cast("GcpAutoscalingGroupArgs", {**given, **own_defaults})
 
 
-def _metadata(args: GcpGpuPoolArgs, place: Place) -> pulumi.Input[Mapping[str, str]]:
+def _metadata(args: GcpGpuPoolArgs, running: Running, place: Place) -> pulumi.Input[Mapping[str, str]]:
     """The driver's, the pool's, the shard's: the later ones win."""
     shard = place.shard
-    driver = boolean("install_driver", args.get("install_driver", True))
-    layers: list[object] = [{"install-nvidia-driver": "True"} if driver else {}, args.get("metadata", {})]
+    driver = {"install-nvidia-driver": "True"} if running.install_driver else {}
+    layers: list[object] = [driver, args.get("metadata", {})]
     if shard is not None:
         layers += [shard.get("metadata", {}), {"elastic-iac-shard": shard["name"]}]
     for name, layer in zip(("", "metadata", f"{place.field}metadata", ""), layers, strict=False):
@@ -192,14 +222,16 @@ def _merged(layers: list[Any]) -> Mapping[str, str]:
     return {key: value for layer in layers for key, value in layer.items()}
 
 
-def _forecast(args: GcpGpuPoolArgs, hardware: Hardware, shard: GcpGpuShard | None) -> GcpForecast:
-    """A group's forecast: the load of an instance is that of its replicas."""
+def _forecast(name: str, args: GcpGpuPoolArgs, running: Running, shard: GcpGpuShard | None) -> GcpForecast:
+    """A group's forecast: the load of an instance is that of its replicas; the server's own is the default."""
     forecast: Mapping[str, Any] = args.get("forecast", {})
     own = {key: value for key, value in forecast.items() if key in GcpForecast.__annotations__}
+    published = running.load(unique_id(name))
     if shard is not None and "load" in shard:
         own["load"] = shard["load"]
-    replicas = whole(1, hardware.machine.gpus)("replicas_per_instance", args.get("replicas_per_instance", 1))
-    replica = forecast["load_per_replica"]
+    elif "load" not in own and published is not None:
+        own["load"] = published
+    replica, replicas = forecast["load_per_replica"], running.replicas
     load = replica * replicas if isinstance(replica, int | float) and not isinstance(replica, bool) else replica
     if not is_literal(load):
         load = pulumi.Output.from_input(load).apply(lambda known: known * replicas)
@@ -222,7 +254,6 @@ def _group(args: GcpGpuPoolArgs, group: Group, *, flex: bool) -> Group:
         return replace(
             group,
             target_shape=None if group.zone is not None else "ANY_SINGLE_ZONE",
-            target_size=0,
             repairs=False,
             update_policy=_untouched(group),
         )

@@ -18,6 +18,7 @@ from elastic_iac.gcp.args import (
     GcpTargetTracking,
     GcpUpdatePolicy,
 )
+from elastic_iac.workload.args import GpuTraining, GpuWorkload
 
 
 class GcpGuestAccelerator(TypedDict):
@@ -132,9 +133,9 @@ class GcpGpuPoolArgs(TypedDict):
     min_size: NotRequired[pulumi.Input[float]]
     """Floor, in instances; required without `shards` and `flex_start`. The job's schedules raise it; updates follow it."""
     max_size: NotRequired[pulumi.Input[float]]
-    """Ceiling, in instances; required without `shards` and `flex_start`. Updates follow it."""
+    """Ceiling, in instances; required without `shards`, `flex_start` and `training`. Updates follow it."""
     forecast: NotRequired[GcpGpuForecast]
-    """How the floor is planned ahead; required without `flex_start`."""
+    """How the floor is planned ahead; required without `flex_start` and `training`."""
     shards: NotRequired[list[GcpGpuShard]]
     """Parts of the data or the model, each with a group, a load and a plan of its own, at most 20."""
     flex_start: NotRequired[GcpFlexStart]
@@ -154,11 +155,16 @@ class GcpGpuPoolArgs(TypedDict):
     refresh_image: NotRequired[bool]
     """True takes what `image_family` names now; false (the default) keeps the image that is deployed."""
     install_driver: NotRequired[bool]
-    """Ask a Deep Learning VM image to install its NVIDIA driver at the first boot (true, the default); other images take no notice."""
+    """Ask a Deep Learning VM image to install its NVIDIA driver at the first boot: true by default; false with `workload` and `training`, which do it
+    themselves. Other images take no notice."""
+    workload: NotRequired[GpuWorkload]
+    """The model server that runs on the instances. Give this, `training` or `startup_script`, or none where the image knows."""
+    training: NotRequired[GpuTraining]
+    """The trainer whose nodes the instances are: `min_size` of them, or those of `flex_start`. There is no forecast then."""
     startup_script: NotRequired[pulumi.Input[str]]
     """Script that runs at each boot, at most 256 KiB."""
     replicas_per_instance: NotRequired[float]
-    """Replicas that one instance serves with, 1 to its number of GPUs; 1 by default."""
+    """Replicas that one instance serves with, 1 (the default) to its number of GPUs; with `workload` its GPUs divided by those of a replica."""
     metadata: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
     """Further metadata of the instances, such as 'user-data' for Container-Optimized OS."""
     boot_disk: NotRequired[GcpBootDisk]
@@ -180,7 +186,8 @@ class GcpGpuPoolArgs(TypedDict):
     public_address: NotRequired[bool]
     """Give each instance a public address; false by default."""
     instance_roles: NotRequired[dict[str, pulumi.Input[str]]]
-    """Roles in the project that the instances need besides writing logs and metrics: a name of your choice to the role, 'roles/...'."""
+    """Roles in the project that the instances need besides writing logs and metrics, such as reading the model, the image and the secrets: a name of
+    your choice to the role, 'roles/...'."""
     network_tags: NotRequired[list[pulumi.Input[str]]]
     """Network tags of the instances, for firewall rules of yours."""
     health_check: NotRequired[GcpHealthCheck]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from elastic_iac.local.engine import gcp_compute, gcp_identity, gcp_job, gcp_network, gcp_storage
+from elastic_iac.local.engine import gcp_compute, gcp_identity, gcp_job, gcp_network, gcp_resize_requests, gcp_storage
 from elastic_iac.local.engine.deployment import Cloud, Handler, Inputs
 from elastic_iac.local.engine.gcp_compute import google_of
 
@@ -41,7 +41,7 @@ def _storage_account(cloud: Cloud, args: Inputs) -> Inputs:
     return {"id": email, "emailAddress": email, "member": f"serviceAccount:{email}", "project": project}
 
 
-_ROOMS = (gcp_compute, gcp_network, gcp_identity, gcp_storage, gcp_job)
+_ROOMS = (gcp_compute, gcp_resize_requests, gcp_network, gcp_identity, gcp_storage, gcp_job)
 HANDLERS: Mapping[str, Handler] = {kind: handler for room in _ROOMS for kind, handler in room.HANDLERS.items()}
 INVOKES: Mapping[str, Callable[[Cloud, Inputs], Inputs]] = {
     "gcp:compute/getImage:getImage": _image,

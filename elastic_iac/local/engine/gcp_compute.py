@@ -110,6 +110,8 @@ _DISK_PARAMETERS = {
 def _disk_to_api(disk: Inputs) -> Document:
     key = disk.get("diskEncryptionKey")
     return given(
+        type=disk.get("type"),
+        interface=disk.get("interface"),
         boot=disk.get("boot"),
         autoDelete=disk.get("autoDelete"),
         initializeParams={api: disk[name] for name, api in _DISK_PARAMETERS.items() if name in disk},
@@ -121,6 +123,8 @@ def _disk_from_api(disk: Document) -> Document:
     key = disk.get("diskEncryptionKey")
     parameters: Document = disk.get("initializeParams", {})
     return {
+        "type": disk.get("type"),
+        "interface": disk.get("interface"),
         "boot": disk.get("boot"),
         "autoDelete": disk.get("autoDelete"),
         **{name: parameters.get(api) for name, api in _DISK_PARAMETERS.items()},
@@ -138,11 +142,30 @@ def _template_to_api(inputs: Inputs) -> Document:
             serviceAccounts=[inputs["serviceAccount"]] if "serviceAccount" in inputs else None,
             metadata={"items": [{"key": key, "value": value} for key, value in sorted(metadata.items())]},
             tags={"items": inputs["tags"]} if inputs.get("tags") else None,
+            guestAccelerators=[
+                {"acceleratorType": gpus["type"], "acceleratorCount": gpus["count"]}
+                for gpus in inputs.get("guestAccelerators", [])
+            ]
+            or None,
+            reservationAffinity=_affinity_to_api(inputs.get("reservationAffinity")),
         )
     }
 
 
-_OF_THE_TEMPLATE = ("disks", "serviceAccount", "metadata", "tags")
+def _affinity_to_api(affinity: Inputs | None) -> Document | None:
+    if affinity is None:
+        return None
+    return {"consumeReservationType": affinity["type"], **affinity.get("specificReservation", {})}
+
+
+def _affinity_from_api(affinity: Document | None) -> Document | None:
+    if affinity is None:
+        return None
+    named = {key: affinity[key] for key in ("key", "values") if key in affinity}
+    return {"type": affinity["consumeReservationType"], "specificReservation": named or None}
+
+
+_OF_THE_TEMPLATE = ("disks", "serviceAccount", "metadata", "tags", "guestAccelerators", "reservationAffinity")
 
 
 def _template_from_api(document: Document) -> Document:
@@ -154,6 +177,11 @@ def _template_from_api(document: Document) -> Document:
         "serviceAccount": next(iter(properties.get("serviceAccounts", [])), None),
         "metadata": {item["key"]: item["value"] for item in items},
         "tags": properties.get("tags", {}).get("items", []),
+        "guestAccelerators": [
+            {"type": gpus["acceleratorType"], "count": gpus["acceleratorCount"]}
+            for gpus in properties.get("guestAccelerators", [])
+        ],
+        "reservationAffinity": _affinity_from_api(properties.get("reservationAffinity")),
     }
 
 
@@ -163,8 +191,9 @@ _UPDATE = {"maxSurgeFixed": ("maxSurge", "fixed"), "maxUnavailableFixed": ("maxU
 
 
 def _group_to_api(inputs: Inputs) -> Document:
-    document = {key: value for key, value in inputs.items() if key not in {"distributionPolicyZones", "targetSize"}}
+    document = {key: value for key, value in inputs.items() if key not in _OF_THE_GROUP}
     healing, zones = inputs.get("autoHealingPolicies"), inputs.get("distributionPolicyZones")
+    shape = inputs.get("distributionPolicyTargetShape")
     policy = dict(inputs.get("updatePolicy", {}))
     for name, (outer, inner) in _UPDATE.items():
         if name in policy:
@@ -174,17 +203,23 @@ def _group_to_api(inputs: Inputs) -> Document:
         targetSize=inputs.get(
             "targetSize", 0
         ),  # the API wants one, and the provider sends none; the autoscaler sets it
-        distributionPolicy=zones and {"zones": [{"zone": f"zones/{zone}"} for zone in zones]},
+        distributionPolicy=given(targetShape=shape, zones=zones and [{"zone": f"zones/{zone}"} for zone in zones])
+        or None,
     )
+
+
+_OF_THE_GROUP = ("distributionPolicyZones", "distributionPolicyTargetShape", "targetSize")
 
 
 def _group_from_api(document: Document) -> Document:
     policy = dict(document.get("updatePolicy", {}))
     for name, (outer, inner) in _UPDATE.items():
         policy[name] = policy.get(outer, {}).get(inner)
-    zones: list[dict[str, str]] = document.get("distributionPolicy", {}).get("zones", [])
+    distribution: Document = document.get("distributionPolicy", {})
+    zones: list[dict[str, str]] = distribution.get("zones", [])
     return {
         **document,
+        "distributionPolicyTargetShape": distribution.get("targetShape"),
         "updatePolicy": policy,
         "autoHealingPolicies": next(iter(document.get("autoHealingPolicies", [])), None),
         "distributionPolicyZones": [zone["zone"].rsplit("/", 1)[-1] for zone in zones],

@@ -15,10 +15,10 @@ from elastic_iac.local.gcp.autoscalers import FIELD, MINUTE, Autoscaler, checked
 from elastic_iac.local.gcp.groups import Group
 from elastic_iac.local.gcp.operations import Operations
 from elastic_iac.local.gcp.paths import PREFIX, Place
+from elastic_iac.local.gcp.resize_requests import ResizeRequests
 from elastic_iac.local.gcp.schedules import status
-from elastic_iac.local.gcp.wire import Document, GcpError, Request, invalid, required, stamp
+from elastic_iac.local.gcp.wire import Document, GcpError, Request, invalid, paged, required, stamp
 
-_PAGE = 500  # API: maxResults is 500 by default and at most
 _FINGERPRINTED = frozenset(
     {"backendServices", "urlMaps", "targetHttpProxies", "targetHttpsProxies", "instanceGroupManagers"}
 )
@@ -33,6 +33,7 @@ class Compute:
         boot: How long an instance takes from its creation until it runs.
         begun_windows: Whether a scaling schedule that is written within its own window takes effect at once. Google does not say: a job must be
             right either way.
+        resize_requests: The resize requests of all groups; `wait` is how long they wait for capacity.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -49,6 +50,7 @@ class Compute:
         self._resources: dict[str, Document] = {}
         self._groups: dict[str, Group] = {}
         self._autoscalers: dict[str, Autoscaler] = {}
+        self.resize_requests = ResizeRequests(self._clock, self._groups, self._template_of, self._autoscaled)
         self._made = 0
         self._decided = self._clock.now()
 
@@ -61,6 +63,8 @@ class Compute:
         with self.lock:
             if place.collection == "operations":
                 return self._operation(request, place)
+            if place.group and not place.mutating:
+                return self.resize_requests.read(request, place)
             if not place.mutating:
                 return self._read(request, place)
             repeated = self.operations.repeated(place.project, request)
@@ -90,6 +94,7 @@ class Compute:
         """Finish operations, and let every autoscaler decide at each full minute until then."""
         with self.lock:
             self.operations.run_due(until)
+            self.resize_requests.run_due(until)
             first = self._decided.replace(second=0, microsecond=0) + MINUTE
             for autoscaler in self._autoscalers.values():
                 group = self._groups[_path_of(autoscaler.document["target"])]
@@ -103,7 +108,7 @@ class Compute:
     def _operation(self, request: Request, place: Place) -> Document:
         if place.verb in {"get", "wait"}:
             return self.operations.poll(place.path, wait=place.verb == "wait")
-        return _page(request, "compute#operationList", self.operations.listed(place.parent))
+        return paged(request, "compute#operationList", self.operations.listed(place.parent))
 
     def _read(self, request: Request, place: Place) -> Document:
         if not place.scope:
@@ -114,7 +119,7 @@ class Compute:
             raise GcpError(404, f"The requested URL {request.path} was not found on this server.")
         if place.verb == "listManagedInstances":
             listed = self.group(place.path).managed_instances(self._clock.now(), self.boot, request.url)
-            return _page(request, "", listed, "managedInstances")
+            return paged(request, "", listed, "managedInstances")
         if place.verb == "get":
             return self._shown(request, place.path)
         within = f"projects/{place.project}/" if place.scope == "aggregated" else f"{place.parent}/"
@@ -125,7 +130,7 @@ class Compute:
         ]
         shown = [self._shown(request, path) for path in paths]
         if place.verb != "aggregatedList":
-            return _page(request, f"compute#{place.collection}List", shown)
+            return paged(request, f"compute#{place.collection}List", shown)
         scopes: Document = {}
         for path, document in zip(paths, shown, strict=True):
             scope = "/".join(path.split("/")[2:-2])
@@ -138,7 +143,7 @@ class Compute:
         if place.verb == "listInstances":
             listed = group.managed_instances(self._clock.now(), self.boot, request.url)
             members = [{"instance": held["instance"], "status": held["instanceStatus"]} for held in listed]
-            return _page(request, "compute#instanceGroupsListInstances", members)
+            return paged(request, "compute#instanceGroupsListInstances", members)
         named: list[Document] = group.document.get("namedPorts", [])
         link = f"{request.url}{PREFIX}{place.path}"
         return {
@@ -178,6 +183,8 @@ class Compute:
 
     def _change(self, request: Request, place: Place) -> tuple[Callable[[], None], str]:
         """Judge a change; what makes it, and the path of what it changes."""
+        if place.group:
+            return self.resize_requests.change(request, place)
         kind = resources.KINDS.get(place.collection)
         if kind is None:
             raise GcpError(404, f"The requested URL {request.path} was not found on this server.")
@@ -192,6 +199,7 @@ class Compute:
             if not size.isdigit():
                 raise invalid("size", size, "Must be a number of instances.")
             self._check_not_autoscaled(place.path)
+            self.resize_requests.check_none_waits(place.path)
             return lambda: self._groups[place.path].resize(int(size), self._clock.now(), "resize"), place.path
         changed = self._changed(request, place, document, kind)
         return lambda: self._write(place, changed), place.path
@@ -257,6 +265,7 @@ class Compute:
             )
         if document.get("autoscalingPolicy") is None:
             raise required(FIELD)
+        self.resize_requests.check_none_waits(target)
         link = f"{request.url}{PREFIX}{target}"  # a partial URL comes back whole
         return {**document, "target": link, "autoscalingPolicy": checked_policy(document["autoscalingPolicy"])}
 
@@ -279,7 +288,15 @@ class Compute:
             floor = autoscaler.floors(now, now + timedelta(microseconds=1), begun_windows=self.begun_windows)[0]
             autoscaler.decide(self._groups[_path_of(document["target"], place.project)], now, floor, self.boot)
 
+    def _template_of(self, group: Group) -> Document:
+        versions: list[Document] = group.document.get("versions") or [group.document]
+        return _known(self._resources, _path_of(versions[0]["instanceTemplate"], group.path.split("/")[1]))
+
+    def _autoscaled(self, group: str) -> bool:
+        return any(_path_of(held.document["target"]) == group for held in self._autoscalers.values())
+
     def _remove(self, path: str) -> None:
+        self.resize_requests.forget(path)
         for held in (self._resources, self._groups, self._autoscalers):
             held.pop(path, None)
 
@@ -327,16 +344,6 @@ def _path_of(link: str, project: str = "") -> str:
     return f"projects/{rest}" if whole else f"projects/{project}/{link.lstrip('/')}"
 
 
-def _page(request: Request, kind: str, items: list[Document], key: str = "items") -> Document:
-    first, size = request.page(_PAGE, _PAGE)
-    document: Document = (
-        {"kind": kind, key: items[first : first + size]} if kind else {key: items[first : first + size]}
-    )
-    if first + size < len(items):
-        document["nextPageToken"] = str(first + size)
-    return document
-
-
 def _details(policy: Document) -> list[Document]:
     """API, AutoscalerStatusDetails: what the policy itself gives reason to say."""
     least, most = int(policy["minNumReplicas"]), int(policy["maxNumReplicas"])
@@ -360,4 +367,4 @@ def _geography(request: Request, place: Place) -> Document:
     if place.collection == "zones" and not place.name:
         names = [f"{name}-{letter}" for name in names for letter in "abc"]
     items = [{"kind": f"compute#{singular}", "name": name, "status": "UP"} for name in names]
-    return items[0] if place.name else _page(request, f"compute#{singular}List", items)
+    return items[0] if place.name else paged(request, f"compute#{singular}List", items)

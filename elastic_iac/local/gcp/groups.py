@@ -11,11 +11,12 @@ from elastic_iac.local.gcp.wire import Document
 
 @dataclass(frozen=True)
 class Instance:
-    """One instance of a group."""
+    """One instance of a group; one that a resize request made ends by itself."""
 
     name: str
     zone: str
     created: datetime
+    ends: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Group:
     document: Document
     instances: list[Instance] = field(default_factory=list[Instance])
     history: list[Resize] = field(default_factory=list[Resize])
+    awaited: int = 0
+    """Instances of resize requests that wait for capacity: the target size counts them."""
     _made: int = 0
 
     @property
@@ -55,17 +58,32 @@ class Group:
         """Create what is missing, in the zone that has least; remove the newest where there are too many, from the zone that has most."""
         if size == self.size and self.history:
             return
-        base = self.document["baseInstanceName"]
         while self.size < size:
-            self._made += 1
-            suffix = hashlib.sha256(f"{self.path}/{self._made}".encode()).hexdigest()[:4]
-            zone = min(self.zones, key=self._in_zone)
-            self.instances.append(Instance(f"{base}-{suffix}", zone, at))
+            self._create(min(self.zones, key=self._in_zone), at)
         while self.size > size:
             crowded = max(self.zones, key=self._in_zone)
             newest = next((held for held in reversed(self.instances) if held.zone == crowded), self.instances[-1])
             self.instances.remove(newest)
         self.history.append(Resize(at, size, cause))
+
+    def grant(self, count: int, at: datetime, ends: datetime | None) -> None:
+        """Create the instances of a resize request all at once, in one zone (GUIDE, ANY_SINGLE_ZONE)."""
+        zone = max(self.zones, key=self._in_zone)
+        for _ in range(count):
+            self._create(zone, at, ends)
+        self.history.append(Resize(at, self.size, "resize request"))
+
+    def expire(self, until: datetime) -> None:
+        """Delete the instances whose time is over by then."""
+        over = sorted({held.ends for held in self.instances if held.ends is not None and held.ends <= until})
+        for at in over:
+            self.instances = [held for held in self.instances if held.ends != at]
+            self.history.append(Resize(at, self.size, "run duration"))
+
+    def _create(self, zone: str, at: datetime, ends: datetime | None = None) -> None:
+        self._made += 1
+        suffix = hashlib.sha256(f"{self.path}/{self._made}".encode()).hexdigest()[:4]
+        self.instances.append(Instance(f"{self.document['baseInstanceName']}-{suffix}", zone, at, ends))
 
     def running(self, moment: datetime, boot: timedelta) -> list[Instance]:
         """The instances that run: created longer ago than they take to boot."""
@@ -74,14 +92,14 @@ class Group:
     def describe(self, moment: datetime, boot: timedelta, url: str, autoscaler: str | None) -> Document:
         """The group as Compute shows it (API, InstanceGroupManager)."""
         none = len(self.running(moment, boot))
-        creating = self.size - none
+        creating = self.size - none + self.awaited
         idle = dict.fromkeys(("abandoning", "creatingWithoutRetries", "deleting", "recreating", "refreshing"), 0)
         status: Document = {"isStable": not creating}
         if autoscaler:
             status["autoscaler"] = f"{url}/compute/v1/{autoscaler}"
         return {
             **self.document,
-            "targetSize": self.size,
+            "targetSize": self.size + self.awaited,
             "currentActions": {**idle, "restarting": 0, "verifying": 0, "creating": creating, "none": none},
             "instanceGroup": f"{url}/compute/v1/{self.path.replace('/instanceGroupManagers/', '/instanceGroups/')}",
             "status": status,

@@ -15,6 +15,10 @@ _PATH = re.compile(
     r"projects/(?P<project>[^/]+)/(?P<scope>global|aggregated|regions/[^/]+|zones/[^/]+)"
     r"/(?P<collection>\w+)(?:/(?P<name>[^/]+))?(?:/(?P<verb>\w+))?"
 )
+_RESIZE_REQUEST = re.compile(
+    r"projects/(?P<project>[^/]+)/(?P<scope>regions/[^/]+|zones/[^/]+)/instanceGroupManagers/(?P<group>[^/]+)"
+    r"/resizeRequests(?:/(?P<name>[^/]+)(?:/(?P<verb>cancel))?)?"
+)
 _PLACES = re.compile(r"projects/(?P<project>[^/]+)(?:/(?P<collection>regions|zones)(?:/(?P<name>[^/]+))?)?")
 _SET_URL_MAP = re.compile(r"projects/([^/]+)/(targetHttps?Proxies)/([^/]+)/setUrlMap")
 _REGION = re.compile(r"[a-z]+-[a-z]+\d+")
@@ -36,13 +40,17 @@ _CHANGES = {"POST": "insert", "PATCH": "patch", "PUT": "update", "DELETE": "dele
 
 @dataclass(frozen=True)
 class Place:
-    """What a call is about. `verb` is the method: insert, get, list, patch, update, delete, or a custom one such as `resize`."""
+    """What a call is about. `verb` is the method: insert, get, list, patch, update, delete, or a custom one such as `resize`.
+
+    `group` is the managed instance group of a resize request, which is part of it.
+    """
 
     project: str
     scope: str  # global, aggregated, regions/R, zones/Z
     collection: str
     name: str
     verb: str
+    group: str = ""
 
     @property
     def parent(self) -> str:
@@ -52,6 +60,8 @@ class Place:
     @property
     def path(self) -> str:
         """The resource's path."""
+        if self.group:
+            return f"{self.parent}/instanceGroupManagers/{self.group}/{self.collection}/{self.name}"
         return f"{self.parent}/{self.collection}/{self.name}"
 
     @property
@@ -69,6 +79,8 @@ class Place:
         """What the caller must be granted."""
         if not self.scope:
             return (f"compute.{self.collection}.{self.verb}",)
+        if self.group:  # API, instanceGroupManagerResizeRequests.insert
+            return ("compute.instanceGroupManagers.update" if self.mutating else "compute.instanceGroupManagers.get",)
         family = self.collection if self.collection in _SHARED else self._methods
         verb = _VERBS.get(self.verb, self.verb if self.verb in {"get", "list", "delete"} else "update")
         needed = [f"compute.{family}.{verb}"]
@@ -81,6 +93,9 @@ class Place:
     @property
     def _methods(self) -> str:
         level = {"regions": "region", "zones": "zone", "global": "global"}.get(self.scope.partition("/")[0], "")
+        if self.group:
+            methods = "instanceGroupManagerResizeRequests"
+            return f"region{methods[0].upper()}{methods[1:]}" if level == "region" else methods
         if self.collection == "operations" or (self.collection in _PREFIXED and level == "global"):
             return f"{level}{self.collection[0].upper()}{self.collection[1:]}"
         if level == "region" and self.collection not in _PREFIXED | {"subnetworks", "routers"}:
@@ -95,6 +110,11 @@ def place(request: Request) -> Place:
         GcpError: 404, no such method; 400, no such region or zone.
     """
     path = request.path.removeprefix(PREFIX)
+    if match := _RESIZE_REQUEST.fullmatch(path):
+        found = match.groupdict()
+        listed = {"GET": "get" if found["name"] else "list"}
+        verb = found["verb"] or listed.get(request.method) or _CHANGES.get(request.method, "")
+        return Place(found["project"], found["scope"], "resizeRequests", found["name"] or "", verb, found["group"])
     if match := _PATH.fullmatch(path):
         return _scoped(request, **match.groupdict())
     if match := _SET_URL_MAP.fullmatch(path):

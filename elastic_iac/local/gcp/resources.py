@@ -5,6 +5,7 @@ Source: API = the Compute Engine API reference.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -152,6 +153,45 @@ def _check_health_check(document: Document) -> None:
         raise invalid("resource.timeoutSec", document.get("timeoutSec"), "Must not be greater than checkIntervalSec.")
 
 
+_WITH_GPUS = re.compile(r"(.*/)?(a2|a3|a4|a4x|g2|g4)-[a-z0-9-]+")
+"""Machine types that bring GPUs: https://cloud.google.com/compute/docs/accelerator-optimized-machines"""
+
+
+def _check_template(document: Document) -> None:
+    """What Compute says of GPUs, and of ways of having instances, once an instance is made; here at once (INFERRED)."""
+    properties = document["properties"]
+    scheduling: Document = properties.get("scheduling", {})
+    attached: list[Document] = properties.get("guestAccelerators", [])
+    brings = _WITH_GPUS.fullmatch(properties["machineType"]) is not None
+    at = "resource.properties"
+    if attached and not brings and not properties["machineType"].rsplit("/", 1)[-1].startswith("n1-"):
+        raise invalid(f"{at}.guestAccelerators", attached, "GPUs are attached to N1 machine types only.")
+    maintenance = scheduling.get("onHostMaintenance", "MIGRATE")
+    if (attached or brings) and maintenance != "TERMINATE":
+        # https://cloud.google.com/compute/docs/gpus/gpu-host-maintenance
+        raise invalid(
+            f"{at}.scheduling.onHostMaintenance",
+            maintenance,
+            "Instances with guest accelerators do not support live migration.",
+        )
+    model = scheduling.get("provisioningModel", "STANDARD")
+    if model in {"SPOT", "FLEX_START"} and scheduling.get("automaticRestart", True):
+        raise invalid(f"{at}.scheduling.automaticRestart", True, f"Must be false with provisioning model {model}.")
+    if model == "FLEX_START":
+        action = scheduling.get("instanceTerminationAction")
+        if action != "DELETE":
+            raise invalid(f"{at}.scheduling.instanceTerminationAction", action, "Must be DELETE with FLEX_START.")
+        if "maxRunDuration" not in scheduling:
+            raise required(f"{at}.scheduling.maxRunDuration")
+    affinity: Document = properties.get("reservationAffinity", {})
+    kind = affinity.get("consumeReservationType")
+    if (kind == "SPECIFIC_RESERVATION") != bool(affinity.get("values")):
+        raise invalid(f"{at}.reservationAffinity.values", affinity.get("values"), "Goes with SPECIFIC_RESERVATION.")
+    if kind == "SPECIFIC_RESERVATION" and (model == "SPOT" or scheduling.get("nodeAffinities")):
+        # https://cloud.google.com/compute/docs/instances/reservations-consume#limitations
+        raise invalid(f"{at}.reservationAffinity", kind, "Neither Spot VMs nor sole-tenant nodes consume reservations.")
+
+
 def _check_group(document: Document) -> None:
     if not document.get("instanceTemplate") and not document.get("versions"):
         raise required("resource.instanceTemplate")
@@ -175,6 +215,7 @@ def _check_map(document: Document) -> None:
 
 
 _CHECKS = {
+    "instanceTemplates": _check_template,
     "healthChecks": _check_health_check,
     "instanceGroupManagers": _check_group,
     "firewalls": _check_firewall,

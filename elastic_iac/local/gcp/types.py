@@ -24,6 +24,7 @@ MESSAGES = (
     "ForwardingRule",
     "HealthCheck",
     "InstanceGroupManager",
+    "InstanceGroupManagerResizeRequest",
     "InstanceTemplate",
     "Network",
     "Router",

@@ -87,6 +87,24 @@ def read(method: str, target: str, headers: Mapping[str, str], body: bytes, url:
     return Request(method, unquote(parts.path), query, lower, body, url)
 
 
+_PAGE = 500  # API of Compute: maxResults is 500 by default and at most
+
+
+def paged(request: Request, kind: str, items: list[Document], key: str = "items") -> Document:
+    """The page of a list that is asked for, as Compute answers it.
+
+    Raises:
+        GcpError: 400, the size or the token is wrong.
+    """
+    first, size = request.page(_PAGE, _PAGE)
+    document: Document = {key: items[first : first + size]}
+    if kind:
+        document = {"kind": kind, **document}
+    if first + size < len(items):
+        document["nextPageToken"] = str(first + size)
+    return document
+
+
 def invalid(field: str, value: object, expected: str) -> GcpError:
     """400 `invalid`, in Compute's words: which field, which value, what is right."""
     return GcpError(400, f"Invalid value for field '{field}': '{value}'. {expected}")
