@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Literal
 from forecasting.choosing.base import Choice
 from forecasting.errors import SettingsError
 from forecasting.history import History
+from forecasting.leadtime.launches import Learnt
 from forecasting.models.base import Forecast
 from forecasting.pacing import Pacing
-from forecasting.planning.base import Plan
+from forecasting.planning.base import Plan, Shortage
 from forecasting.schedule.actions import GroupState
 from forecasting.schedule.base import Schedule
 from forecasting.schedule.memory import Memory, Observation
@@ -123,6 +124,26 @@ def write_lease(run: Run, ledger: Ledger, claim: Claim) -> Generator[Memory | No
 
 
 @dataclass(frozen=True)
+class Launching:
+    """What a run knows of a fleet's launches.
+
+    Attributes:
+        lead_time: What the plan asks ahead; None where the settings' own counts.
+        shortage: What the cloud does not give for now.
+        remarks: What a person should know of it, and what could not be read.
+    """
+
+    lead_time: Learnt | None = None
+    shortage: Shortage | None = None
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def lead_time_seconds(self) -> float | None:
+        """For the plan; None for the settings'."""
+        return self.lead_time.seconds if self.lead_time else None
+
+
+@dataclass(frozen=True)
 class FleetResult:
     """What a run did for one fleet, and why. What the run did not come to is None.
 
@@ -133,6 +154,7 @@ class FleetResult:
         code: A stable word for why a fleet is held, else empty.
         reason: The same in a sentence, with what a person can do.
         reading: The load as it was read.
+        launching: What its launches tell.
         history: The clean history.
         choice: The quantile that is planned for, and why.
         forecast: Quantiles of the load.
@@ -153,6 +175,7 @@ class FleetResult:
     status: Status = "planned"
     code: str = ""
     reason: str = ""
+    launching: Launching = Launching()
     reading: Reading | None = None
     history: History | None = None
     choice: Choice | None = None
@@ -189,6 +212,7 @@ class FleetResult:
                 f"left out {name}: {why}"
                 for name, why in (self.forecast.model.left_out if self.forecast else {}).items()
             ),
+            *self.launching.remarks,
             *(self.plan.notes if self.plan else ()),
             *((self.observation.note,) if self.observation and self.observation.note else ()),
             *(self.schedule.notes if self.schedule else ()),

@@ -20,6 +20,7 @@ from elastic_iac.local import wire
 from elastic_iac.local.clock import Clock
 from elastic_iac.local.groups import EXTENSIONS, LAUNCH_SOURCES, describe_group, keep
 from elastic_iac.local.lifecycle import CALLS, Lifecycle, Lifecycles, instances_of
+from elastic_iac.local.launches import RETENTION, Launching, bounds, shown
 from elastic_iac.local.rules import DEFAULT_PAGE, MAX_BATCH, MAX_PAGE, Group, Sizes, invalid
 from elastic_iac.local.wire import AwsError, Request, Response
 
@@ -111,7 +112,7 @@ class AutoScaling:
     def _launched(self, group: Group, now: datetime) -> None:
         """Tell the group's hooks what the emulator launched."""
         lifecycle = self._lifecycles.get(group)
-        if lifecycle is None:
+        if lifecycle is None or group.launching is not None:  # such a group's boots end where their hook is completed
             return
         request = wire.form_request("autoscaling", group.region, {"Action": "DescribeAutoScalingGroups"})
         described = next(one for one in self._upstream_groups(request) if one["AutoScalingGroupName"] == group.name)
@@ -148,6 +149,9 @@ class AutoScaling:
                 self._write_through(group)
                 self._launched(group, until)
             self._lifecycles.expire(until)
+            for group in self._groups.values():
+                if group.launching is not None:
+                    group.launching.run(group, until)
 
     def _due(self, group: Group, name: str) -> tuple[datetime, str, str, str]:
         start = group.actions[name].start
@@ -241,14 +245,20 @@ class AutoScaling:
         groups = [group for group in self._groups.values() if group.region == request.region]
         if name is not None:
             groups = [self.group(name, request.region)]
-        wanted = arguments.get("ActivityIds")
+        now, wanted, within = self._clock.now(), arguments.get("ActivityIds"), bounds(arguments.get("Filters", []))
+        for group in groups:
+            if group.launching is not None:
+                group.launching.run(group, now)
         activities = [
-            activity
+            shown(activity, now)
             for group in groups
             for activity in group.activities
-            if not wanted or activity["ActivityId"] in wanted
+            if (not wanted or activity["ActivityId"] in wanted)
+            and activity["StartTime"] >= now - RETENTION
+            and within(activity["StartTime"])
         ]
-        activities.sort(key=lambda activity: cast("datetime", activity["StartTime"]), reverse=True)
+        # As the API sorts them: by start, what is still in progress first.
+        activities.sort(key=lambda each: (each.get("EndTime") is None, cast("datetime", each["StartTime"])), reverse=True)
         return _page("Activities", activities, arguments, default=MAX_PAGE)
 
     # Groups
@@ -324,6 +334,11 @@ class AutoScaling:
             and (not names or described["AutoScalingGroupName"] in names)
             and all(_matches(described.get("Tags", []), asked) for asked in filters)
         ]
+        for group in groups:
+            launching: Launching | None = self._groups[request.region, group["AutoScalingGroupName"]].launching
+            if launching is not None:
+                launching.run(self._groups[request.region, group["AutoScalingGroupName"]], self._clock.now())
+                group["Instances"] = launching.described(self._clock.now())
         if arguments.get("IncludeInstances") is False:
             for group in groups:
                 group["Instances"] = []

@@ -27,6 +27,7 @@ from elastic_iac.local.autoscaling import Jitter
 from elastic_iac.local.clock import Clock
 from elastic_iac.local.environment import LocalCloudError
 from elastic_iac.local.faults import Faults, WriteLimit
+from elastic_iac.local.launches import Launching
 from elastic_iac.local.ministack import HOST, Ministack
 from elastic_iac.local.proxy import Server, Upstream
 from elastic_iac.local.rules import Change, Group
@@ -202,6 +203,28 @@ class LocalAws:
         with autoscaling.lock:
             lifecycle = autoscaling.lifecycle(autoscaling.group(group, region or self.region))
             lifecycle.hold(instance_id, state, self.clock.now())
+
+    def launch(self, group: str, boot: timedelta | Callable[[datetime], timedelta], **how: Any) -> Launching:
+        """From now on let the group's instances take `boot` to come into service, with a scaling activity each.
+
+        Args:
+            group: Its name.
+            boot: How long a launch takes, or does that begins at a time.
+            how: Fields of `Launching`.
+
+        Returns:
+            What can be changed on the way: its outages above all.
+        """
+        autoscaling = self._services.autoscaling
+
+        def takes(at: datetime) -> timedelta:
+            return boot(at) if callable(boot) else boot
+
+        with autoscaling.lock:
+            held = autoscaling.group(group, self.region)
+            held.launching = Launching(self.clock.now(), takes, **how)
+            held.launching.begin(held)
+            return held.launching
 
     def history(self, group: str, *, region: str | None = None) -> list[Change]:
         """The group's sizes since it was made: each change, when and by what."""

@@ -267,6 +267,11 @@ class Fleet(Settings):
         return self.prices.quantile if self.prices else (self.quantile or 0.9)
 
     @property
+    def watches_launches(self) -> bool:
+        """Whether its launches are read: for the lead time, and for what the cloud refuses."""
+        return self.learn_lead_time or self.pool is not None
+
+    @property
     def target_key(self) -> str:
         """Identity of what is scaled: records are kept under it, so that renaming a fleet or stack keeps its history."""
         return self.target.key

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import boto3
@@ -12,11 +12,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_random_exponential
 
 from forecasting.errors import Hold, SettingsError, TargetNotFoundError
+from forecasting.leadtime.estimate import RECENT_DAYS
+from forecasting.leadtime.launches import Launches, Watch
 from forecasting.schedule.actions import GroupState, ScheduledAction
 from forecasting.schedule.aws_limits import MIN_AHEAD_AT_CALL, PAGE_SIZE
 from forecasting.schedule.base import Slot
 from forecasting.settings import AwsTarget, Fleet
 from forecasting.targets.aws_errors import code_of, is_transient, translate
+from forecasting.targets.aws_launches import LAUNCHING, LOOK_BACK, read_launches
 from forecasting.targets.aws_rules import AwsRules
 from forecasting.targets.base import CallBudget, Diff, Rules
 
@@ -32,6 +35,12 @@ CLIENT_CONFIG = Config(
 
 CALL_ATTEMPTS = 4
 """Rounds of the client's own attempts, for errors that it gives up on or does not know as transient (contention)."""
+
+OLDEST = timedelta(days=RECENT_DAYS)
+"""Older launches are not looked at; AWS keeps them for six weeks (API, DescribeScalingActivities)."""
+
+MOST_ITEMS = 2000
+"""Of one list: the newest, in a group that launches all day."""
 
 _NEEDED_PROCESSES = frozenset({"AlarmNotification", "Launch", "ScheduledActions", "Terminate"})
 """Without these a floor does nothing (ScheduledActions, Launch) or is never taken back (AlarmNotification, Terminate)."""
@@ -78,6 +87,21 @@ class AutoScalingTarget:
     def inspect(self) -> GroupState:
         """The group and its actions, whether or not it may be written to."""
         return self._state(self._describe_group())
+
+    def launches(self, watch: Watch, now: datetime) -> Launches:
+        """See `Target.launches`."""
+        since = max(watch.seen_until - LOOK_BACK, now - OLDEST) if watch.seen_until else now - OLDEST
+        named = {"AutoScalingGroupName": self._target.group_name}
+        hooks: Sequence[Mapping[str, Any]] = self._call(
+            "DescribeLifecycleHooks", lambda client: client.describe_lifecycle_hooks(**named)["LifecycleHooks"]
+        )
+        held = any(hook.get("LifecycleTransition") == LAUNCHING for hook in hooks)
+        activities = self._pages(
+            "describe_scaling_activities",
+            "Activities",
+            Filters=[{"Name": "StartTimeLowerBound", "Values": [since.strftime("%Y-%m-%dT%H:%M:%SZ")]}],
+        )
+        return read_launches(activities, self._describe_group(), held=held, watch=watch, now=now)
 
     def put(self, slot: Slot) -> None:
         """Write one action: name, start and MinSize, nothing else."""
@@ -188,10 +212,12 @@ class AutoScalingTarget:
             actions=tuple(_action(action) for action in actions),
         )
 
-    def _pages(self, operation: str, key: str) -> list[Mapping[str, Any]]:
+    def _pages(self, operation: str, key: str, **wanted: object) -> list[Mapping[str, Any]]:
         def call(client: Any) -> list[Mapping[str, Any]]:
             pages = client.get_paginator(operation).paginate(
-                AutoScalingGroupName=self._target.group_name, PaginationConfig={"PageSize": PAGE_SIZE}
+                AutoScalingGroupName=self._target.group_name,
+                PaginationConfig={"PageSize": PAGE_SIZE, "MaxItems": MOST_ITEMS},
+                **wanted,
             )
             return [item for page in pages for item in page[key]]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from forecasting.leadtime.launches import Launches, Watch
 from forecasting.schedule.actions import GroupState
 from forecasting.schedule.base import Schedule, Slot
 from forecasting.schedule.memory import Memory, Observation
@@ -128,6 +129,15 @@ class Target(Protocol):
 
     def inspect(self) -> GroupState:
         """The same, whether or not it may be written to."""
+        ...
+
+    def launches(self, watch: Watch, now: datetime) -> Launches:
+        """What the group's launches tell since the last look.
+
+        Args:
+            watch: What is known.
+            now: The present (aware).
+        """
         ...
 
     def apply(self, diff: Diff, fence: Callable[[], None], clock: Callable[[], datetime]) -> int:

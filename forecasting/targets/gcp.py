@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -11,6 +12,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from forecasting import gcp_clients
 from forecasting.errors import CredentialsError, Hold, SettingsError, TargetNotFoundError
+from forecasting.leadtime.launches import Launches, Watch
 from forecasting.schedule.actions import GroupState
 from forecasting.schedule.base import Slot
 from forecasting.schedule.gcp_limits import MIN_AHEAD_AT_CALL
@@ -18,11 +20,16 @@ from forecasting.schedule.gcp_windows import read_window, window_body
 from forecasting.settings import Fleet, GcpTarget
 from forecasting.targets.base import CallBudget, Diff, Rules
 from forecasting.targets.gcp_errors import Call, RefusalError, failure_of, refusal_of, translate
+from forecasting.targets.gcp_launches import capacity_alone, read_launches, unknown
 from forecasting.targets.gcp_rules import GcpRules
 
 _T = TypeVar("_T")
 
 CONNECT_AND_READ_SECONDS = (5, 20)
+MOST_ASKED = 25
+"""Instances that are asked for in one look."""
+MOST_PAGES = 10
+"""Of a list; a page holds up to 500."""
 _SIGNALS = ("cpuUtilization", "loadBalancingUtilization", "customMetricUtilizations")
 _WRITE_PERMISSIONS = "compute.autoscalers.get, compute.autoscalers.update and compute.instanceGroupManagers.use"
 
@@ -66,6 +73,34 @@ class AutoscalerTarget:
     def inspect(self) -> GroupState:
         """The same, whether or not it may be written to."""
         return _state(self._get())
+
+    def launches(self, watch: Watch, now: datetime) -> Launches:
+        """See `Target.launches`. Instances that are new are asked for one by one, so many in a look; the others follow in the next."""
+        group = f"instanceGroupManagers/{self._target.group}"
+        members = self._pages("POST", f"{group}/listManagedInstances", "managedInstances", "listManagedInstances")
+        errors = self._pages("GET", f"{group}/listErrors", "items", "listErrors")
+        instances = {
+            str(member["name"]): self._instance(str(member["instance"]))
+            for member in unknown(members, watch)[:MOST_ASKED]
+        }
+        return read_launches(members, errors, self._get(), instances, watch=watch, now=now)
+
+    def _pages(self, method: str, path: str, key: str, name: str) -> list[Mapping[str, Any]]:
+        call = Call(f"instanceGroupManagers.{name}", self.subject, "compute.instanceGroupManagers.get")
+        items: list[Mapping[str, Any]] = []
+        query: dict[str, str] = {}
+        for _ in range(MOST_PAGES):
+            page = self._retried(functools.partial(self._send, method, path, query), call)
+            items += page.get(key, [])
+            if "nextPageToken" not in page:
+                break
+            query = {"pageToken": str(page["nextPageToken"])}
+        return items
+
+    def _instance(self, url: str) -> Mapping[str, Any]:
+        path = url[url.index("zones/") :]
+        call = Call("instances.get", self.subject, "compute.instances.get")
+        return self._retried(lambda: self._send("GET", path, scope=f"projects/{self._target.project}"), call)
 
     def apply(self, diff: Diff, fence: Callable[[], None], clock: Callable[[], datetime]) -> int:
         """All writes in one patch; see `Target.apply`."""
@@ -150,7 +185,12 @@ class AutoscalerTarget:
             raise refusal
 
     def _send(
-        self, method: str, path: str, query: Mapping[str, str] | None = None, body: Mapping[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        scope: str = "",
     ) -> Mapping[str, Any]:
         """One call.
 
@@ -166,7 +206,7 @@ class AutoscalerTarget:
         try:
             answer: Any = self._session.request(
                 method,
-                f"{self._base}/{self._scope}/{path}",
+                f"{self._base}/{scope or self._scope}/{path}",
                 params=query,
                 json=body,
                 timeout=CONNECT_AND_READ_SECONDS,
@@ -203,7 +243,7 @@ class AutoscalerTarget:
         status = autoscaler.get("status")
         if status == "DELETING":
             raise Hold("group-deleting", f"{self.subject} is being deleted")
-        if status == "ERROR":
+        if status == "ERROR" and not (self._fleet.watches_launches and capacity_alone(autoscaler)):
             details = "; ".join(
                 str(each.get("message", each.get("type"))) for each in autoscaler.get("statusDetails", [])
             )
