@@ -16,11 +16,13 @@ from forecasting.calendar import Calendar
 from forecasting.choosing import CANDIDATES, recorded_choice, settled_choice
 from forecasting.errors import ElasticIacError, Hold
 from forecasting.history import History, Verdict, build_history
+from forecasting.launching import recorded_launching, watch_launches
 from forecasting.models.base import DEFAULT_QUANTILES, Forecast
 from forecasting.models.tournament import forecast
 from forecasting.planning.base import Plan
 from forecasting.planning.capacity import plan_capacity
 from forecasting.planning.headroom import learn_headroom
+from forecasting.planning.pool import planned_quantiles
 from forecasting.run import FleetResult, Run
 from forecasting.schedule.memory import Memory
 from forecasting.settings import FileSource, Fleet
@@ -85,7 +87,7 @@ class Pipeline(Turn):
         if self._writes:
             self.claim = self.ledger.claim(self.run.run_id, self.run.now, self._deadline())
         group = self.target.read()
-        self._note(group=group)
+        self._note(group=group, launching=watch_launches(self.run, self.fleet, self.target, group.desired_capacity))
         history = self._history(self._read())
         self._choose(history)
         load = self._forecast(history)
@@ -137,7 +139,7 @@ class Pipeline(Turn):
             load = forecast(
                 history.load,
                 timedelta(hours=self.fleet.horizon_hours) // step + behind,
-                tuple(sorted({LOW_QUANTILE, *DEFAULT_QUANTILES, *CANDIDATES, self.fleet.plan_quantile})),
+                tuple(sorted({LOW_QUANTILE, *DEFAULT_QUANTILES, *CANDIDATES, *planned_quantiles(self.fleet)})),
                 self.fleet.model,
                 censored=history.censored,
                 time_zone=self.fleet.time_zone,
@@ -158,7 +160,15 @@ class Pipeline(Turn):
 
     def _planner(self, history: History, load: Forecast) -> Planner:
         headroom = learn_headroom(history, self.fleet.plan_quantile)
-        return lambda in_force: plan_capacity(load, self.fleet, headroom=headroom, current_floor=in_force)
+        known = self.result.launching
+        return lambda in_force: plan_capacity(
+            load,
+            self.fleet,
+            headroom=headroom,
+            current_floor=in_force,
+            lead_time_seconds=known.lead_time_seconds,
+            shortage=known.shortage,
+        )
 
     def _leave_basis(self) -> None:
         result, claim = self.result, self.claim
@@ -200,6 +210,7 @@ def _record(run: Run, result: FleetResult, claim: Claim | None) -> RunRecord:
         findings=tuple(RecordedFinding(code=item.code, verdict=item.verdict, text=item.text) for item in findings),
         floors=_floors(result.plan) if result.plan else {},
         diff={"put": len(diff.puts), "delete": len(diff.deletes), "unchanged": len(diff.kept)} if diff else {},
+        **recorded_launching(result),
         choice=recorded_choice(result.choice) if result.choice else None,
     )
 

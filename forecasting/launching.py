@@ -6,14 +6,16 @@ Neither holds a plan: what cannot be read is a remark, and the last known or the
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from forecasting.errors import ElasticIacError
-from forecasting.leadtime.launches import Launches, Meaning, Refusal, Watch, learn
+from forecasting.leadtime.launches import Launches, Learnt, Meaning, Refusal, Watch, learn
 from forecasting.planning.base import Shortage
-from forecasting.run import Launching, Run
+from forecasting.run import FleetResult, Launching, Run
 from forecasting.schedule.grid import round_up
 from forecasting.settings import Fleet
 from forecasting.store.boots import keep_boots, read_boots
+from forecasting.store.records import RecordedLeadTime, RecordedShortage
 from forecasting.targets.base import Target
 
 COOL_OFF: dict[Meaning, timedelta] = {"stockout": timedelta(hours=1), "quota": timedelta(hours=6)}
@@ -76,6 +78,32 @@ def shortage_of(found: Launches, fleet: Fleet, desired: int, now: datetime) -> S
         f" {until:%Y-%m-%d %H:%M}Z; {_REMEDY[last.meaning]}"
     )
     return Shortage(units, until, last.code, text)
+
+
+def recorded_launching(result: FleetResult) -> dict[str, Any]:
+    """What a run's record says of it."""
+    known, plan = result.launching, result.plan
+    return {
+        "lead_time": recorded_lead_time(known.lead_time) if known.lead_time else None,
+        "shortage": RecordedShortage(**vars(known.shortage)) if known.shortage else None,
+        "on_demand_base": plan.on_demand_base if plan else None,
+    }
+
+
+def recorded_lead_time(learnt: Learnt) -> RecordedLeadTime:
+    """A lead time as a record has it."""
+    lead = learnt.lead_time
+    return RecordedLeadTime(
+        seconds=learnt.seconds,
+        kind=learnt.kind,
+        source=lead.source,
+        count=lead.count,
+        p50_seconds=lead.p50_seconds,
+        p90_seconds=lead.p90_seconds,
+        p99_seconds=lead.p99_seconds,
+        to_answer=learnt.to_answer,
+        text=str(learnt),
+    )
 
 
 def _until(refusal: Refusal) -> datetime:

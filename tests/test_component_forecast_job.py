@@ -186,10 +186,11 @@ class TestAlarms:
             "writes-refused": ("ElasticIac", "WritesRefused"),
             "worse-than-naive": ("ElasticIac", "FleetsWorseThanNaive"),
             "uncovered-load": ("ElasticIac", "FleetsUncovered"),
+            "capacity-limited": ("ElasticIac", "FleetsCapacityLimited"),
             "pinned": ("ElasticIac", "FleetsPinned"),
         }
         dimensions = [alarm["dimensions"] for alarm in alarms.values()]
-        assert dimensions.count({"Job": "job"}) == 6
+        assert dimensions.count({"Job": "job"}) == 7
         assert dimensions.count({"FunctionName": "job-function-0"}) == 1
 
     def test_a_silent_job_is_told_of_and_others_are_not_taken_for_one(self, alarms: Mapping[str, Any]) -> None:

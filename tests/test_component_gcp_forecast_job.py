@@ -225,6 +225,7 @@ class TestMetrics:
             "pinned",
             "worse_than_naive",
             "uncovered",
+            "capacity_limited",
             "refused",
             "writes",
         )

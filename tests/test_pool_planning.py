@@ -61,6 +61,7 @@ def test_nothing_is_begun_that_could_not_serve_before_its_window_ends() -> None:
     assert floors(late)[:7] == [5, 5, 5, 5, 15, 15, 15]  # asked for half an hour before the load: it serves 15 minutes
     late = plan_capacity(forecast_of(loads), pool(lead=28 * 60, windows=[window(0, 1.5)]), current_floor=5)
     assert floors(late) == [5] * 6 + [0] * 10
+    assert plan_capacity(forecast_of(loads), pool(lead=28 * 60, windows=[window(0, 1.75, units=40)])).limits[0][1] > 0
     late = plan_capacity(forecast_of(loads), pool(lead=58 * 60, windows=[window(0, 0.75)]), current_floor=5)
     assert floors(late) == [1] * 3 + [0] * 13  # it boots longer than the window is
 

@@ -247,6 +247,7 @@ class AwsForecastJob(pulumi.ComponentResource):
             log_group_arn=log_group.arn,
             queue_arn=common.queue.arn,
             kms_key_arn=settled.kms_key_arn,
+            fleets=pulumi.Output.all(*shard.fleets),
         ).apply(lambda known: policies.function_policy(**known))
         may: list[pulumi.Resource] = [
             aws.iam.RolePolicy(

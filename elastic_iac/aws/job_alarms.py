@@ -27,6 +27,9 @@ _ALARMS: Mapping[str, _Alarm] = {
         "FleetsWorseThanNaive", "For a day forecasts have been worse than repeating the last season."
     ),
     "uncovered-load": _Alarm("FleetsUncovered", "Fleets carry more load than their instances are meant for.", 3, 2),
+    "capacity-limited": _Alarm(
+        "FleetsCapacityLimited", "The cloud, a quota or a group's own maximum gives less than the plan needs."
+    ),
     "pinned": _Alarm("FleetsPinned", "A minimum that was raised by hand stands; nothing lower is scheduled."),
 }
 

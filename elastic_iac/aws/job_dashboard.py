@@ -42,7 +42,9 @@ def _job_row(job: str, function_name: str, queue_name: str, interval_minutes: in
         {
             "title": f"{job}: fleets",
             "stat": "Maximum",
-            "metrics": of_job("FleetsServed", "FleetsHeld", "FleetsFailed", "FleetsDeferred", "FleetsPinned"),
+            "metrics": of_job(
+                "FleetsServed", "FleetsHeld", "FleetsFailed", "FleetsDeferred", "FleetsPinned", "FleetsCapacityLimited"
+            ),
         },
         {
             "title": f"{job}: age of the oldest plan, minutes",

@@ -21,10 +21,18 @@ READS = (
 )
 """They have no resource level (Service Authorization Reference)."""
 
+LAUNCH_READS = ("autoscaling:DescribeLifecycleHooks", "autoscaling:DescribeScalingActivities")
+"""For fleets whose launches are read (`Fleet.watches_launches`): how long they take, and what AWS refuses. No resource level either."""
+
 PUT = "autoscaling:PutScheduledUpdateGroupAction"
 DELETE = "autoscaling:DeleteScheduledAction"
 
 Statement = Mapping[str, Any]
+
+
+def reads(fleets: Sequence[Fleet]) -> list[str]:
+    """What reading the load, the groups and, where it is asked for, the launches of these fleets takes."""
+    return sorted([*READS, *(LAUNCH_READS if any(fleet.watches_launches for fleet in fleets) else ())])
 
 
 def document(statements: Sequence[Statement]) -> str:
@@ -75,11 +83,17 @@ def _writes_of(fleet: Fleet, partition: str, account_id: str) -> Statement:
 
 
 def function_policy(
-    *, bucket_arn: str, settings_key: str, log_group_arn: str, queue_arn: str, kms_key_arn: str | None
+    *,
+    bucket_arn: str,
+    settings_key: str,
+    log_group_arn: str,
+    queue_arn: str,
+    kms_key_arn: str | None,
+    fleets: Sequence[Fleet] = (),
 ) -> str:
     """All that a function may do besides: read, keep its records, log, report a failure; and never write but a minimum."""
     statements: list[Statement] = [
-        {"Sid": "Read", "Effect": "Allow", "Action": list(READS), "Resource": "*"},
+        {"Sid": "Read", "Effect": "Allow", "Action": reads(fleets), "Resource": "*"},
         _no_put_where("NoPutWithoutMinSize", {"autoscaling:MinSize": "true"}),
         _no_put_where("NoPutOfMaxSize", {"autoscaling:MaxSize": "false"}),
         {

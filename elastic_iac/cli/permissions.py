@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from elastic_iac.aws.job_policies import DELETE, PUT, READS, write_policy
+from elastic_iac.aws.job_policies import DELETE, PUT, reads, write_policy
 from elastic_iac.cli.check import Check
 from forecasting.settings import AwsTarget, Fleet, Job, S3Store
 from forecasting.targets.aws_errors import code_of
@@ -67,7 +67,7 @@ def check_permissions(job: Job, fleets: Sequence[Fleet], role_arn: str | None) -
             )
             return
         iam = session.client("iam")
-        yield from _reads(iam, principal)
+        yield from _reads(iam, principal, ours)
         for fleet in ours:
             yield _writes(iam, principal, fleet)
         if isinstance(job.store, S3Store):
@@ -82,8 +82,8 @@ def check_permissions(job: Job, fleets: Sequence[Fleet], role_arn: str | None) -
         )
 
 
-def _reads(iam: Any, principal: Principal) -> Iterator[Check]:
-    yield _verdict("job", "may read", principal, _refused(iam, principal, READS, "*"))
+def _reads(iam: Any, principal: Principal, fleets: Sequence[Fleet]) -> Iterator[Check]:
+    yield _verdict("job", "may read", principal, _refused(iam, principal, reads(fleets), "*"))
 
 
 def _writes(iam: Any, principal: Principal, fleet: Fleet) -> Check:

@@ -14,10 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from elastic_iac.cli.chart import sparkline
+from elastic_iac.cli.launches import launch_document, launch_lines
 from elastic_iac.cli.words import WORDS, Words
 from forecasting import errors
 from forecasting.choosing.base import Choice
 from forecasting.history import History
+from forecasting.launching import recorded_launching
 from forecasting.run import FleetResult
 from forecasting.schedule.actions import GroupState, split_actions
 from forecasting.schedule.memory import Observation
@@ -70,6 +72,7 @@ def document(result: FleetResult) -> dict[str, Any]:
             for slot in (result.schedule.slots if result.schedule else ())
         ],
         "diff": diff_document(result.diff) if result.diff else None,
+        **launch_document(recorded_launching(result), result.fleet.cloud),
         "written": result.written,
         "read_back": result.read_back,
         "notes": list(result.notes),
@@ -161,8 +164,11 @@ def _facts(result: FleetResult, owners: frozenset[str]) -> Iterator[tuple[str, R
         yield "", Text(sparkline(floors, 48), style="green")
     if result.choice:
         yield "quantile", str(result.choice)
+    lines = list(launch_lines(recorded_launching(result), fleet.cloud))
+    yield from lines
     seen = result.observation.note if result.observation else None
-    for number, note in enumerate(note for note in result.notes if note != seen):
+    told = {seen, *(str(text) for _, text in lines)}
+    for number, note in enumerate(note for note in result.notes if note not in told):
         yield ("notes" if number == 0 else ""), f"- {note}"
 
 

@@ -14,16 +14,19 @@ from rich.text import Text
 
 from elastic_iac.cli import result as results
 from elastic_iac.cli.chart import sparkline
+from elastic_iac.cli.launches import launch_document, launch_lines, recorded
 from elastic_iac.cli.words import WORDS, Words
 from forecasting.errors import ElasticIacError
 from forecasting.history import build_history
 from forecasting.job import SCORE_DAYS
+from forecasting.leadtime import estimates
 from forecasting.run import Run, open_ledger
 from forecasting.schedule.actions import GroupState, ScheduledAction, split_actions
 from forecasting.schedule.memory import Memory, Observation
 from forecasting.schedule.people import Timeline, value_at
 from forecasting.settings import Fleet
 from forecasting.sources import open_source
+from forecasting.store.boots import read_boots
 from forecasting.store.ledger import Ledger
 from forecasting.store.pause import Pause, paused
 from forecasting.store.records import RunRecord
@@ -48,6 +51,7 @@ class Standing:
         people: What people want of the group.
         runs: The last runs, newest first.
         scores: Forecasts of the last days against the load that came.
+        boots: Lead times that were seen, by instance type and kind of start.
         pause: What holds the fleet; None where nobody has paused it.
         error: Why the group could not be read.
         remarks: What else could not be read.
@@ -62,6 +66,7 @@ class Standing:
     people: Observation | None = None
     runs: tuple[RunRecord, ...] = ()
     scores: Scores | None = None
+    boots: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     pause: Pause | None = None
     error: str = ""
     remarks: tuple[str, ...] = field(default=())
@@ -89,6 +94,8 @@ class Standing:
             "foreign_actions": [_action_document(action) for action in self.foreign],
             "next": _action_document(self.coming[0]) if self.coming else None,
             "runs": [_run_document(run) for run in self.runs],
+            **launch_document(recorded(self.runs), self.fleet.cloud),
+            "boots": self.boots,
             "scores": _scores_document(self.scores) if self.scores else None,
             "pause": self.pause.model_dump(mode="json", exclude={"version"}) if self.pause else None,
             "error": self.error or None,
@@ -128,6 +135,10 @@ class Standing:
             yield "runs", "none recorded"
         if chosen := next((run.choice for run in self.runs if run.choice), None):
             yield "quantile", f"{chosen.quantile:g}: {chosen.reason}"
+        yield from launch_lines(recorded(self.runs), self.fleet.cloud)
+        for label, lead in self.boots.items():
+            measured = ", ".join(f"{name} {lead[f'{name}_seconds']:.0f} s" for name in ("p50", "p90", "p99"))
+            yield "", f"{label}: {lead['count']} boots seen, {measured}"
         if self.runs:
             yield (
                 "scores",
@@ -200,6 +211,7 @@ def look(run: Run, fleet: Fleet) -> Standing:
         people,
         runs,
         scores,
+        _boots(run, fleet),
         pause,
         remarks=remarks,
     )
@@ -210,6 +222,18 @@ def _records(ledger: Ledger) -> tuple[tuple[RunRecord, ...], Memory | None, tupl
         return tuple(ledger.runs(SHOWN_RUNS)), Memory.from_json(ledger.state().memory), ()
     except ElasticIacError as error:
         return (), None, (f"the records could not be read: {error}",)
+
+
+def _boots(run: Run, fleet: Fleet) -> dict[str, dict[str, Any]]:
+    """What was seen of each instance type and kind of start; the run's own remarks tell what could not be read."""
+    if not fleet.learn_lead_time:
+        return {}
+    try:
+        boots = list(read_boots(run.store, fleet.target_key).boots.values())
+    except ElasticIacError:
+        return {}
+    seen = estimates(boots, fleet.lead_time_seconds, now=run.now)
+    return {f"{name} {kind}": vars(lead) for (name, kind), lead in seen.items()}
 
 
 def _scores(run: Run, fleet: Fleet, ledger: Ledger) -> Scores | None:

@@ -32,6 +32,9 @@ _ALERTS: Mapping[str, _Alert] = {
         "FleetsWorseThanNaive", "For a day forecasts have been worse than repeating the last season."
     ),
     "uncovered-load": _Alert("FleetsUncovered", "Fleets carry more load than their instances are meant for.", 2),
+    "capacity-limited": _Alert(
+        "FleetsCapacityLimited", "The cloud, a quota or a group's own maximum gives less than the plan needs."
+    ),
     "pinned": _Alert("FleetsPinned", "A minimum that was raised by hand stands; nothing lower is scheduled."),
 }
 

@@ -11,7 +11,14 @@ _HEIGHT = 16
 
 _ROWS: tuple[Mapping[str, tuple[str, ...]], ...] = (
     {
-        "fleets": ("FleetsServed", "FleetsHeld", "FleetsFailed", "FleetsDeferred", "FleetsPinned"),
+        "fleets": (
+            "FleetsServed",
+            "FleetsHeld",
+            "FleetsFailed",
+            "FleetsDeferred",
+            "FleetsPinned",
+            "FleetsCapacityLimited",
+        ),
         "age of the oldest plan, minutes": ("OldestPlanAgeMinutes",),
         "writes, and those refused": ("Writes", "WritesRefused"),
         "seconds of a run": ("RunSeconds",),

@@ -19,6 +19,7 @@ JOB_METRICS = (
     "FleetsPinned",
     "FleetsWorseThanNaive",
     "FleetsUncovered",
+    "FleetsCapacityLimited",
     "WritesRefused",
     "Writes",
     "RunSeconds",

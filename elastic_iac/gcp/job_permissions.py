@@ -30,13 +30,16 @@ _SCALING_PERMISSIONS = (
     "compute.instanceGroupManagers.use",
     "monitoring.timeSeries.list",
 )
+_LAUNCH_PERMISSIONS = ("compute.instanceGroupManagers.get", "compute.instances.get")
+"""For fleets whose launches are read (`Fleet.watches_launches`): how long they take, and what the cloud refuses."""
 _OPERATIONS = {"regional": "compute.regionOperations.get", "zonal": "compute.zoneOperations.get"}
 
 
 def scaling_permissions(fleets: Sequence[Fleet]) -> list[str]:
-    """What reading the load and writing the schedules of these fleets takes."""
+    """What reading the load, the launches where that is asked for, and writing the schedules of these fleets takes."""
     kinds = {fleet.target.kind for fleet in fleets if isinstance(fleet.target, GcpTarget)}
-    return sorted([*_SCALING_PERMISSIONS, *(_OPERATIONS[kind] for kind in kinds)])
+    launches = _LAUNCH_PERMISSIONS if any(fleet.watches_launches for fleet in fleets) else ()
+    return sorted([*_SCALING_PERMISSIONS, *launches, *(_OPERATIONS[kind] for kind in kinds)])
 
 
 def custom_role_args(

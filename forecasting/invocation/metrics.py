@@ -18,6 +18,7 @@ _COUNTS = {
     "FleetsPinned": "pinned",
     "FleetsWorseThanNaive": "worse_than_naive",
     "FleetsUncovered": "uncovered",
+    "FleetsCapacityLimited": "capacity_limited",
     "WritesRefused": "refused",
     "Writes": "writes",
 }

@@ -45,6 +45,8 @@ class FleetLine:
         pinned: A person's raise of the minimum stands, beside what their own recurring actions set.
         refused: The cloud refused a read or a write.
         needed: What a short run found to be needed within the lead time, in instances.
+        capacity_limited: The plan is held down by what the cloud has no more of, or by the group's own maximum.
+        lead_time_seconds: What the plan asks ahead, where it is learnt.
         plan_until: Where the plan that stands, or would, ends.
         needed_by: When what stands first falls short of the plan, where the plan could not be written.
     """
@@ -69,6 +71,8 @@ class FleetLine:
     pinned: bool = False
     refused: bool = False
     needed: int | None = None
+    capacity_limited: bool = False
+    lead_time_seconds: float | None = None
     plan_until: datetime | None = None
     needed_by: datetime | None = None
 
@@ -114,6 +118,8 @@ def line_of(result: FleetResult, owners: frozenset[str], now: datetime, seconds:
         pinned=_pinned(result, owners, now),
         refused=result.code in DENIED,
         needed=result.needed,
+        capacity_limited=bool(result.launching.shortage or (result.schedule and result.schedule.clamped)),
+        lead_time_seconds=result.launching.lead_time_seconds,
         plan_until=_plan_until(result),
         needed_by=_falls_short(result),
     )
@@ -216,6 +222,7 @@ class Summary:
             "worse_than_naive": sum(line.worse_than_naive for line in lines),
             "uncovered": sum(line.uncovered for line in lines),
             "refused": sum(line.refused for line in lines),
+            "capacity_limited": sum(line.capacity_limited for line in lines),
             "writes": sum(line.written for line in lines),
         }
 

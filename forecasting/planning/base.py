@@ -40,6 +40,7 @@ class Plan:
         baseline: The fleet's floor, which returns after the plan.
         notes: What a person should know: clamped at the ceiling, a step limit that binds, an event.
         limits: The most that may be asked for below the fleet's ceiling: capacity windows, a shortage. To the minute, where steps are not.
+        on_demand_base: Units that are advised as an on-demand base, spot above them; None where the fleet asks for no advice.
     """
 
     floor: pd.Series[int]
@@ -48,3 +49,4 @@ class Plan:
     baseline: int
     notes: tuple[str, ...] = ()
     limits: Limits = ()
+    on_demand_base: int | None = None

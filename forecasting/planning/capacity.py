@@ -12,7 +12,7 @@ from forecasting.errors import SettingsError
 from forecasting.models.base import Forecast
 from forecasting.planning.base import Plan, Shortage
 from forecasting.planning.limits import limit_changes
-from forecasting.planning.pool import close_in_time, highest_within, pool_limits, pool_need
+from forecasting.planning.pool import advised_base, close_in_time, highest_within, pool_limits, pool_need
 from forecasting.settings import Event, Fleet
 
 JITTER_SECONDS = 120
@@ -77,6 +77,7 @@ def plan_capacity(
         baseline=fleet.floor,
         notes=(*_notes(fleet, need, early, tops, floors, index), *([shortage.text] if shortage else [])),
         limits=limits,
+        on_demand_base=advised_base(forecast, fleet),
     )
 
 

@@ -126,13 +126,21 @@ def close_in_time(
             kept[number] = most = min(kept[number], most)
         begins = max(last, window.start, starts[0]).astimezone(UTC)
         limited = [entry for entry in limited if not begins <= entry[0] < window.end]
-        limited.append((begins, min(max(kept[first], window.floor), highest_within(limits, begins, window.end, 0))))
+        limited.append(
+            (begins, min(max(kept[first], window.floor), highest_within(limits, begins, window.end, fleet.ceiling)))
+        )
     return kept, tuple(sorted(limited))
 
 
 def _floor_to_grid(moment: datetime) -> datetime:
     seconds = moment.timestamp() // _GRID.total_seconds() * _GRID.total_seconds()
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def planned_quantiles(fleet: Fleet) -> set[float]:
+    """The quantiles of the load that a plan of the fleet needs."""
+    low = fleet.pool.on_demand_quantile if fleet.pool else None
+    return {fleet.plan_quantile} | ({low} if low is not None else set())
 
 
 def advised_base(load: Forecast, fleet: Fleet) -> int | None:

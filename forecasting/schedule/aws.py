@@ -72,6 +72,7 @@ class _Builder:
         live = (min(request.now, _starts[0]), request.group.max_size)
         maxima = (live, *max_size_events(self.foreign, request.now, self.end))
         self.notes = check_maxima(request, maxima, "MaxSize")
+        self.clamped = bool(self.notes)
         ahead = [(start, action.min_size or 0) for start, action in self.owned.items() if start > request.now]
         standing = tuple(sorted([*ahead, *people.events]))
         floors = {start: action.min_size or 0 for start, action in self.owned.items()}
@@ -96,7 +97,7 @@ class _Builder:
                 f"people want {wanted} instances, more than the {upper} that may be asked for:"
                 f" {len(left)} of {len(times)} slots are left to them"
             )
-        return Schedule(slots, tuple(self.notes), complete)
+        return Schedule(slots, tuple(self.notes), complete, self.clamped)
 
     def _closes_at(self, start: datetime) -> bool:
         return lowest(self.plan.limits, start, start + 2 * ORDER_GAP, self.request.ceiling) == 0

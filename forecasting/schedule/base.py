@@ -31,8 +31,10 @@ class Schedule:
         slots: Ascending by start, starts unique; the last one restores the baseline, or ends by itself.
         notes: What a person should know (coarsened, pinned, merged with foreign actions).
         complete: False where the limit on actions forced an intermediate schedule: applying it makes room, and a second round finishes.
+        clamped: The group's own maximum is below what the plan needs.
     """
 
     slots: tuple[Slot, ...]
     notes: tuple[str, ...] = ()
     complete: bool = True
+    clamped: bool = False

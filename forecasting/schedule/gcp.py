@@ -116,6 +116,7 @@ class _Builder:
         _starts, _step, self.end = plan_span(request.plan)
         maxima = ((min(request.now, _starts[0]), group.max_size),)
         self.notes = check_maxima(request, maxima, "maxNumReplicas")
+        self.clamped = bool(self.notes)
         if group.min_size < request.plan.baseline:
             self.notes.append(
                 f"minNumReplicas is {group.min_size}, below the fleet's floor of {request.plan.baseline}: after the plan's end {group.min_size} holds"
@@ -135,7 +136,7 @@ class _Builder:
             Slot(start, value, self._name(start), max(end, start + MIN_DURATION))
             for start, end, value in zip(times, [*times[1:], self.end], values, strict=False)
         )
-        return Schedule(slots, tuple(self.notes))
+        return Schedule(slots, tuple(self.notes), clamped=self.clamped)
 
     def _choose_times(self) -> list[datetime]:
         """The finest grid that fits beside what stays. The reserve for people's next schedules is used last."""

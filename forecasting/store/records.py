@@ -131,6 +131,33 @@ class PastDays(Record):
     days: dict[str, RecordedDay] = Field(default_factory=dict)
 
 
+class RecordedLeadTime(BaseModel):
+    """The lead time that was planned with, as `forecasting.leadtime.launches.Learnt` has it."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    seconds: float
+    kind: str
+    source: str
+    count: int
+    p50_seconds: float
+    p90_seconds: float
+    p99_seconds: float
+    to_answer: bool
+    text: str
+
+
+class RecordedShortage(BaseModel):
+    """What the cloud did not give, as `forecasting.planning.base.Shortage` has it."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
+
+    units: int
+    until: AwareDatetime
+    code: str
+    text: str
+
+
 class RunRecord(Record):
     """What a later reader needs to understand a run.
 
@@ -146,6 +173,9 @@ class RunRecord(Record):
         diff: Counts by kind of change, e.g. `{"put": 3, "delete": 1, "unchanged": 93}`.
         reason: Why it was held or failed; empty otherwise.
         choice: The quantile that was planned for, and why.
+        lead_time: What was asked ahead, where it is learnt.
+        shortage: What the cloud did not give.
+        on_demand_base: Units that are advised as an on-demand base.
     """
 
     run_id: str = Field(min_length=1)
@@ -162,6 +192,9 @@ class RunRecord(Record):
     floors: dict[str, int] = Field(default_factory=dict)
     diff: dict[str, int] = Field(default_factory=dict)
     choice: RecordedChoice | None = None
+    lead_time: RecordedLeadTime | None = None
+    shortage: RecordedShortage | None = None
+    on_demand_base: int | None = None
 
 
 def digest(load: pd.Series[float]) -> str:
