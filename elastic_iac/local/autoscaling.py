@@ -19,8 +19,8 @@ from xml.sax.saxutils import escape
 from elastic_iac.local import wire
 from elastic_iac.local.clock import Clock
 from elastic_iac.local.groups import EXTENSIONS, LAUNCH_SOURCES, describe_group, keep
-from elastic_iac.local.lifecycle import CALLS, Lifecycle, Lifecycles, instances_of
 from elastic_iac.local.launches import RETENTION, Launching, bounds, shown
+from elastic_iac.local.lifecycle import CALLS, Lifecycle, Lifecycles, instances_of
 from elastic_iac.local.rules import DEFAULT_PAGE, MAX_BATCH, MAX_PAGE, Group, Sizes, invalid
 from elastic_iac.local.wire import AwsError, Request, Response
 
@@ -258,7 +258,9 @@ class AutoScaling:
             and within(activity["StartTime"])
         ]
         # As the API sorts them: by start, what is still in progress first.
-        activities.sort(key=lambda each: (each.get("EndTime") is None, cast("datetime", each["StartTime"])), reverse=True)
+        activities.sort(
+            key=lambda each: (each.get("EndTime") is None, cast("datetime", each["StartTime"])), reverse=True
+        )
         return _page("Activities", activities, arguments, default=MAX_PAGE)
 
     # Groups
