@@ -28,6 +28,7 @@ OUTPUT = {"4dabf18193072939515e22adb298388d": "d0e6a833031e9bbcd3f4e8bde6ca49a4"
 """What marks an output on the wire (the engine's signature key and the signature of output values)."""
 
 _FREE_KEYS = {
+    *("environment", "secrets"),
     *("dimensions", "tags", "instance_policy_arns"),
     *("labels", "metric_labels", "resource_labels", "user_labels", "metadata", "instance_roles", "named_ports"),
 }

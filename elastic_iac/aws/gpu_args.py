@@ -17,6 +17,7 @@ from elastic_iac.aws.args import (
     AwsWarmPool,
 )
 from elastic_iac.forecast_args import LoadEvent, LoadPrices
+from elastic_iac.workload.args import GpuTraining, GpuWorkload
 
 
 class AwsGpuInstanceType(TypedDict):
@@ -94,6 +95,8 @@ class AwsGpuShard(TypedDict):
     """Ceiling of this shard, in replicas."""
     load: NotRequired[AwsLoad]
     """This shard's load; by default the one of `forecast` or the workload under this shard's group, or its load balancer's requests."""
+    environment: NotRequired[dict[str, pulumi.Input[str]]]
+    """Further environment of its workload. `ELASTIC_IAC_SHARD` is always its name."""
 
 
 class AwsGpuForecast(TypedDict):
@@ -160,6 +163,10 @@ class AwsGpuPoolArgs(TypedDict):
     """How the floor is planned ahead; required without `training`."""
     shards: NotRequired[list[AwsGpuShard]]
     """Parts of the data or the model, each with a group, a load and a plan of its own, at most 20."""
+    workload: NotRequired[GpuWorkload]
+    """The model server on each instance. Give this, `training` or `user_data`, or an image that starts by itself."""
+    training: NotRequired[GpuTraining]
+    """Elastic training on the instances; it needs no `forecast`."""
     user_data: NotRequired[pulumi.Input[str]]
     """Script or cloud-init document in plain text, at most 16 KiB. It runs once: start the server by systemd where there is a warm pool."""
     spot: NotRequired[AwsSpot]
@@ -206,8 +213,8 @@ class AwsGpuPoolArgs(TypedDict):
     termination_policies: NotRequired[list[pulumi.Input[str]]]
     """Which instance goes first on scale-in; 'Default' by default."""
     target_tracking: NotRequired[list[AwsTargetTracking]]
-    """Reactive policies above the floor; CPU at 60 per cent by default."""
+    """Reactive policies above the floor; by default the workload's load at `load_per_replica`, else CPU at 60 per cent."""
     load_balancer: NotRequired[AwsLoadBalancer]
-    """An application load balancer in front of the pool, of each of its shards."""
+    """An application load balancer in front of the pool, of each of its shards; it asks the workload's health path."""
     tags: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
     """Tags of the groups, propagated to instances and volumes. (A provider's default tags reach everything but these.)"""

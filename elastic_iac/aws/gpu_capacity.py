@@ -22,11 +22,10 @@ from elastic_iac.validation import (
     refuse_unknown,
     whole,
 )
+from elastic_iac.workload import LIFECYCLE_HOOK
 from forecasting.errors import SettingsError
 
 DEFAULT_LEAD_TIME_SECONDS = 600
-HOOK = "elastic-iac-ready"
-"""Name of the launch hook; a server's instance completes it."""
 
 
 def settle_types(given: Sequence[AwsGpuInstanceType]) -> tuple[GpuType, ...]:
@@ -48,7 +47,7 @@ def settle_types(given: Sequence[AwsGpuInstanceType]) -> tuple[GpuType, ...]:
     return tuple(types)
 
 
-def settle_weights(args: AwsGpuPoolArgs, types: Sequence[GpuType]) -> list[pulumi.Output[int]]:
+def settle_weights(args: AwsGpuPoolArgs, types: Sequence[GpuType], gpus_per_replica: int) -> list[pulumi.Output[int]]:
     """Replicas that an instance of each type counts for.
 
     Raises:
@@ -60,7 +59,11 @@ def settle_weights(args: AwsGpuPoolArgs, types: Sequence[GpuType]) -> list[pulum
         raise SettingsError(f"instance_types[{missing}].weight", None, "a weight, or none on any type")
     if None not in given:
         return [checked(f"instance_types[{index}].weight", weight, whole(1, 999)) for index, weight in enumerate(given)]
-    return [pulumi.Output.from_input(item.gpus) for item in types]
+    for index, item in enumerate(types):
+        if item.gpus < gpus_per_replica:
+            expected = f"a type with {gpus_per_replica} GPUs or more: workload.gpus_per_replica"
+            raise SettingsError(f"instance_types[{index}].instance_type", item.name, expected)
+    return [pulumi.Output.from_input(item.gpus // gpus_per_replica) for item in types]
 
 
 def mixed_instances(
@@ -133,11 +136,15 @@ def settle_hook(args: AwsGpuPoolArgs) -> groups.Hook | None:
     refuse_unknown("ready_hook", given, AwsReadyHook)
     if not boolean("ready_hook.enabled", given["enabled"]):
         return None
+    if "training" in args:
+        raise SettingsError(
+            "ready_hook.enabled", True, "false beside training: a node is in service as soon as it runs"
+        )
     lead_time = args["forecast"].get("lead_time_seconds") if "forecast" in args else None
     seconds = pulumi.Output.from_input(DEFAULT_LEAD_TIME_SECONDS if lead_time is None else lead_time)
     timeout = given.get("timeout_seconds")
     return groups.Hook(
-        name=HOOK,
+        name=LIFECYCLE_HOOK,
         timeout_seconds=seconds.apply(lambda lead: max(30, min(7200, int(2 * lead + 300))))
         if timeout is None
         else checked("ready_hook.timeout_seconds", timeout, whole(30, 7200)),

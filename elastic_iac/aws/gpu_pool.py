@@ -1,6 +1,6 @@
 """A pool of GPU instances whose floor a forecast moves."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pulumi
 import pulumi_aws as aws
@@ -13,7 +13,8 @@ from elastic_iac.aws.front import Front, declare_front
 from elastic_iac.aws.gpu_args import AwsGpuPoolArgs
 from elastic_iac.aws.gpu_fleet import pool_fleet
 from elastic_iac.aws.gpu_settled import Partition, Pool, settle_pool
-from elastic_iac.aws.instance_profile import declare_instance_profile, lifecycle_policy
+from elastic_iac.aws.gpu_workload import MANAGED_POLICIES
+from elastic_iac.aws.instance_profile import aws_policy_arn, declare_instance_profile, lifecycle_policy
 from elastic_iac.fleet import fleet_json
 from elastic_iac.validation import without_none
 
@@ -82,7 +83,7 @@ class AwsGpuPool(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         self._invoke = pulumi.InvokeOptions(parent=self)
 
-        self._profile, role = declare_instance_profile(name, pool.policy_arns, child=self._child, invoke=self._invoke)
+        self._profile, role = self._instance_profile(name, pool)
         self._instances = security_groups.declare_security_group(
             f"{name}-instances",
             f"Instances of {name}",
@@ -106,6 +107,31 @@ class AwsGpuPool(pulumi.ComponentResource):
         self.security_group_id = self._instances.id
         self._describe(declared, sharded=pool.partitions[0].shard is not None)
         self.register_outputs({field: getattr(self, field) for field in _OUTPUTS})
+
+    def _instance_profile(self, name: str, pool: Pool) -> tuple[aws.iam.InstanceProfile, aws.iam.Role]:
+        work = pool.partitions[0].work
+        if work is None:
+            return declare_instance_profile(name, pool.policy_arns, child=self._child, invoke=self._invoke)
+        managed = {key: aws_policy_arn(policy, self._invoke) for key, policy in MANAGED_POLICIES.items()}
+        partition = aws.get_partition_output(opts=self._invoke).partition
+        return declare_instance_profile(
+            name,
+            {**managed, **pool.policy_arns},
+            inline={"work": work.policy(partition)} if work.needs_rights else {},
+            child=self._child,
+            invoke=self._invoke,
+        )
+
+    def _launch(self, pool: Pool, partition: Partition) -> launch_templates.Launch:
+        if partition.work is None:
+            return pool.launch
+        hook = partition.group.hook
+        script = partition.work.user_data(
+            aws.get_region_output(opts=self._invoke).region,
+            hook and hook.name,
+            hook.timeout_seconds if hook else 0,
+        )
+        return replace(pool.launch, user_data=script.apply(lambda text: launch_templates.encoded("workload", text)))
 
     def _adapters(self, name: str) -> None:
         """Elastic Fabric Adapters talk only within a security group that lets all of itself in and out."""
@@ -134,7 +160,7 @@ class AwsGpuPool(pulumi.ComponentResource):
         )
         template = launch_templates.declare_launch_template(
             name,
-            pool.launch,
+            self._launch(pool, partition),
             pool.image,
             profile=self._profile,
             security_group_ids=[self._instances.id, *pool.security_group_ids],

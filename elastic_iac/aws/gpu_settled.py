@@ -12,6 +12,7 @@ from elastic_iac.aws import group as groups
 from elastic_iac.aws import image as images
 from elastic_iac.aws import launch_template as launch_templates
 from elastic_iac.aws import load_balancer as load_balancers
+from elastic_iac.aws.args import AwsLoadBalancer
 from elastic_iac.aws.capacity_block import Block, settle_blocks
 from elastic_iac.aws.gpu_args import (
     AwsDedicatedHosts,
@@ -30,6 +31,7 @@ from elastic_iac.aws.gpu_capacity import (
 from elastic_iac.aws.gpu_families import GpuType
 from elastic_iac.aws.gpu_fleet import check_pool_fleet
 from elastic_iac.aws.gpu_refusals import pool_state, refuse_combinations
+from elastic_iac.aws.gpu_workload import Work, default_target_tracking, settle_work, with_health_path
 from elastic_iac.validation import (
     ARN,
     NAME,
@@ -65,6 +67,7 @@ class Partition:
     fleet: Mapping[str, Any] | None
     """Its part of the arguments as `pool_fleet` reads them; None without a forecast."""
     shard: str | None = None
+    work: Work | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,8 @@ def settle_pool(name: str, args: AwsGpuPoolArgs) -> Pool:
         boolean(flag, args.get(flag, False))
     types = settle_types(args["instance_types"])
     refuse_combinations(args, types)
-    weights = settle_weights(args, types)
+    work = settle_work(args)
+    weights = settle_weights(args, types, 1 if work is None else work.gpus_per_replica)
     blocks = (
         settle_blocks(args["capacity_blocks"], all_running="forecast" not in args) if "capacity_blocks" in args else ()
     )
@@ -110,16 +114,18 @@ def settle_pool(name: str, args: AwsGpuPoolArgs) -> Pool:
         vpc_id=checked("vpc_id", args["vpc_id"], VPC_ID),
         image=images.settle_image(_image(args, types)),
         launch=_launch(args, types, blocks),
-        partitions=_partitions(name, args, types, weights, blocks, deployed),
+        partitions=_partitions(name, args, types, weights, blocks, deployed, work),
         blocks=blocks,
         deployed=deployed,
         cluster=args.get("cluster_placement", False),
         efa=args.get("efa", False),
         target_tracking=scaling_policies.settle_target_tracking(
-            args.get("target_tracking", scaling_policies.DEFAULT_TARGET_TRACKING),
+            args["target_tracking"] if "target_tracking" in args else default_target_tracking(args, work),
             behind_load_balancer=balancer is not None,
         ),
-        load_balancer=None if balancer is None else load_balancers.settle_load_balancer(balancer),
+        load_balancer=None
+        if balancer is None
+        else load_balancers.settle_load_balancer(cast("AwsLoadBalancer", with_health_path(args, work))),
         security_group_ids=checked_list("security_group_ids", args.get("security_group_ids", []), SECURITY_GROUP_ID),
         policy_arns={
             key: checked(f"instance_policy_arns.{key}", arn, ARN)
@@ -166,6 +172,7 @@ def _partitions(
     weights: Sequence[pulumi.Output[int]],
     blocks: tuple[Block, ...],
     deployed: datetime,
+    work: Work | None,
 ) -> tuple[Partition, ...]:
     forecast = args.get("forecast")
     if forecast is None and "training" not in args:
@@ -174,24 +181,35 @@ def _partitions(
         refuse_unknown("forecast", forecast, AwsGpuForecast)
     common = _group_args(args, types, weights, blocks)
     reservation = settle_reservation(args, blocks, deployed)
-    shards = _shards(args["shards"]) if "shards" in args else []
+    shards = _shards(args["shards"], runs=work is not None) if "shards" in args else []
     if not shards:
-        return (_partition(name, args, common, weights, blocks, reservation),)
+        return (_partition(name, args, common, weights, blocks, reservation, work),)
     return tuple(
         _partition(
-            f"{name}-{shard['name']}", args, common, weights, blocks, reservation, shard=shard, at=f"shards[{index}]."
+            f"{name}-{shard['name']}",
+            args,
+            common,
+            weights,
+            blocks,
+            reservation,
+            work,
+            shard=shard,
+            at=f"shards[{index}].",
         )
         for index, shard in enumerate(shards)
     )
 
 
-def _shards(given: Sequence[AwsGpuShard]) -> list[AwsGpuShard]:
+def _shards(given: Sequence[AwsGpuShard], *, runs: bool) -> list[AwsGpuShard]:
     shards = plain_list("shards", given)
     if not 1 <= len(shards) <= MAX_SHARDS:
         raise SettingsError("shards", f"{len(shards)} shards", f"1 to {MAX_SHARDS}")
     names: list[str] = []
     for index, shard in enumerate(shards):
         refuse_unknown(f"shards[{index}]", shard, AwsGpuShard)
+        environment = plain_map(f"shards[{index}].environment", shard.get("environment", {}))
+        if environment and not runs:
+            raise SettingsError(f"shards[{index}].environment", "given", "nothing without workload or training")
         name = NAME(f"shards[{index}].name", shard["name"])
         if name in names:
             raise SettingsError(f"shards[{index}].name", name, "a name that no other shard has")
@@ -206,6 +224,7 @@ def _partition(
     weights: Sequence[pulumi.Output[int]],
     blocks: tuple[Block, ...],
     reservation: groups.CapacityReservation | None,
+    work: Work | None,
     *,
     shard: AwsGpuShard | None = None,
     at: str = "",
@@ -224,7 +243,10 @@ def _partition(
     if blocks:  # its scheduled actions open it
         group = replace(group, min_size=nothing, desired_capacity=nothing, max_size=nothing)
     group = replace(group, reservation=reservation, hook=settle_hook(args))
-    fleet = _fleet(args, sizes, weights, blocks, shard)
+    if shard is not None and work is not None:
+        work = work.of_shard(shard["name"], shard.get("environment", {}))
+        work.check()
+    fleet = _fleet(args, sizes, weights, blocks, shard, work)
     if fleet is not None:
         check_pool_fleet(name, fleet)
     return Partition(
@@ -232,6 +254,7 @@ def _partition(
         group=group,
         fleet=fleet,
         shard=shard and shard["name"],
+        work=work,
     )
 
 
@@ -241,13 +264,16 @@ def _fleet(
     weights: Sequence[pulumi.Output[int]],
     blocks: tuple[Block, ...],
     shard: AwsGpuShard | None,
+    work: Work | None,
 ) -> dict[str, Any] | None:
     """A partition's part of the arguments, as `pool_fleet` reads them."""
     given = args.get("forecast")
     if given is None:
         return None
     load = checked("forecast.load_per_replica", given["load_per_replica"], number(0, 1e12))
-    forecast = {"lead_time_seconds": DEFAULT_LEAD_TIME_SECONDS, **given, "load_per_replica": load}
+    forecast: dict[str, Any] = {"lead_time_seconds": DEFAULT_LEAD_TIME_SECONDS, **given, "load_per_replica": load}
+    if work is not None and work.load is not None:
+        forecast = {"load": work.load, **forecast}
     if shard is not None and "load" in shard:
         forecast["load"] = shard["load"]
     return {**args, **sizes, "forecast": forecast, "weights": weights, "blocks": blocks}

@@ -14,10 +14,14 @@ INSTANCE_TRUST = json.dumps(
 )
 
 
-def systems_manager_policy_arn(opts: pulumi.InvokeOptions) -> pulumi.Output[str]:
-    """The managed policy that lets Systems Manager reach an instance (Session Manager instead of SSH), in the partition at hand."""
+SYSTEMS_MANAGER = "AmazonSSMManagedInstanceCore"
+"""The managed policy that lets Systems Manager reach an instance (Session Manager instead of SSH)."""
+
+
+def aws_policy_arn(policy: str, opts: pulumi.InvokeOptions) -> pulumi.Output[str]:
+    """The ARN of a policy of AWS's own, in the partition at hand."""
     partition = aws.get_partition_output(opts=opts).partition
-    return pulumi.Output.concat("arn:", partition, ":iam::aws:policy/AmazonSSMManagedInstanceCore")
+    return pulumi.Output.concat("arn:", partition, ":iam::aws:policy/", policy)
 
 
 def role_args(name: str) -> aws.iam.RoleArgs:
@@ -52,6 +56,7 @@ def declare_instance_profile(
     name: str,
     policy_arns: Mapping[str, pulumi.Input[str]],
     *,
+    inline: Mapping[str, pulumi.Input[str]] | None = None,
     child: pulumi.ResourceOptions,
     invoke: pulumi.InvokeOptions,
 ) -> tuple[aws.iam.InstanceProfile, aws.iam.Role]:
@@ -60,6 +65,7 @@ def declare_instance_profile(
     Args:
         name: What the names begin with.
         policy_arns: Managed policies by a name of the user's, besides Systems Manager's.
+        inline: Policies of the role's own, by name.
         child: Options of every child.
         invoke: Options of the functions that are called.
     """
@@ -70,7 +76,11 @@ def declare_instance_profile(
             aws.iam.RolePolicyAttachmentArgs(role=role.name, policy_arn=arn),
             child,
         )
-        for key, arn in {"systems-manager": systems_manager_policy_arn(invoke), **policy_arns}.items()
+        for key, arn in {"systems-manager": aws_policy_arn(SYSTEMS_MANAGER, invoke), **policy_arns}.items()
+    ]
+    rights += [
+        aws.iam.RolePolicy(f"{name}-instance-{key}", aws.iam.RolePolicyArgs(role=role.name, policy=policy), child)
+        for key, policy in (inline or {}).items()
     ]
     profile = aws.iam.InstanceProfile(
         f"{name}-instance-profile",

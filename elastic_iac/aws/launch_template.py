@@ -45,14 +45,14 @@ def settle_launch(args: Mapping[str, Any]) -> Launch:
     user_data = args.get("user_data")
     return Launch(
         instance_type=checked("instance_type", args["instance_type"], INSTANCE_TYPE),
-        user_data=None if user_data is None else checked("user_data", user_data, _encoded),
+        user_data=None if user_data is None else checked("user_data", user_data, encoded),
         root_volume=_root_volume(args.get("root_volume", {"size_gib": 20})),
         ebs_optimized=checked("ebs_optimized", args.get("ebs_optimized", True), boolean),
         detailed_monitoring=checked("detailed_monitoring", args.get("detailed_monitoring", True), boolean),
     )
 
 
-def _encoded(field: str, value: object) -> str:
+def encoded(field: str, value: object) -> str:
     """The user data as the launch template wants it, in base64."""
     if not isinstance(value, str):
         raise SettingsError(field, value, "a text")

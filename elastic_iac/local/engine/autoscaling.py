@@ -1,4 +1,4 @@
-"""Auto Scaling groups with their warm pool and metrics, and scaling policies."""
+"""Auto Scaling groups with their warm pool and metrics, launch hooks, scheduled actions and scaling policies."""
 
 from __future__ import annotations
 
@@ -29,6 +29,12 @@ def _create_group(cloud: Cloud, name: str, inputs: Inputs) -> Made:
             HealthCheckGracePeriod=inputs.get("healthCheckGracePeriod"),
             LaunchTemplate=template and {"LaunchTemplateId": template["id"], "Version": template["version"]},
             MixedInstancesPolicy=pascal(inputs.get("mixedInstancesPolicy")),
+            PlacementGroup=inputs.get("placementGroup"),
+            CapacityReservationSpecification=pascal(inputs.get("capacityReservationSpecification")),
+            LifecycleHookSpecificationList=[
+                _hook(hook, hook["name"]) for hook in inputs.get("initialLifecycleHooks", [])
+            ]
+            or None,
         ),
     )
     if inputs.get("enabledMetrics"):
@@ -67,6 +73,11 @@ def _read_group(cloud: Cloud, made: Made) -> Inputs:
         "enabledMetrics": [metric for metric in declared_metrics if metric in collected],
         "metricsGranularity": metrics[0]["Granularity"] if metrics else None,
         "warmPool": camel(found.get("WarmPoolConfiguration")),
+        "placementGroup": found.get("PlacementGroup"),
+        "capacityReservationSpecification": camel(found.get("CapacityReservationSpecification")),
+        "initialLifecycleHooks": [
+            _declared_hook(cloud, made.id, hook["name"]) for hook in made.outputs.get("initialLifecycleHooks", [])
+        ],
         "tags": [
             {"key": tag["Key"], "value": tag["Value"], "propagateAtLaunch": tag["PropagateAtLaunch"]}
             for tag in found.get("Tags", [])
@@ -113,7 +124,82 @@ def _delete_policy(cloud: Cloud, made: Made) -> None:
     )
 
 
+def _hook(inputs: Inputs, name: str) -> dict[str, Any]:
+    return {
+        "LifecycleHookName": name,
+        "LifecycleTransition": inputs["lifecycleTransition"],
+        **given(HeartbeatTimeout=inputs.get("heartbeatTimeout"), DefaultResult=inputs.get("defaultResult")),
+    }
+
+
+def _declared_hook(cloud: Cloud, group: str, name: str) -> dict[str, Any]:
+    asked = {"AutoScalingGroupName": group, "LifecycleHookNames": [name]}
+    (found,) = cloud.client("autoscaling").describe_lifecycle_hooks(**asked)["LifecycleHooks"]
+    return {
+        "name": found["LifecycleHookName"],
+        "lifecycleTransition": found["LifecycleTransition"],
+        "heartbeatTimeout": found["HeartbeatTimeout"],
+        "defaultResult": found["DefaultResult"],
+    }
+
+
+def _create_hook(cloud: Cloud, _name: str, inputs: Inputs) -> Made:
+    group, name = inputs["autoscalingGroupName"], inputs["name"]
+    cloud.client("autoscaling").put_lifecycle_hook(AutoScalingGroupName=group, **_hook(inputs, name))
+    return Made(name, inputs)
+
+
+def _read_hook(cloud: Cloud, made: Made) -> Inputs:
+    group = made.outputs["autoscalingGroupName"]
+    return {"autoscalingGroupName": group, **_declared_hook(cloud, group, made.id)}
+
+
+def _delete_hook(cloud: Cloud, made: Made) -> None:
+    group = made.outputs["autoscalingGroupName"]
+    cloud.client("autoscaling").delete_lifecycle_hook(AutoScalingGroupName=group, LifecycleHookName=made.id)
+
+
+_LEAVE = -1
+"""Of a size: the provider then says nothing of it, and takes one that is not given for 0."""
+_SIZES = {"minSize": "MinSize", "maxSize": "MaxSize", "desiredCapacity": "DesiredCapacity"}
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def _create_schedule(cloud: Cloud, _name: str, inputs: Inputs) -> Made:
+    sizes = {name: inputs.get(key, 0) for key, name in _SIZES.items()}
+    cloud.client("autoscaling").put_scheduled_update_group_action(
+        AutoScalingGroupName=inputs["autoscalingGroupName"],
+        ScheduledActionName=inputs["scheduledActionName"],
+        StartTime=inputs["startTime"],
+        **{name: size for name, size in sizes.items() if size != _LEAVE},
+    )
+    return Made(inputs["scheduledActionName"], inputs)
+
+
+def _read_schedule(cloud: Cloud, made: Made) -> Inputs:
+    asked = {"AutoScalingGroupName": made.outputs["autoscalingGroupName"], "ScheduledActionNames": [made.id]}
+    (found,) = cloud.client("autoscaling").describe_scheduled_actions(**asked)["ScheduledUpdateGroupActions"]
+    return {
+        "autoscalingGroupName": found["AutoScalingGroupName"],
+        "scheduledActionName": found["ScheduledActionName"],
+        "startTime": found["StartTime"].strftime(_TIME),
+        **{key: found.get(name, _LEAVE) for key, name in _SIZES.items()},
+    }
+
+
+def _delete_schedule(cloud: Cloud, made: Made) -> None:
+    """As the provider: an action that has been executed is gone already."""
+    autoscaling, group = cloud.client("autoscaling"), made.outputs["autoscalingGroupName"]
+    try:
+        autoscaling.delete_scheduled_action(AutoScalingGroupName=group, ScheduledActionName=made.id)
+    except autoscaling.exceptions.ClientError as error:
+        if "not found" not in str(error):
+            raise
+
+
 HANDLERS = {
     "aws:autoscaling/group:Group": Handler(_create_group, _read_group, _delete_group, untagged=True),
+    "aws:autoscaling/lifecycleHook:LifecycleHook": Handler(_create_hook, _read_hook, _delete_hook, untagged=True),
+    "aws:autoscaling/schedule:Schedule": Handler(_create_schedule, _read_schedule, _delete_schedule, untagged=True),
     "aws:autoscaling/policy:Policy": Handler(_create_policy, _read_policy, _delete_policy, untagged=True),
 }

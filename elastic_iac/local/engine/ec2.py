@@ -1,4 +1,4 @@
-"""Security groups, their rules and launch templates."""
+"""Security groups, their rules, placement groups and launch templates."""
 
 from __future__ import annotations
 
@@ -88,8 +88,15 @@ def _launch_template_data(inputs: Inputs) -> Any:
         {"resourceType": item["resourceType"], "tags": tag_list(item["tags"])}
         for item in data.pop("tagSpecifications", [])
     ]
-    groups = data.pop("vpcSecurityGroupIds", [])
-    return {**pascal(_truths(data)), "TagSpecifications": pascal(specifications), "SecurityGroupIds": groups}
+    groups = {"SecurityGroupIds": ids} if (ids := data.pop("vpcSecurityGroupIds", [])) else {}
+    interfaces = [_renamed(item, "securityGroups", "groups") for item in data.pop("networkInterfaces", [])]
+    if interfaces:
+        data["networkInterfaces"] = interfaces
+    return {**pascal(_truths(data)), "TagSpecifications": pascal(specifications), **groups}
+
+
+def _renamed(item: Inputs, name: str, other: str) -> dict[str, Any]:
+    return {other if key == name else key: value for key, value in item.items()}
 
 
 def _truths(data: Any) -> Any:
@@ -121,8 +128,10 @@ def _read_launch_template(cloud: Cloud, made: Made) -> Inputs:
         {"resourceType": item["ResourceType"], "tags": tag_map(item["Tags"])}
         for item in data.pop("TagSpecifications", [])
     ]
+    interfaces = [_renamed(item, "Groups", "SecurityGroups") for item in data.pop("NetworkInterfaces", [])]
     return {
         **_texts(camel(data)),
+        "networkInterfaces": _texts(camel(interfaces)),
         "tagSpecifications": specifications,
         "vpcSecurityGroupIds": data.get("SecurityGroupIds", []),
         "updateDefaultVersion": template["DefaultVersionNumber"] == template["LatestVersionNumber"],
@@ -134,7 +143,28 @@ def _delete_launch_template(cloud: Cloud, made: Made) -> None:
     cloud.client("ec2").delete_launch_template(LaunchTemplateId=made.id)
 
 
+def _create_placement_group(cloud: Cloud, name: str, inputs: Inputs) -> Made:
+    cloud.client("ec2").create_placement_group(
+        GroupName=name,
+        Strategy=inputs["strategy"],
+        TagSpecifications=[{"ResourceType": "placement-group", "Tags": tag_list(inputs["tags"])}],
+    )
+    return Made(name, {**inputs, "name": name})
+
+
+def _read_placement_group(cloud: Cloud, made: Made) -> Inputs:
+    (found,) = cloud.client("ec2").describe_placement_groups(GroupNames=[made.id])["PlacementGroups"]
+    return {"strategy": found["Strategy"], "tags": tag_map(found.get("Tags", []))}
+
+
+def _delete_placement_group(cloud: Cloud, made: Made) -> None:
+    cloud.client("ec2").delete_placement_group(GroupName=made.id)
+
+
 HANDLERS = {
+    "aws:ec2/placementGroup:PlacementGroup": Handler(
+        _create_placement_group, _read_placement_group, _delete_placement_group
+    ),
     "aws:ec2/securityGroup:SecurityGroup": Handler(
         _create_security_group, _read_security_group, _delete_security_group
     ),
