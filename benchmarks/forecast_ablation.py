@@ -72,19 +72,21 @@ def _no_step(load: FloatArray, steps_per_day: int) -> FloatArray:
 
 AS_IT_IS = Change("", "auto")
 CHANGES = (
-    *(Change("power", f"weights error^-{power}", ((tournament, "WEIGHT_POWER", power),)) for power in (3, 4, 5, 8, 10)),
+    *(Change("power", f"weights error^-{power}", ((tournament, "WEIGHT_POWER", power),)) for power in (3, 4, 6, 10, 12)),
+    *(Change("prior", f"weights drawn to naive by {count} origins", ((origins, "PRIOR_ORIGINS", count),)) for count in (0, 2, 10, 20)),
     *(Change("half-life", f"origins' half-life {days} d", ((origins, "HALF_LIFE_DAYS", float(days)),)) for days in (4, 7, 1000)),
     *(Change("scale", f"error scale load^{power}", ((bands, "_scale", _scale(power)),)) for power in (0.0, 0.5, 0.9)),
     *(Change("widening", f"widening {factor}", ((bands.Bands, "widening", factor),)) for factor in (1.0, 1.05, 1.2)),
     *(Change("leads", f"lead buckets at {edges} h", ((bands.Bands, "edges", edges),)) for edges in ((), (24.0,), (3.0, 6.0, 12.0, 24.0))),
     *(Change("level", f"share of the last day's residual {share}", ((FourierAutoregression, "level_share", share),)) for share in (0.0, 1.0)),
+    *(Change("fourier", f"Fourier half-life {days} d", ((FourierAutoregression, "half_life_days", float(days)),)) for days in (7, 12, 56)),
     Change("crowds", "flash crowds learnt", ((origins, "without_crowds", _as_it_is),)),
     *(Change("crowds", f"flash crowds from {factor} x", ((level, "CROWD_FACTOR", factor),)) for factor in (1.0, 3.0)),
     Change("steps", "steps learnt", ((origins, "step_factors", _no_step),)),
     *(Change("components", f"without {model.name}", (), _without(model.name)) for model in BLEND),
     *(
         Change("components", f"with {name}", (), (*BLEND, _named(name)))
-        for name in ("seasonal-naive-week", "seasonal-naive-day", "sarima", "arima", "ets")
+        for name in ("seasonal-naive-week", "seasonal-naive-day", "harmonic", "sarima", "arima", "ets")
     ),
 )  # fmt: skip
 

@@ -259,7 +259,7 @@ def test_whatever_comes_in_the_forecast_is_sound(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("model", ["arima", "sarima", "ets"])
+@pytest.mark.parametrize("model", ["arima", "sarima", "harmonic", "ets"])
 def test_a_model_that_cannot_is_replaced_not_raised(kind: str, model: str) -> None:
     found = forecast(series(nasty(kind, 24 * 20, 2)), 24, model=model)
     assert_sound(found, 24, 3)

@@ -117,9 +117,9 @@ def test_hours_are_too_little(hours: int) -> None:
     ("days", "serving", "error"),
     [
         (1, {"median-day", "week-mean", "day-mean"}, 45),
-        (2, {"median-day", "week-mean", "day-mean", "fourier-ar", "fourier-ar-log"}, 25),
-        (9, {"median-day", "week-mean", "day-mean", "fourier-ar", "fourier-ar-log", "weekly-profile"}, 15),
-        (21, {"median-day", "week-mean", "day-mean", "fourier-ar", "fourier-ar-log", "weekly-profile"}, 8),
+        (2, {"median-day", "week-mean", "day-mean", "fourier-ar-sqrt", "fourier-ar-log"}, 25),
+        (9, {"median-day", "week-mean", "day-mean", "fourier-ar-sqrt", "fourier-ar-log", "weekly-profile"}, 15),
+        (21, {"median-day", "week-mean", "day-mean", "fourier-ar-sqrt", "fourier-ar-log", "weekly-profile"}, 8),
     ],
 )
 def test_each_stage_of_history_is_served_by_the_models_that_can(days: int, serving: set[str], error: float) -> None:

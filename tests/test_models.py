@@ -13,7 +13,7 @@ import pytest
 from forecasting.models.base import FloatArray, IntArray, PointModel
 from forecasting.models.fourier import fit_fourier
 from forecasting.models.gaps import fill_gaps, lift_censored
-from forecasting.models.statistical import Arima, Arma, Ets, Sarima, arma_paths
+from forecasting.models.statistical import Arima, Arma, Ets, Harmonic, Sarima, arma_paths
 from forecasting.models.tournament import MODELS, NAIVE_DAY, NAIVE_WEEK
 
 HOURS = 24
@@ -77,7 +77,7 @@ def test_seasonal_naive_has_no_value_before_its_first_season() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["seasonal-naive-week", "weekly-profile", "fourier-ar", "fourier-ar-log", "sarima"], ids=str
+    "name", ["seasonal-naive-week", "weekly-profile", "fourier-ar-sqrt", "fourier-ar-log", "sarima", "harmonic"], ids=str
 )
 def test_a_pure_weekly_pattern_is_forecast_nearly_exactly(name: str) -> None:
     (model,) = (model for model in MODELS if model.name == name)
@@ -110,13 +110,29 @@ def test_arima_beats_seasonal_naive_where_nothing_repeats() -> None:
     assert error(Arima(), load, horizon=12) < 0.8 * naive
 
 
-def test_sarima_beats_seasonal_naive_where_seasons_carry_correlated_noise() -> None:
+def test_sarima_beats_seasonal_naive_where_the_level_drifts_back() -> None:
+    noise = np.zeros(28 * HOURS)
+    for step, shock in enumerate(np.random.default_rng(7).normal(0, 0.05, len(noise) - 1), 1):
+        noise[step] = 0.97 * noise[step - 1] + shock
+    load = weekly(4) + noise
+    naive = min(error(NAIVE_DAY, load, horizon=6), error(NAIVE_WEEK, load, horizon=6))
+    assert error(Sarima(), load, horizon=6) < 0.7 * naive
+
+
+def test_sarima_sums_its_changes_over_the_seasons_of_the_horizon() -> None:
+    load = weekly(1)[: 6 * HOURS] + 0.1 * np.repeat(np.arange(6), HOURS)
+    predicted = Sarima().predict(load, np.array([len(load)]), 3 * HOURS, HOURS)[0]
+    changes = predicted - np.tile(load[-HOURS:], 3)
+    assert changes[2 * HOURS] > changes[HOURS] > changes[0] > 0
+
+
+def test_harmonic_regression_beats_seasonal_naive_where_seasons_carry_correlated_noise() -> None:
     generator = np.random.default_rng(7)
     noise = np.zeros(28 * HOURS)
     for step in range(1, len(noise)):
         noise[step] = 0.9 * noise[step - 1] + generator.normal(0, 0.05)
     load = weekly(4) + noise
-    assert error(Sarima(), load) < 0.8 * min(error(NAIVE_DAY, load), error(NAIVE_WEEK, load))
+    assert error(Harmonic(), load) < 0.8 * min(error(NAIVE_DAY, load), error(NAIVE_WEEK, load))
 
 
 def test_arma_paths_agree_with_statsmodels() -> None:

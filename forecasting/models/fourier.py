@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -103,14 +103,15 @@ def fit_fourier(
 
 @dataclass(frozen=True)
 class FourierAutoregression:
-    """Fourier terms with a 12-day half-life, and AR(3) on the residuals, on the load or on its logarithm.
+    """Fourier terms with a 28-day half-life, and AR(3) on the residuals, on the square root of the load or on its logarithm.
 
-    Half of the last day's mean residual stays over the whole horizon: a level that moved is otherwise forgotten within hours.
+    Loads are skewed and vary more where they are high: the square root evens out counts, the logarithm what grows by factors. Half of the last
+    day's mean residual stays over the whole horizon: a level that moved is otherwise forgotten within hours.
     """
 
     name: str
-    logarithm: bool
-    half_life_days: ClassVar[float] = 12.0
+    transform: Literal["sqrt", "log"]
+    half_life_days: ClassVar[float] = 28.0
     order: ClassVar[int] = 3
     level_share: ClassVar[float] = 0.5
 
@@ -122,17 +123,17 @@ class FourierAutoregression:
         """See `PointModel.predict`."""
         # A hundredth of the mean keeps the logarithm of an idle night from outweighing the busy day.
         offset = 0.01 * float(load[: origins[0]].mean()) + 1e-12
-        series = np.log(load + offset) if self.logarithm else load
+        series = np.log(load + offset) if self.transform == "log" else np.sqrt(load)
         fit = fit_fourier(series, origins, horizon, steps_per_day, self.half_life_days)
         last_day = fit.residuals[np.arange(len(origins)), origins - np.arange(1, steps_per_day + 1)[:, None]]
         level = self.level_share * last_day.mean(axis=0)[:, None]
         known = np.arange(len(series)) < origins[:, None]
         path = fit.future + level + self._residual_path(np.where(known, fit.residuals - level, 0.0), origins, horizon)
-        if not self.logarithm:
-            return path
-        # An extrapolated logarithm explodes: no more than twice what each origin has seen.
-        highest = np.maximum.accumulate(series)[origins - 1] + np.log(2.0)
-        return np.exp(np.clip(path, np.log(offset), highest[:, None])) - offset
+        # What is extrapolated here is magnified there: no more than twice what each origin has seen.
+        highest = 2.0 * np.maximum.accumulate(load)[origins - 1, None]
+        if self.transform == "sqrt":
+            return np.minimum(np.maximum(path, 0.0) ** 2, highest)
+        return np.exp(np.clip(path, np.log(offset), np.log(highest + 2.0 * offset))) - offset
 
     def _residual_path(self, residuals: FloatArray, origins: IntArray, horizon: int) -> FloatArray:
         coefficients = _yule_walker(residuals, self.order).T[::-1]

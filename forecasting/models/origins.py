@@ -17,6 +17,9 @@ ORIGIN_HOURS = 6
 HALF_LIFE_DAYS = 14.0
 """What an origin says fades with its age: a level that moved and a flash crowd are forgotten in weeks, and no model is judged by few origins."""
 
+PRIOR_ORIGINS = 5
+"""A model is judged as if it had also been as good as the daily naive forecast at so many origins: few good ones do not make it the only one."""
+
 _NEGLIGIBLE = 1e-9
 """An error below this, relative to loads near 1, is none."""
 
@@ -66,10 +69,12 @@ class Origins:
         return self._mean(np.abs(predictions[:-1] - self.actual))
 
     def relative_error(self, predictions: FloatArray) -> float:
-        """The error over the daily naive forecast's on the same steps: models differ in where they can predict."""
+        """The error over the daily naive forecast's on the same steps (models differ in where they can predict), drawn to 1."""
         errors = np.abs(predictions[:-1] - self.actual)
         naive = self._mean(np.where(np.isfinite(errors), self.naive_error, np.nan))
-        return (self._mean(errors) + _NEGLIGIBLE) / (naive + _NEGLIGIBLE)
+        judged = float(self.weights @ np.isfinite(errors).sum(axis=1)) / self.actual.shape[1]
+        prior = PRIOR_ORIGINS * self._mean(self.naive_error) + _NEGLIGIBLE
+        return (judged * self._mean(errors) + prior) / (judged * naive + prior)
 
     def _mean(self, errors: FloatArray) -> float:
         """Mean of what is known, by the weights of the origins; zero where nothing is."""

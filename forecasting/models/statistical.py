@@ -1,4 +1,4 @@
-"""ARIMA, SARIMA and ETS. statsmodels estimates; the paths from the rolling origins are run here, with the estimated parameters held.
+"""ARIMA, SARIMA, dynamic harmonic regression and ETS. statsmodels estimates; the paths from the rolling origins are run here, with the estimated parameters held.
 
 Parameters are estimated twice: before the first origin, for all rolling origins (which therefore never see their own future), and before the last
 one, for the forecast itself. statsmodels is imported when a model runs: it takes longer than the forecast.
@@ -15,6 +15,7 @@ import numpy as np
 
 from forecasting.models.base import FloatArray, IntArray
 from forecasting.models.fourier import fit_fourier
+from forecasting.models.naive import look_back
 
 
 class DidNotConvergeError(ArithmeticError):
@@ -108,13 +109,55 @@ class Arima:
 
 @dataclass(frozen=True)
 class Sarima:
-    """The long seasons as Fourier terms, ARMA(1, 1) on the residuals, in two steps.
+    """SARIMA(1, 0, 1)(0, 1, 0): ARMA(1, 1) on the changes over a season; the season is a week where three are known, else a day.
+
+    Seasonal terms beyond the difference would need a state of 96 or 672 steps, whose fit takes minutes.
+    """
+
+    name: str = "sarima"
+    weekly_from_days: ClassVar[int] = 21
+    ar_order: ClassVar[int] = 1
+    ma_order: ClassVar[int] = 1
+
+    def minimum_steps(self, steps_per_day: int) -> int:
+        """Two days: one of changes over a day."""
+        return 2 * max(steps_per_day, 24)
+
+    def predict(self, load: FloatArray, origins: IntArray, horizon: int, steps_per_day: int) -> FloatArray:
+        """See `PointModel.predict`."""
+        days = 7 if origins[-1] >= self.weekly_from_days * steps_per_day else 1
+        season = days * steps_per_day
+        changes = np.concatenate([np.zeros(season), load[season:] - load[:-season]])
+        found = np.full((len(origins), horizon), np.nan)
+        able = origins >= season + max(steps_per_day, 24)
+
+        def paths(fitted_before: int, some: IntArray) -> FloatArray:
+            arma = estimate_arma(changes[season:fitted_before], self.ar_order, self.ma_order)
+            return look_back(load, some, np.arange(horizon), season) + _over_seasons(
+                arma_paths(arma, changes, some, horizon), season
+            )
+
+        found[able] = _first_then_last(origins[able], paths)
+        return found
+
+
+def _over_seasons(changes: FloatArray, season: int) -> FloatArray:
+    """Changes over a season, shape (origins, horizon), summed up to changes since the last known season."""
+    total = changes.copy()
+    for lead in range(season, changes.shape[1]):
+        total[:, lead] += total[:, lead - season]
+    return total
+
+
+@dataclass(frozen=True)
+class Harmonic:
+    """Dynamic harmonic regression: the long seasons as Fourier terms, ARMA(1, 1) on the residuals, in two steps.
 
     A seasonal difference of 96 or 672 steps is out of reach of a state-space fit; Fourier terms carry such seasons
     (Hyndman and Athanasopoulos, Forecasting: Principles and Practice, section 10.5).
     """
 
-    name: str = "sarima"
+    name: str = "harmonic"
     half_life_days: ClassVar[float] = 28.0
     ar_order: ClassVar[int] = 1
     ma_order: ClassVar[int] = 1

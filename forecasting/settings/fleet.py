@@ -130,6 +130,7 @@ Model = Literal[
     "seasonal-naive-week",
     "arima",
     "sarima",
+    "harmonic",
     "ets",
     "lightgbm",
     "prophet",
