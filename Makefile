@@ -7,7 +7,7 @@ JOBS ?= 2
 # Compiled modules are kept, whatever the environment says: without them every start compiles pandas and pulumi anew, which takes seconds.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lint bench bench-models lock clean
+.PHONY: demo test lint bench bench-models bench-many lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make lint   lint, types, import rules"
 	@echo "make bench  speed and memory of the job"
 	@echo "make bench-models  the forecasts beside other libraries' (ARGS='--data DIR')"
+	@echo "make bench-many  a thousand series in parallel, beside AutoARIMA and Prophet (ARGS='--data DIR')"
 	@echo "make lock   renew the locked requirements"
 
 $(VENV)/bootstrapped: requirements/bootstrap.txt
@@ -64,6 +65,9 @@ bench: $(VENV)/dev
 
 bench-models: .venvs/rivals/ready
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .venvs/rivals/bin/python -m benchmarks.forecast_accuracy --cache out/rivals $(ARGS)
+
+bench-many: .venvs/rivals/ready
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .venvs/rivals/bin/python -m benchmarks.many_series --out benchmarks/many_series.md $(ARGS)
 
 lock: $(VENV)/bootstrapped
 	UV=$(BIN)/uv requirements/lock.sh
