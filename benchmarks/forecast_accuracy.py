@@ -5,8 +5,9 @@
 DIR holds CSV files `NAME_5min.csv` or `NAME_1h.csv` with the columns timestamp (UTC) and value; the protocol is in `forecast_protocol.py`.
 Rows: `auto`; all models by name; `last-value` and ARIMA(2, 1, 2), with our bands; `median-of-models`, the median of five of them; `picked`, the
 single model with the least error on the rolling origins inside each history; rivals as their own libraries run them (`forecast_references.py`),
-where these are installed (`make bench-models` installs them). The second table is the paired difference of `auto` to each. Seconds are processor
-time per forecast. `--cache` keeps what the slow rivals gave.
+where these are installed (`make bench-models` installs them). Then the coverage of `auto` by trace, its paired difference to each row, what holds of
+the bars, and the two traces with a calendar beside those without (`forecast_calendar.py`). Seconds are processor time per forecast, child processes
+included. `--cache` keeps what the slow rivals gave.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
-import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from benchmarks.forecast_protocol import EVERY, Score, difference, read, score, tasks, traces
+from benchmarks.forecast_calendar import calendar_table
+from benchmarks.forecast_protocol import (
+    EVERY,
+    Difference,
+    Score,
+    difference,
+    processor_seconds,
+    read,
+    score,
+    tasks,
+    traces,
+)
 from benchmarks.forecast_references import REFERENCES, LastValue, Reference
 from forecasting.models.base import DEFAULT_QUANTILES, FloatArray, Forecast, IntArray, PointModel
 from forecasting.models.statistical import Arima
@@ -33,6 +44,8 @@ from forecasting.models.tournament import BLEND, MODELS, forecast, run
 
 OURS = "auto"
 PICKED = "picked"
+CALENDAR_TRACES = ("nyc_taxi_1h.csv", "wc98_5min.csv")
+MEAN_COVERAGE, TRACE_COVERAGE = (0.93, 0.97), (0.90, 0.99)
 
 
 @dataclass(frozen=True)
@@ -61,13 +74,13 @@ def evaluate(load: pd.Series[float], names: Sequence[str], every: pd.Timedelta =
     forecasts: dict[str, list[Forecast]] = {}
     seconds: dict[str, float] = {}
     for name in names:
-        started = time.process_time()
+        started = processor_seconds()
         if name != PICKED:
             forecasts[name] = [_forecast(history, truth.shape[1], name) for history in histories]
         else:
             candidates = [forecasts[single] for single in SINGLES if single in forecasts]
             forecasts[name] = [min(found, key=_own_error) for found in zip(*candidates, strict=True)]
-        seconds[name] = (time.process_time() - started) / len(histories)
+        seconds[name] = (processor_seconds() - started) / len(histories)
     return {
         name: score(np.stack([each.quantiles.to_numpy() for each in found]), truth, seconds[name])
         for name, found in forecasts.items()
@@ -100,11 +113,11 @@ def evaluate_rival(rival: Reference, path: Path, cache: Path | None) -> Score:
     if kept and kept.is_file():
         with np.load(kept) as found:
             return score(found["quantiles"], truth, float(found["seconds"]))
-    started = time.process_time()
+    started = processor_seconds()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what a rival's library thinks of the data is its own affair
         quantiles = np.stack([rival.forecast(history, truth.shape[1]) for history in histories])
-    seconds = (time.process_time() - started) / len(histories)
+    seconds = (processor_seconds() - started) / len(histories)
     if kept:
         kept.parent.mkdir(parents=True, exist_ok=True)
         np.savez(kept, quantiles=quantiles, seconds=seconds)
@@ -141,6 +154,43 @@ def _mean_least_most(values: list[float]) -> tuple[float, float, float]:
     return float(np.mean(values)), min(values), max(values)
 
 
+def comparison(scores: dict[str, dict[str, Score]], weeks: dict[str, npt.NDArray[np.int64]]) -> list[str]:
+    """The coverage of `auto` by trace, its difference to each other row, and which bars that meets."""
+    ours = scores[OURS]
+    coverage = [each.coverage for each in ours.values()]
+    others = sorted(scores.keys() - {OURS}, key=lambda name: _mean_wql(scores[name]))
+    found: dict[str, Difference] = {name: difference(ours, scores[name], weeks) for name in others}
+    parts = {model.name for model in BLEND}
+    lines = [
+        f"| coverage of .95 | {' | '.join(ours)} |",
+        f"|---|{'---|' * len(ours)}",
+        f"| {OURS} | {' | '.join(f'{value:.3f}' for value in coverage)} |",
+        "",
+        f"| {OURS} minus | mean WQL [95 % interval] |",
+        "|---|---|",
+        *(f"| {name}{', a part of it' if name in parts else ''} | {each} |" for name, each in found.items()),
+    ]
+    not_below = [name for name, each in found.items() if each.mean >= 0]
+    unclear = [name for name, each in found.items() if each.high >= 0]
+    mean, least, most = _mean_least_most(coverage)
+    within = MEAN_COVERAGE[0] <= mean <= MEAN_COVERAGE[1]
+    inside = TRACE_COVERAGE[0] <= least and most <= TRACE_COVERAGE[1]
+    return [
+        *lines,
+        "",
+        "| bar | holds |",
+        "|---|---|",
+        f"| mean WQL below every other row | {_but(not_below)} |",
+        f"| interval below zero for every other row | {_but(unclear)} |",
+        f"| coverage of .95 from {MEAN_COVERAGE[0]} to {MEAN_COVERAGE[1]} in the mean | {'yes' if within else 'no'}: {mean:.3f} |",
+        f"| coverage of .95 from {TRACE_COVERAGE[0]} to {TRACE_COVERAGE[1]} by trace | {'yes' if inside else 'no'}: {least:.3f} to {most:.3f} |",
+    ]
+
+
+def _but(names: list[str]) -> str:
+    return f"all but {', '.join(names)}" if names else "yes"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of the traces")
@@ -165,11 +215,11 @@ def main() -> int:
         print(f"{path.stem}: {len(weeks[path.stem])} origins", file=sys.stderr, flush=True)
     print("\n".join(accuracy_table(scores)))
     if OURS in scores and len(scores) > 1:
-        print(f"\n| {OURS} minus | mean WQL [95 % interval] |\n|---|---|")
-        for name in sorted(scores.keys() - {OURS}, key=lambda name: _mean_wql(scores[name])):
-            print(f"| {name} | {difference(scores[OURS], scores[name], weeks)} |")
+        print("\n".join(["", *comparison(scores, weeks)]))
     if absent := sorted({rival.library for rival in rivals if not rival.installed}):
         print(f"\nNot run, not installed: {', '.join(absent)}")
+    if not (options.model or options.trace) and all((options.data / name).is_file() for name in CALENDAR_TRACES):
+        print("\n".join(["", *calendar_table(options.data)]))
     return 0
 
 

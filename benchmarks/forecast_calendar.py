@@ -40,7 +40,11 @@ def evaluate(load: pd.Series[float], found: Forecaster) -> Score:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of the traces")
-    data: Path = parser.parse_args().data
+    print("\n".join(calendar_table(parser.parse_args().data)))
+
+
+def calendar_table(data: Path) -> list[str]:
+    """WQL and coverage of the two traces with and without a calendar."""
     taxi, cup = read(data / "nyc_taxi_1h.csv"), read(data / "wc98_5min.csv")
     zone = "America/New_York"
     begin, end = taxi.index[0].to_pydatetime(), (taxi.index[-1] + pd.Timedelta(days=3)).to_pydatetime()
@@ -59,7 +63,7 @@ def main() -> None:
 
         return found
 
-    print("| trace | calendar | WQL | coverage of .95 |\n|---|---|---|---|")
+    lines = ["| trace | calendar | WQL | coverage of .95 |", "|---|---|---|---|"]
     rows: list[tuple[str, str, pd.Series[float], Forecaster]] = [
         ("nyc_taxi", "none", taxi, plain),
         ("nyc_taxi", "holidays of US-NY, learnt", taxi, with_holidays),
@@ -70,7 +74,8 @@ def main() -> None:
     ]
     for name, calendar, load, forecaster in rows:
         found = evaluate(load, forecaster)
-        print(f"| {name} | {calendar} | {found.wql:.4f} | {found.coverage:.3f} |", flush=True)
+        lines.append(f"| {name} | {calendar} | {found.wql:.4f} | {found.coverage:.3f} |")
+    return lines
 
 
 if __name__ == "__main__":

@@ -2,15 +2,17 @@
 
     python -m benchmarks.many_series --data DIR [--series 1000] [--processes 2] [--arima-sample 12] [--prophet-sample 60] [--out FILE]
 
-Each series is a stretch of a trace in DIR, 28 days and two more (all of a shorter trace), times a random scale, a level that wanders by 3 % a day and
-noise of 5 % a step. Each is forecast 48 h ahead from four origins, 12 h apart, by every method on the same histories. Ours runs on all series, the rivals
-on the first ones of the same random order, as many as are asked for: their time for all is extrapolated from those, and said to be. WQL is the
-protocol's (`forecast_protocol.py`), the mean over series; a series' own WQL is capped at 2, for a night without load makes it huge.
+Each series is a stretch of a trace in DIR, 28 days and what is forecast after them (all of a shorter trace), times a random scale, a level that
+wanders by 3 % a day and noise of 5 % a step. Each is forecast 48 h ahead from four origins, 12 h apart, by every method on the same histories.
+Ours runs on all series, the rivals on the first ones of the same random order, as many as are asked for: their time for all is extrapolated from
+those, and said to be. WQL is the protocol's (`forecast_protocol.py`), the mean over series; a series' own is capped at 2, for a night without
+load makes it huge.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import platform
 import resource
 import sys
@@ -54,27 +56,29 @@ def series_of(loads: Sequence[pd.Series[float]], number: int) -> pd.Series[float
     """The series of this number: always the same for the same traces."""
     generator = np.random.default_rng(number)
     load = loads[int(generator.integers(len(loads)))]
-    step = load.index[1] - load.index[0]
-    steps = min((HISTORY + HORIZON + (ORIGINS - 1) * APART) // step, len(load))
+    steps = min(_steps(HISTORY + HORIZON + (ORIGINS - 1) * APART, load), len(load))
     begin = int(generator.integers(len(load) - steps + 1))
-    values = np.asarray(load.iloc[begin : begin + steps], np.float64) / max(float(load.mean()), 1e-12)
-    per_day = pd.Timedelta(days=1) // step
-    level = np.exp(np.cumsum(generator.normal(0, 0.03 / np.sqrt(per_day), steps)))
-    noise = generator.gamma(400.0, 1 / 400.0, steps)
-    scale = 10.0 ** generator.uniform(-1, 4)
+    values: FloatArray = np.asarray(load.iloc[begin : begin + steps], np.float64) / max(float(load.mean()), 1e-12)
+    changes: FloatArray = generator.normal(0, 0.03, steps) / math.sqrt(_steps(pd.Timedelta(days=1), load))
+    level, noise = np.exp(np.cumsum(changes)), np.maximum(generator.normal(1, 0.05, steps), 0)
+    scale = 10.0 ** float(generator.uniform(-1, 4))
     return pd.Series(values * level * noise * scale, index=load.index[begin : begin + steps])
+
+
+def _steps(span: pd.Timedelta, load: pd.Series[float]) -> int:
+    return round(span / (load.index[1] - load.index[0]))
 
 
 def judge(loads: Sequence[pd.Series[float]], method: str, number: int) -> Judged:
     """A method on a series."""
     load = series_of(loads, number)
-    horizon = HORIZON // (load.index[1] - load.index[0])
+    horizon = _steps(HORIZON, load)
     quantiles: list[FloatArray] = []
     truths: list[FloatArray] = []
     started = processor_seconds()
     for origin in range(ORIGINS):
-        end = len(load) - horizon - origin * (APART // (load.index[1] - load.index[0]))
-        history = load.iloc[max(end - HISTORY // (load.index[1] - load.index[0]), 0) : end]
+        end = len(load) - horizon - origin * _steps(APART, load)
+        history = load.iloc[max(end - _steps(HISTORY, load), 0) : end]
         quantiles.append(_forecast(method, history, horizon))
         truths.append(np.asarray(load.iloc[end : end + horizon], np.float64))
     seconds = processor_seconds() - started
@@ -125,9 +129,9 @@ def main() -> int:
     options = parser.parse_args()
     paths = traces(options.data)
     loads = [read(path).interpolate() for path in paths]
+    whole = f"{options.series} series on {options.processes} idle cores"
     lines = [
-        "| method | series | WQL | `auto` on these | coverage of .95 | processor s a series | wall s of this run | "
-        f"{options.series} series on {options.processes} idle cores | peak of a process, MB |",
+        f"| method | series | WQL | `auto` on these | coverage of .95 | processor s a series | wall s of this run | {whole} | peak, MB |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     ours: list[Judged] = []

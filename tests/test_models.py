@@ -77,7 +77,9 @@ def test_seasonal_naive_has_no_value_before_its_first_season() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["seasonal-naive-week", "weekly-profile", "fourier-ar-sqrt", "fourier-ar-log", "sarima", "harmonic"], ids=str
+    "name",
+    ["seasonal-naive-week", "weekly-profile", "fourier-ar-sqrt", "fourier-ar-log", "sarima", "harmonic"],
+    ids=str,
 )
 def test_a_pure_weekly_pattern_is_forecast_nearly_exactly(name: str) -> None:
     (model,) = (model for model in MODELS if model.name == name)

@@ -1,4 +1,6 @@
-"""ARIMA, SARIMA, dynamic harmonic regression and ETS. statsmodels estimates; the paths from the rolling origins are run here, with the estimated parameters held.
+"""ARIMA, SARIMA, dynamic harmonic regression and ETS.
+
+statsmodels estimates; the paths from the rolling origins are run here, with the estimated parameters held.
 
 Parameters are estimated twice: before the first origin, for all rolling origins (which therefore never see their own future), and before the last
 one, for the forecast itself. statsmodels is imported when a model runs: it takes longer than the forecast.
