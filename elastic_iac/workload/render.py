@@ -118,7 +118,7 @@ def _files(settled: Workload | Training, platform: Platform) -> Iterator[tuple[s
     else:
         yield f"{scripts}/lib.sh", _script("lib") + _script(f"lib-{cloud}")
         names = ["trainer", "checkpoint", "watch"]
-        units = training_units(grace_seconds=90 if cloud == "aws" else 20)
+        units = training_units(grace_seconds=90 if cloud == "aws" else 15)
     for name in names:
         yield f"{scripts}/{name}.sh", _script(name)
     for name, content in units.items():
@@ -195,12 +195,15 @@ def _installer(files: Mapping[str, str], units: list[str]) -> str:
     parts = [
         "#!/usr/bin/env bash\n# Written by elastic-iac: installs what systemd runs at each boot.\n",
         "set -euo pipefail\numask 022\nroot=${ELASTIC_IAC_ROOT:-}\n",
-        'put() {\n  mkdir -p "$root${1%/*}"\n  cat >"$root$1"\n}\n',
+        # Google runs it at each boot: what is running already must not be rewritten under its reader.
+        'put() { # PATH MODE\n  mkdir -p "$root${1%/*}"\n  cat >"$root$1.new"\n  chmod "$2" "$root$1.new"\n  mv "$root$1.new" "$root$1"\n}\n',
     ]
     for path, content in files.items():
         if f"\n{_END}\n" in f"\n{content}":
             raise SettingsError("workload", path, f"no line {_END}: it ends the file")
-        parts.append(f"put {path} <<'{_END}'\n{content}{_END}\n")
-    parts.append('chmod 755 "$root"/opt/elastic-iac/*.sh\nsystemctl daemon-reload\n')
-    parts.append(f"systemctl enable {' '.join(units)}\nsystemctl start --no-block {' '.join(units)}\n")
+        mode = "755" if path.endswith(".sh") else "644"
+        parts.append(f"put {path} {mode} <<'{_END}'\n{content}{_END}\n")
+    parts.append(
+        f"systemctl daemon-reload\nsystemctl enable {' '.join(units)}\nsystemctl start --no-block {' '.join(units)}\n"
+    )
     return "".join(parts)

@@ -9,7 +9,7 @@ _INSTALL = "\n[Install]\nWantedBy=multi-user.target\n"
 
 
 def _unit(description: str, service: str, *, at_boot: bool) -> str:
-    return f"[Unit]\nDescription={description}\n{_AFTER}\n[Service]\n{service}{_INSTALL if at_boot else ''}"
+    return f"[Unit]\nDescription={description}\n{_AFTER}\n[Service]\nEnvironment=HOME=/root\n{service}{_INSTALL if at_boot else ''}"
 
 
 def serving_units(proxy: str, *, held: bool) -> Mapping[str, str]:

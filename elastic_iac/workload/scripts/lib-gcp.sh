@@ -1,3 +1,4 @@
+export PATH=$PATH:/snap/bin # gcloud, on Ubuntu
 METADATA=http://${GCE_METADATA_HOST:-metadata.google.internal}/computeMetadata/v1
 
 metadata() { curl -sf -m 15 -H 'Metadata-Flavor: Google' "$METADATA/instance/$1"; }
@@ -26,11 +27,12 @@ local_disks() { find "$ROOT/dev/disk/by-id" -name 'google-local-*ssd-*' ! -name 
 install_driver() {
   local installer=$ROOT/opt/deeplearning/install-driver.sh
   ! nvidia-smi >/dev/null 2>&1 || return 0
+  systemctl stop google-cloud-ops-agent.service 2>/dev/null || true # its GPU metrics would hold the driver
   if [ -x "$installer" ]; then
     "$installer"
   else
     curl -sfL -o "$STATE/cuda_installer.pyz" https://storage.googleapis.com/compute-gpu-installation-us/installer/latest/cuda_installer.pyz
-    python3 "$STATE/cuda_installer.pyz" install_driver
+    python3 "$STATE/cuda_installer.pyz" install_driver --installation-mode=repo --installation-branch=prod
   fi
 }
 

@@ -3,11 +3,13 @@
 set -euo pipefail
 umask 022
 root=${ELASTIC_IAC_ROOT:-}
-put() {
+put() { # PATH MODE
   mkdir -p "$root${1%/*}"
-  cat >"$root$1"
+  cat >"$root$1.new"
+  chmod "$2" "$root$1.new"
+  mv "$root$1.new" "$root$1"
 }
-put /etc/elastic-iac/settings <<'ELASTIC_IAC_END'
+put /etc/elastic-iac/settings 644 <<'ELASTIC_IAC_END'
 LOCAL_DISKS=true
 AWS_REGION=eu-central-1
 NAMESPACE=ElasticIaC
@@ -27,9 +29,9 @@ ARGUMENTS=()
 SECRETS=()
 FILES=()
 ELASTIC_IAC_END
-put /etc/elastic-iac/environment <<'ELASTIC_IAC_END'
+put /etc/elastic-iac/environment 644 <<'ELASTIC_IAC_END'
 ELASTIC_IAC_END
-put /opt/elastic-iac/lib.sh <<'ELASTIC_IAC_END'
+put /opt/elastic-iac/lib.sh 755 <<'ELASTIC_IAC_END'
 # shellcheck shell=bash
 # What the scripts share. Tests give another root and another metadata service.
 ROOT=${ELASTIC_IAC_ROOT:-}
@@ -130,7 +132,7 @@ notice() {
   fi
 }
 ELASTIC_IAC_END
-put /opt/elastic-iac/boot.sh <<'ELASTIC_IAC_END'
+put /opt/elastic-iac/boot.sh 755 <<'ELASTIC_IAC_END'
 #!/usr/bin/env bash
 # Boot work of a model server, at each boot: disks, driver, image and model, metrics, then the replicas.
 set -euo pipefail
@@ -198,7 +200,7 @@ NGINX
 fi
 say "$replicas replicas start, on ${ports[*]}"
 ELASTIC_IAC_END
-put /opt/elastic-iac/server.sh <<'ELASTIC_IAC_END'
+put /opt/elastic-iac/server.sh 755 <<'ELASTIC_IAC_END'
 #!/usr/bin/env bash
 # Replica $1 in the foreground, with accelerators and ports of its own.
 set -euo pipefail
@@ -220,7 +222,7 @@ docker rm -f "elastic-iac-$replica" >/dev/null 2>&1 || true
 exec docker run --rm --name "elastic-iac-$replica" --gpus "\"device=$devices\"" --ipc=host "${publish[@]}" "${mounts[@]}" \
   --env-file "$ROOT/etc/elastic-iac/environment" --env-file "$STATE/secrets.env" "$IMAGE" "${ARGUMENTS[@]}"
 ELASTIC_IAC_END
-put /opt/elastic-iac/ready.sh <<'ELASTIC_IAC_END'
+put /opt/elastic-iac/ready.sh 755 <<'ELASTIC_IAC_END'
 #!/usr/bin/env bash
 # Holds the instance out of service until every replica answers, then completes the lifecycle action. An instance may wait twice: on its way into a
 # warm pool and on its way out, with or without a boot between the two.
@@ -276,7 +278,7 @@ while true; do
   sleep "${ELASTIC_IAC_PAUSE:-5}"
 done
 ELASTIC_IAC_END
-put /etc/systemd/system/elastic-iac-boot.service <<'ELASTIC_IAC_END'
+put /etc/systemd/system/elastic-iac-boot.service 644 <<'ELASTIC_IAC_END'
 [Unit]
 Description=elastic-iac: disks, image and model
 After=network-online.target docker.service
@@ -284,6 +286,7 @@ Wants=network-online.target docker.service
 StartLimitIntervalSec=0
 
 [Service]
+Environment=HOME=/root
 Type=oneshot
 RemainAfterExit=yes
 TimeoutStartSec=infinity
@@ -294,7 +297,7 @@ ExecStart=/opt/elastic-iac/boot.sh
 [Install]
 WantedBy=multi-user.target
 ELASTIC_IAC_END
-put /etc/systemd/system/elastic-iac-server@.service <<'ELASTIC_IAC_END'
+put /etc/systemd/system/elastic-iac-server@.service 644 <<'ELASTIC_IAC_END'
 [Unit]
 Description=elastic-iac: replica %i of the model server
 After=network-online.target docker.service
@@ -302,13 +305,14 @@ Wants=network-online.target docker.service
 StartLimitIntervalSec=0
 
 [Service]
+Environment=HOME=/root
 Restart=always
 RestartSec=5
 TimeoutStopSec=90
 ExecStart=/opt/elastic-iac/server.sh %i
 ExecStop=/usr/bin/env docker stop -t 60 elastic-iac-%i
 ELASTIC_IAC_END
-put /etc/systemd/system/elastic-iac-proxy.service <<'ELASTIC_IAC_END'
+put /etc/systemd/system/elastic-iac-proxy.service 644 <<'ELASTIC_IAC_END'
 [Unit]
 Description=elastic-iac: one port for all replicas
 After=network-online.target docker.service
@@ -316,13 +320,14 @@ Wants=network-online.target docker.service
 StartLimitIntervalSec=0
 
 [Service]
+Environment=HOME=/root
 Restart=always
 RestartSec=5
 ExecStartPre=-/usr/bin/env docker rm -f elastic-iac-proxy
 ExecStart=/usr/bin/env docker run --rm --name elastic-iac-proxy --network host -v /etc/elastic-iac/nginx.conf:/etc/nginx/nginx.conf:ro public.ecr.aws/nginx/nginx:1.28-alpine
 ExecStop=/usr/bin/env docker stop -t 60 elastic-iac-proxy
 ELASTIC_IAC_END
-put /etc/systemd/system/elastic-iac-ready.service <<'ELASTIC_IAC_END'
+put /etc/systemd/system/elastic-iac-ready.service 644 <<'ELASTIC_IAC_END'
 [Unit]
 Description=elastic-iac: lifecycle of the instance
 After=network-online.target docker.service
@@ -330,6 +335,7 @@ Wants=network-online.target docker.service
 StartLimitIntervalSec=0
 
 [Service]
+Environment=HOME=/root
 Restart=on-abnormal
 RestartSec=15
 ExecStart=/opt/elastic-iac/ready.sh
@@ -337,7 +343,6 @@ ExecStart=/opt/elastic-iac/ready.sh
 [Install]
 WantedBy=multi-user.target
 ELASTIC_IAC_END
-chmod 755 "$root"/opt/elastic-iac/*.sh
 systemctl daemon-reload
 systemctl enable elastic-iac-boot.service elastic-iac-ready.service
 systemctl start --no-block elastic-iac-boot.service elastic-iac-ready.service

@@ -3,11 +3,13 @@
 set -euo pipefail
 umask 022
 root=${ELASTIC_IAC_ROOT:-}
-put() {
+put() { # PATH MODE
   mkdir -p "$root${1%/*}"
-  cat >"$root$1"
+  cat >"$root$1.new"
+  chmod "$2" "$root$1.new"
+  mv "$root$1.new" "$root$1"
 }
-put /etc/elastic-iac/settings <<'ELASTIC_IAC_END'
+put /etc/elastic-iac/settings 644 <<'ELASTIC_IAC_END'
 LOCAL_DISKS=true
 PROJECT=shop-prod
 GROUP_LABEL=llm-europe-west1-0a1b2c
@@ -22,9 +24,9 @@ CHECKPOINT_SECONDS=300
 ARGUMENTS=(python /workspace/train.py)
 SECRETS=()
 ELASTIC_IAC_END
-put /etc/elastic-iac/environment <<'ELASTIC_IAC_END'
+put /etc/elastic-iac/environment 644 <<'ELASTIC_IAC_END'
 ELASTIC_IAC_END
-put /opt/elastic-iac/lib.sh <<'ELASTIC_IAC_END'
+put /opt/elastic-iac/lib.sh 755 <<'ELASTIC_IAC_END'
 # shellcheck shell=bash
 # What the scripts share. Tests give another root and another metadata service.
 ROOT=${ELASTIC_IAC_ROOT:-}
@@ -76,6 +78,7 @@ mount_local_disks() {
   blkid "$device" >/dev/null || mkfs.ext4 -q -E nodiscard "$device"
   mount -o discard "$device" "$DATA"
 }
+export PATH=$PATH:/snap/bin # gcloud, on Ubuntu
 METADATA=http://${GCE_METADATA_HOST:-metadata.google.internal}/computeMetadata/v1
 
 metadata() { curl -sf -m 15 -H 'Metadata-Flavor: Google' "$METADATA/instance/$1"; }
@@ -104,11 +107,12 @@ local_disks() { find "$ROOT/dev/disk/by-id" -name 'google-local-*ssd-*' ! -name 
 install_driver() {
   local installer=$ROOT/opt/deeplearning/install-driver.sh
   ! nvidia-smi >/dev/null 2>&1 || return 0
+  systemctl stop google-cloud-ops-agent.service 2>/dev/null || true # its GPU metrics would hold the driver
   if [ -x "$installer" ]; then
     "$installer"
   else
     curl -sfL -o "$STATE/cuda_installer.pyz" https://storage.googleapis.com/compute-gpu-installation-us/installer/latest/cuda_installer.pyz
-    python3 "$STATE/cuda_installer.pyz" install_driver
+    python3 "$STATE/cuda_installer.pyz" install_driver --installation-mode=repo --installation-branch=prod
   fi
 }
 
@@ -128,7 +132,7 @@ notice() {
   fi
 }
 ELASTIC_IAC_END
-put /opt/elastic-iac/trainer.sh <<'ELASTIC_IAC_END'
+put /opt/elastic-iac/trainer.sh 755 <<'ELASTIC_IAC_END'
 #!/usr/bin/env bash
 # A training node: from the newest checkpoint on, until the training ends or the node is told to leave.
 set -euo pipefail
@@ -176,7 +180,7 @@ done
 say "the training has its $MIN_NODES workers: this node stands by"
 exit 1
 ELASTIC_IAC_END
-put /opt/elastic-iac/checkpoint.sh <<'ELASTIC_IAC_END'
+put /opt/elastic-iac/checkpoint.sh 755 <<'ELASTIC_IAC_END'
 #!/usr/bin/env bash
 # Uploads the checkpoints that this node wrote: a copy that it only fetched may be older than what is there by now.
 set -euo pipefail
@@ -192,7 +196,7 @@ cd "$DATA/checkpoint"
 find . -newer "$STATE/started" -type f ! -name '*.tmp' -exec cp --parents --link --target-directory="$DATA/outgoing" {} +
 upload "$DATA/outgoing" "$CHECKPOINT"
 ELASTIC_IAC_END
-put /opt/elastic-iac/watch.sh <<'ELASTIC_IAC_END'
+put /opt/elastic-iac/watch.sh 755 <<'ELASTIC_IAC_END'
 #!/usr/bin/env bash
 # Uploads checkpoints from time to time, and lets the trainer leave when the cloud takes the instance back.
 set -euo pipefail
@@ -223,7 +227,7 @@ while true; do
   sleep "${ELASTIC_IAC_PAUSE:-5}"
 done
 ELASTIC_IAC_END
-put /etc/systemd/system/elastic-iac-trainer.service <<'ELASTIC_IAC_END'
+put /etc/systemd/system/elastic-iac-trainer.service 644 <<'ELASTIC_IAC_END'
 [Unit]
 Description=elastic-iac: trainer
 After=network-online.target docker.service
@@ -231,18 +235,19 @@ Wants=network-online.target docker.service
 StartLimitIntervalSec=0
 
 [Service]
+Environment=HOME=/root
 Restart=on-failure
 RestartSec=15
 TimeoutStartSec=infinity
 TimeoutStopSec=300
 ExecStart=/opt/elastic-iac/trainer.sh
-ExecStop=/usr/bin/env docker stop -t 20 elastic-iac-trainer
+ExecStop=/usr/bin/env docker stop -t 15 elastic-iac-trainer
 ExecStopPost=/opt/elastic-iac/checkpoint.sh
 
 [Install]
 WantedBy=multi-user.target
 ELASTIC_IAC_END
-put /etc/systemd/system/elastic-iac-watch.service <<'ELASTIC_IAC_END'
+put /etc/systemd/system/elastic-iac-watch.service 644 <<'ELASTIC_IAC_END'
 [Unit]
 Description=elastic-iac: notices and checkpoints
 After=network-online.target docker.service
@@ -250,6 +255,7 @@ Wants=network-online.target docker.service
 StartLimitIntervalSec=0
 
 [Service]
+Environment=HOME=/root
 Restart=on-failure
 RestartSec=5
 ExecStart=/opt/elastic-iac/watch.sh
@@ -257,7 +263,6 @@ ExecStart=/opt/elastic-iac/watch.sh
 [Install]
 WantedBy=multi-user.target
 ELASTIC_IAC_END
-chmod 755 "$root"/opt/elastic-iac/*.sh
 systemctl daemon-reload
 systemctl enable elastic-iac-trainer.service elastic-iac-watch.service
 systemctl start --no-block elastic-iac-trainer.service elastic-iac-watch.service

@@ -3,11 +3,13 @@
 set -euo pipefail
 umask 022
 root=${ELASTIC_IAC_ROOT:-}
-put() {
+put() { # PATH MODE
   mkdir -p "$root${1%/*}"
-  cat >"$root$1"
+  cat >"$root$1.new"
+  chmod "$2" "$root$1.new"
+  mv "$root$1.new" "$root$1"
 }
-put /etc/elastic-iac/settings <<'ELASTIC_IAC_END'
+put /etc/elastic-iac/settings 644 <<'ELASTIC_IAC_END'
 LOCAL_DISKS=true
 AWS_REGION=eu-central-1
 NAMESPACE=ElasticIaC
@@ -24,9 +26,9 @@ CHECKPOINT_SECONDS=300
 ARGUMENTS=(/workspace/train.py --steps 1000)
 SECRETS=()
 ELASTIC_IAC_END
-put /etc/elastic-iac/environment <<'ELASTIC_IAC_END'
+put /etc/elastic-iac/environment 644 <<'ELASTIC_IAC_END'
 ELASTIC_IAC_END
-put /opt/elastic-iac/lib.sh <<'ELASTIC_IAC_END'
+put /opt/elastic-iac/lib.sh 755 <<'ELASTIC_IAC_END'
 # shellcheck shell=bash
 # What the scripts share. Tests give another root and another metadata service.
 ROOT=${ELASTIC_IAC_ROOT:-}
@@ -127,7 +129,7 @@ notice() {
   fi
 }
 ELASTIC_IAC_END
-put /opt/elastic-iac/trainer.sh <<'ELASTIC_IAC_END'
+put /opt/elastic-iac/trainer.sh 755 <<'ELASTIC_IAC_END'
 #!/usr/bin/env bash
 # A training node: from the newest checkpoint on, until the training ends or the node is told to leave.
 set -euo pipefail
@@ -175,7 +177,7 @@ done
 say "the training has its $MIN_NODES workers: this node stands by"
 exit 1
 ELASTIC_IAC_END
-put /opt/elastic-iac/checkpoint.sh <<'ELASTIC_IAC_END'
+put /opt/elastic-iac/checkpoint.sh 755 <<'ELASTIC_IAC_END'
 #!/usr/bin/env bash
 # Uploads the checkpoints that this node wrote: a copy that it only fetched may be older than what is there by now.
 set -euo pipefail
@@ -191,7 +193,7 @@ cd "$DATA/checkpoint"
 find . -newer "$STATE/started" -type f ! -name '*.tmp' -exec cp --parents --link --target-directory="$DATA/outgoing" {} +
 upload "$DATA/outgoing" "$CHECKPOINT"
 ELASTIC_IAC_END
-put /opt/elastic-iac/watch.sh <<'ELASTIC_IAC_END'
+put /opt/elastic-iac/watch.sh 755 <<'ELASTIC_IAC_END'
 #!/usr/bin/env bash
 # Uploads checkpoints from time to time, and lets the trainer leave when the cloud takes the instance back.
 set -euo pipefail
@@ -222,7 +224,7 @@ while true; do
   sleep "${ELASTIC_IAC_PAUSE:-5}"
 done
 ELASTIC_IAC_END
-put /etc/systemd/system/elastic-iac-trainer.service <<'ELASTIC_IAC_END'
+put /etc/systemd/system/elastic-iac-trainer.service 644 <<'ELASTIC_IAC_END'
 [Unit]
 Description=elastic-iac: trainer
 After=network-online.target docker.service
@@ -230,6 +232,7 @@ Wants=network-online.target docker.service
 StartLimitIntervalSec=0
 
 [Service]
+Environment=HOME=/root
 Restart=on-failure
 RestartSec=15
 TimeoutStartSec=infinity
@@ -241,7 +244,7 @@ ExecStopPost=/opt/elastic-iac/checkpoint.sh
 [Install]
 WantedBy=multi-user.target
 ELASTIC_IAC_END
-put /etc/systemd/system/elastic-iac-watch.service <<'ELASTIC_IAC_END'
+put /etc/systemd/system/elastic-iac-watch.service 644 <<'ELASTIC_IAC_END'
 [Unit]
 Description=elastic-iac: notices and checkpoints
 After=network-online.target docker.service
@@ -249,6 +252,7 @@ Wants=network-online.target docker.service
 StartLimitIntervalSec=0
 
 [Service]
+Environment=HOME=/root
 Restart=on-failure
 RestartSec=5
 ExecStart=/opt/elastic-iac/watch.sh
@@ -256,7 +260,6 @@ ExecStart=/opt/elastic-iac/watch.sh
 [Install]
 WantedBy=multi-user.target
 ELASTIC_IAC_END
-chmod 755 "$root"/opt/elastic-iac/*.sh
 systemctl daemon-reload
 systemctl enable elastic-iac-trainer.service elastic-iac-watch.service
 systemctl start --no-block elastic-iac-trainer.service elastic-iac-watch.service

@@ -3,11 +3,13 @@
 set -euo pipefail
 umask 022
 root=${ELASTIC_IAC_ROOT:-}
-put() {
+put() { # PATH MODE
   mkdir -p "$root${1%/*}"
-  cat >"$root$1"
+  cat >"$root$1.new"
+  chmod "$2" "$root$1.new"
+  mv "$root$1.new" "$root$1"
 }
-put /etc/elastic-iac/settings <<'ELASTIC_IAC_END'
+put /etc/elastic-iac/settings 644 <<'ELASTIC_IAC_END'
 LOCAL_DISKS=true
 PROJECT=shop-prod
 GROUP_LABEL=llm-europe-west1-0a1b2c
@@ -25,12 +27,12 @@ ARGUMENTS=(--rest_api_port=8501 --monitoring_config_file=/etc/elastic-iac/monito
 SECRETS=()
 FILES=(/etc/elastic-iac/monitoring.config)
 ELASTIC_IAC_END
-put /etc/elastic-iac/environment <<'ELASTIC_IAC_END'
+put /etc/elastic-iac/environment 644 <<'ELASTIC_IAC_END'
 ELASTIC_IAC_END
-put /etc/elastic-iac/files/etc/elastic-iac/monitoring.config <<'ELASTIC_IAC_END'
+put /etc/elastic-iac/files/etc/elastic-iac/monitoring.config 644 <<'ELASTIC_IAC_END'
 prometheus_config { enable: true, path: "/monitoring/prometheus/metrics" }
 ELASTIC_IAC_END
-put /opt/elastic-iac/lib.sh <<'ELASTIC_IAC_END'
+put /opt/elastic-iac/lib.sh 755 <<'ELASTIC_IAC_END'
 # shellcheck shell=bash
 # What the scripts share. Tests give another root and another metadata service.
 ROOT=${ELASTIC_IAC_ROOT:-}
@@ -82,6 +84,7 @@ mount_local_disks() {
   blkid "$device" >/dev/null || mkfs.ext4 -q -E nodiscard "$device"
   mount -o discard "$device" "$DATA"
 }
+export PATH=$PATH:/snap/bin # gcloud, on Ubuntu
 METADATA=http://${GCE_METADATA_HOST:-metadata.google.internal}/computeMetadata/v1
 
 metadata() { curl -sf -m 15 -H 'Metadata-Flavor: Google' "$METADATA/instance/$1"; }
@@ -110,11 +113,12 @@ local_disks() { find "$ROOT/dev/disk/by-id" -name 'google-local-*ssd-*' ! -name 
 install_driver() {
   local installer=$ROOT/opt/deeplearning/install-driver.sh
   ! nvidia-smi >/dev/null 2>&1 || return 0
+  systemctl stop google-cloud-ops-agent.service 2>/dev/null || true # its GPU metrics would hold the driver
   if [ -x "$installer" ]; then
     "$installer"
   else
     curl -sfL -o "$STATE/cuda_installer.pyz" https://storage.googleapis.com/compute-gpu-installation-us/installer/latest/cuda_installer.pyz
-    python3 "$STATE/cuda_installer.pyz" install_driver
+    python3 "$STATE/cuda_installer.pyz" install_driver --installation-mode=repo --installation-branch=prod
   fi
 }
 
@@ -161,7 +165,7 @@ YAML
   systemctl restart google-cloud-ops-agent.service
 }
 ELASTIC_IAC_END
-put /opt/elastic-iac/boot.sh <<'ELASTIC_IAC_END'
+put /opt/elastic-iac/boot.sh 755 <<'ELASTIC_IAC_END'
 #!/usr/bin/env bash
 # Boot work of a model server, at each boot: disks, driver, image and model, metrics, then the replicas.
 set -euo pipefail
@@ -229,7 +233,7 @@ NGINX
 fi
 say "$replicas replicas start, on ${ports[*]}"
 ELASTIC_IAC_END
-put /opt/elastic-iac/server.sh <<'ELASTIC_IAC_END'
+put /opt/elastic-iac/server.sh 755 <<'ELASTIC_IAC_END'
 #!/usr/bin/env bash
 # Replica $1 in the foreground, with accelerators and ports of its own.
 set -euo pipefail
@@ -251,7 +255,7 @@ docker rm -f "elastic-iac-$replica" >/dev/null 2>&1 || true
 exec docker run --rm --name "elastic-iac-$replica" --gpus "\"device=$devices\"" --ipc=host "${publish[@]}" "${mounts[@]}" \
   --env-file "$ROOT/etc/elastic-iac/environment" --env-file "$STATE/secrets.env" "$IMAGE" "${ARGUMENTS[@]}"
 ELASTIC_IAC_END
-put /etc/systemd/system/elastic-iac-boot.service <<'ELASTIC_IAC_END'
+put /etc/systemd/system/elastic-iac-boot.service 644 <<'ELASTIC_IAC_END'
 [Unit]
 Description=elastic-iac: disks, image and model
 After=network-online.target docker.service
@@ -259,6 +263,7 @@ Wants=network-online.target docker.service
 StartLimitIntervalSec=0
 
 [Service]
+Environment=HOME=/root
 Type=oneshot
 RemainAfterExit=yes
 TimeoutStartSec=infinity
@@ -269,7 +274,7 @@ ExecStart=/opt/elastic-iac/boot.sh
 [Install]
 WantedBy=multi-user.target
 ELASTIC_IAC_END
-put /etc/systemd/system/elastic-iac-server@.service <<'ELASTIC_IAC_END'
+put /etc/systemd/system/elastic-iac-server@.service 644 <<'ELASTIC_IAC_END'
 [Unit]
 Description=elastic-iac: replica %i of the model server
 After=network-online.target docker.service
@@ -277,13 +282,14 @@ Wants=network-online.target docker.service
 StartLimitIntervalSec=0
 
 [Service]
+Environment=HOME=/root
 Restart=always
 RestartSec=5
 TimeoutStopSec=90
 ExecStart=/opt/elastic-iac/server.sh %i
 ExecStop=/usr/bin/env docker stop -t 60 elastic-iac-%i
 ELASTIC_IAC_END
-put /etc/systemd/system/elastic-iac-proxy.service <<'ELASTIC_IAC_END'
+put /etc/systemd/system/elastic-iac-proxy.service 644 <<'ELASTIC_IAC_END'
 [Unit]
 Description=elastic-iac: one port for all replicas
 After=network-online.target docker.service
@@ -291,13 +297,13 @@ Wants=network-online.target docker.service
 StartLimitIntervalSec=0
 
 [Service]
+Environment=HOME=/root
 Restart=always
 RestartSec=5
 ExecStartPre=-/usr/bin/env docker rm -f elastic-iac-proxy
 ExecStart=/usr/bin/env docker run --rm --name elastic-iac-proxy --network host -v /etc/elastic-iac/nginx.conf:/etc/nginx/nginx.conf:ro mirror.gcr.io/library/nginx:1.28-alpine
 ExecStop=/usr/bin/env docker stop -t 60 elastic-iac-proxy
 ELASTIC_IAC_END
-chmod 755 "$root"/opt/elastic-iac/*.sh
 systemctl daemon-reload
 systemctl enable elastic-iac-boot.service
 systemctl start --no-block elastic-iac-boot.service
