@@ -84,6 +84,12 @@ class Instance:
             )
         return done.returncode
 
+    def tool(self, name: str, script: str) -> None:
+        """Put another stand-in on PATH."""
+        path = self.root / "tools" / name
+        path.write_text(f"#!/usr/bin/env bash\n{script}\n")
+        path.chmod(0o755)
+
     def text(self, name: str) -> str:
         path = self.root / name
         return path.read_text() if path.exists() else ""

@@ -71,7 +71,7 @@ def shellcheck(*paths: Path) -> subprocess.CompletedProcess[str]:
 def installed(script: str, root: Path) -> Path:
     """What the script installs, under `root`, with a systemctl that does nothing."""
     tools = root / "tools"
-    tools.mkdir(parents=True)
+    tools.mkdir(parents=True, exist_ok=True)
     (tools / "systemctl").write_text("#!/bin/sh\n")
     (tools / "systemctl").chmod(0o755)
     environment = {"PATH": f"{tools}:{os.environ['PATH']}", "ELASTIC_IAC_ROOT": str(root)}
@@ -96,6 +96,19 @@ def test_a_boot_script_and_all_that_it_installs_pass_shellcheck(name: str, tmp_p
     assert len(helpers) >= 3
     done = shellcheck(script, *helpers)
     assert done.returncode == 0, done.stdout
+
+
+def test_what_runs_is_replaced_whole_when_the_script_runs_again(tmp_path: Path) -> None:
+    """Google Cloud runs it at each boot, beside the units: a shell reads a script as it goes."""
+    root = installed(rendered(TRITON), tmp_path / "root")
+    first = {path: (path.read_text(), path.stat().st_ino) for path in root.rglob("*.sh")}
+    with (root / "opt/elastic-iac/boot.sh").open() as reader:
+        installed(rendered({**TRITON, "gpus_per_replica": 4}), root)
+        assert reader.read() == first[root / "opt/elastic-iac/boot.sh"][0]
+    assert "GPUS_PER_REPLICA=4" in (root / "etc/elastic-iac/settings").read_text()
+    assert {path.read_text() for path in first} == {text for text, _ in first.values()}
+    assert all(path.stat().st_ino != inode for path, (_, inode) in first.items())
+    assert not list(root.rglob("*.new"))
 
 
 def test_shellcheck_finds_what_is_wrong(tmp_path: Path) -> None:

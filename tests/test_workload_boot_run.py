@@ -17,7 +17,7 @@ import yaml
 from elastic_iac.local.aws import LocalAws
 from elastic_iac.workload import LIFECYCLE_HOOK, AwsPlatform, boot_script
 from tests.doubles import GROUP, create_group
-from tests.instances import AwsMetadata, GcpMetadata, Instance, instance
+from tests.instances import STAND_INS, AwsMetadata, GcpMetadata, Instance, instance
 from tests.workloads import CUSTOM, GCP, KERAS, PYTORCH, TRITON, settled
 
 pytestmark = [
@@ -172,6 +172,38 @@ def test_the_agent_publishes_the_counter_under_the_groups_name(aws: LocalAws, gr
     assert "utilization_gpu" in settings["metrics"]["metrics_collected"]["nvidia_gpu"]["measurement"]
 
 
+def test_local_disks_are_joined_formatted_once_and_mounted(aws: LocalAws, group: str, ec2: Instance) -> None:
+    devices, log = ec2.root / "dev/disk/by-id", ec2.root / "disks.log"
+    devices.mkdir(parents=True)
+    for number in (1, 2):
+        (ec2.root / f"dev/nvme{number}n1").touch()
+        for alias in ("", "_1"):  # udev names each disk twice
+            link = devices / f"nvme-Amazon_EC2_NVMe_Instance_Storage_AWS{number}{alias}"
+            link.symlink_to(ec2.root / f"dev/nvme{number}n1")
+    for tool, code in {"mountpoint": 1, "blkid": 2, "mkfs.ext4": 0, "mount": 0}.items():
+        ec2.tool(tool, f'echo "{tool} $*" >>{log}; exit {code}')
+    ec2.tool("mdadm", f'echo "mdadm $*" >>{log}; [ "$1" = --create ]')
+    ec2.run(script())
+    ec2.until(lambda: states(aws)[group] == "InService")
+    done = [line for line in log.read_text().splitlines() if line.split()[0] in {"mdadm", "mkfs.ext4", "mount"}]
+    disks = f"{ec2.root}/dev/nvme1n1 {ec2.root}/dev/nvme2n1"
+    assert done == [
+        f"mdadm --assemble /dev/md/elastic-iac {disks}",
+        f"mdadm --create /dev/md/elastic-iac --run --level=0 --raid-devices=2 {disks}",
+        "mkfs.ext4 -q -E nodiscard /dev/md/elastic-iac",
+        f"mount -o discard /dev/md/elastic-iac {ec2.root}/var/lib/elastic-iac",
+    ]
+
+
+def test_disks_that_a_stop_wipes_are_left_alone(aws: LocalAws, group: str, ec2: Instance) -> None:
+    (ec2.root / "dev/disk/by-id").mkdir(parents=True)
+    (ec2.root / "dev/disk/by-id/nvme-Amazon_EC2_NVMe_Instance_Storage_AWS1").touch()
+    ec2.tool("mount", "exit 1")
+    platform = AwsPlatform("us-east-1", local_disks=False)
+    ec2.run(boot_script(settled({**CUSTOM, "port": free_port()}), platform))
+    ec2.until(lambda: states(aws)[group] == "InService")
+
+
 @pytest.fixture
 def checkpoints(aws: LocalAws) -> Any:
     """A bucket with the checkpoint of an earlier run."""
@@ -265,3 +297,13 @@ def test_a_node_beyond_the_fixed_number_stands_by(gce: Instance) -> None:
     gce.run(boot_script(settled(KERAS), GCP))
     gce.until(lambda: "has its 2 workers" in gce.text("journal"))
     assert not gce.running("container-elastic-iac-trainer")
+
+
+def test_the_images_own_installer_brings_the_driver(gce: Instance) -> None:
+    (gce.root / "tools/nvidia-smi").unlink()
+    installer = gce.root / "opt/deeplearning/install-driver.sh"
+    installer.parent.mkdir(parents=True)
+    installer.write_text(f"#!/bin/sh\ncp {STAND_INS}/nvidia-smi {gce.root}/tools\n")
+    installer.chmod(0o755)
+    gce.run(boot_script(settled({**CUSTOM, "port": free_port()}), GCP))
+    gce.until(lambda: gce.running("container-elastic-iac-0"))
