@@ -14,6 +14,7 @@ from forecasting.replay import (
     Measures,
     Provider,
     WarmPool,
+    boots_around,
     clairvoyant_minutes,
     measures,
     replay,
@@ -226,3 +227,23 @@ def test_what_cannot_be_replayed_is_refused() -> None:
         Provider(boot_seconds=())
     with pytest.raises(SettingsError, match="target"):
         Case("a", BOOT_5, target=0)
+
+
+def test_the_boots_of_what_was_launched_are_told_minute_by_minute() -> None:
+    # Two more in minute 13, as in the first case above, in service in minute 18.
+    capacity, _ = run(step(20, 40, 10, 60), Case("r", BOOT_5, target=1.0))
+    assert capacity.boots.tolist() == [0] * 13 + [5] + [0] * 46
+    # Of a warm pool of three, two of five are cold; of two, none is.
+    pool = Provider(boot_seconds=600, warmup_seconds=0, action_jitter_minutes=0, warm_pool=WarmPool(3, 60))
+    assert run(step(20, 70, 10, 60), Case("r", pool, target=1.0))[0].boots.max() == 10
+    assert run(step(20, 40, 10, 60), Case("r", pool, target=1.0))[0].boots.max() == 0
+
+
+def test_boots_around_a_median_have_the_spread_that_was_asked_for() -> None:
+    boots = np.array(boots_around(600, 1.5, count=1001))
+    assert np.all(np.diff(boots) > 0)
+    assert boots[500] == pytest.approx(600)
+    assert np.quantile(boots, 0.9) == pytest.approx(900, rel=0.002)
+    assert set(boots_around(600, 1.0)) == {600.0}
+    with pytest.raises(SettingsError, match=r"spread: got 0\.5"):
+        boots_around(600, 0.5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -130,8 +131,28 @@ class Capacity:
         floor: MinSize in force, jitter included.
         desired: Instances asked for: in service and booting.
         in_service: Instances that answer.
+        boots: Minutes until what was launched in that minute serves; 0 where nothing was, or all of it came from a warm pool.
     """
 
     floor: IntArray
     desired: IntArray
     in_service: IntArray
+    boots: IntArray
+
+
+def boots_around(median_seconds: float, spread: float, count: int = 200) -> tuple[float, ...]:
+    """Boot times to draw from: the quantiles of a log-normal distribution, in seconds, ascending.
+
+    Args:
+        median_seconds: Half of the boots are faster, >= 0.
+        spread: The 90 % quantile over the median, >= 1.
+        count: How many.
+
+    Raises:
+        SettingsError: the spread is below 1 or not finite.
+    """
+    if not (math.isfinite(spread) and spread >= 1):
+        raise SettingsError("spread", spread, "the p90 over the median of the boots, a number >= 1")
+    normal = NormalDist()
+    scale = math.log(spread) / normal.inv_cdf(0.9)
+    return tuple(median_seconds * math.exp(scale * normal.inv_cdf((number + 0.5) / count)) for number in range(count))

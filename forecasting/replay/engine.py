@@ -68,20 +68,20 @@ def replay(
         raise SettingsError("cases", sorted({name for name in names if names.count(name) > 1}), "unique names")
     group = _Group(_filled(load) / load_per_instance, cases, seed)
     kept = [names.index(name) for name in keep]
-    traces = np.zeros((3, len(load), len(kept)), dtype=np.int32)
+    traces = np.zeros((4, len(load), len(kept)), dtype=np.int32)
     parts: list[DayTotals] = []
     for start in range(0, len(load), MINUTES_PER_DAY):
         day = slice(start, min(start + MINUTES_PER_DAY, len(load)))
         before = group.desired.copy()
-        floor, desired, in_service, paid = group.run(day)
+        floor, desired, in_service, paid, boots = group.run(day)
         parts.append(
             _day_totals(
                 np.where(known[day], load[day], np.nan), load_per_instance, before, floor, desired, in_service, paid
             )
         )
-        for row, values in enumerate((floor, desired, in_service)):
+        for row, values in enumerate((floor, desired, in_service, boots)):
             traces[row, day] = values[:, kept]
-    capacity = {name: Capacity(*(traces[row, :, column] for row in range(3))) for column, name in enumerate(keep)}
+    capacity = {name: Capacity(*(traces[row, :, column] for row in range(4))) for column, name in enumerate(keep)}
     return Replay(tuple(cases), _stacked(parts), capacity)
 
 
@@ -117,19 +117,21 @@ class _Group:
         self.above: FloatArray = np.zeros(count)
         self.below: FloatArray = np.zeros(count)
         self.settled: FloatArray = np.zeros(count)
+        self.booting: FloatArray = np.zeros(count)
 
-    def run(self, day: slice) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """Floor, desired, in service and paid for, each (minutes of `day`, cases)."""
+    def run(self, day: slice) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Floor, desired, in service, paid for, and boot time of what was launched, each (minutes of `day`, cases)."""
         count = len(self.columns)
-        record = np.zeros((4, day.stop - day.start, count))
+        record = np.zeros((5, day.stop - day.start, count))
         record[0] = self.floors[day][:, self.floor_column]
         for row, minute in enumerate(range(day.start, day.stop)):
             self._minute(minute, record[0, row])
             record[1, row] = self.desired
             record[2, row] = self.in_service
             record[3, row] = self.preparing
+            record[4, row] = self.booting
         record[3] += record[1]
-        return record[0], record[1], record[2], record[3]
+        return record[0], record[1], record[2], record[3], record[4]
 
     def _minute(self, minute: int, floor: FloatArray) -> None:
         ratio = self.need[max(minute - 1, 0)] * self.per_target
@@ -151,6 +153,7 @@ class _Group:
         self.desired = desired
         self.in_service += np.minimum(change, 0.0) - lost
         launched = np.maximum(change, 0.0)
+        self.booting = np.zeros(len(self.columns))
         if launched.any():
             self._launch(minute, launched)
         if self.pooled:
@@ -170,6 +173,7 @@ class _Group:
             self.arrivals[(minute + self.pool_start) % length, self.columns] += warm
             self.prepared[(minute + boots) % length, self.columns] += warm
         self.arrivals[(minute + boots) % length, self.columns] += cold
+        self.booting = np.where(cold > 0, boots, 0)
         slowest = np.where(cold > 0, boots, self.pool_start) + self.warmup
         self.settled = np.where(launched > 0, np.maximum(self.settled, minute + slowest), self.settled)
 
