@@ -22,7 +22,7 @@ import numpy as np
 from forecasting.backtest import Backtest, BacktestSettings, Outcome
 from forecasting.backtest.choice import Days, choose, savings
 from forecasting.backtest.recommend import csv_fleet
-from forecasting.backtest.run import assess, origin_times, window
+from forecasting.backtest.run import OURS, assess, origin_times, seen_ticks, window
 from forecasting.backtest.sweep import Sweep, sweep
 from forecasting.backtest.verdict import AHEAD_DAYS, Traits, Verdict, judge
 from forecasting.backtest.walk import Origin, walk
@@ -90,10 +90,11 @@ def main() -> None:
         reading = read_csv(arguments.traces / f"{name}.csv")
         peak = float(reading.load.max())
         fleet = csv_fleet(f"{name}.csv", peak / PEAK_INSTANCES, peak)
-        origins = _origins(name, reading, fleet, arguments.walks)
+        origins = kept_walk(name, reading, fleet, arguments.walks)
         results[name] = assess(reading, origins, fleet, SETTINGS)
         load = window(reading, origins)
-        found = sweep(load, origins[0].at, origins, fleet, BOOTS, SETTINGS.walk)
+        ticks = seen_ticks(reading, origins, fleet, SETTINGS)
+        found = sweep(load, origins[0].at, origins, fleet, BOOTS, SETTINGS.walk, ticks=ticks)
         later += _later(name, found, results[name])
         print(f"{name}: {len(origins)} origins, {time.perf_counter() - started:.0f} s", flush=True)
     arguments.out.write_text(_page(results, later), encoding="utf-8")
@@ -109,7 +110,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _origins(name: str, reading: Reading, fleet: Fleet, folder: Path | None) -> list[Origin]:
+def kept_walk(name: str, reading: Reading, fleet: Fleet, folder: Path | None) -> list[Origin]:
     """The walk, from this machine's own earlier run where there is one."""
     times, how = origin_times(reading, fleet, SETTINGS)
     if folder is None:
@@ -130,8 +131,10 @@ def _later(name: str, found: Sweep, result: Backtest) -> list[Later]:
     records: list[Later] = []
     for boot in BOOTS:
         ours, reactive = (
-            Days.of(found.days, found.columns(policy, boot), found.clairvoyant[boot])
-            for policy in ("predictive", "reactive")
+            Days.of(
+                found.days, [column for each in names for column in found.columns(each, boot)], found.clairvoyant[boot]
+            )
+            for names in (OURS, ("reactive",))
         )
         for share in SPLITS:
             split = int(len(ours) * share)
@@ -158,8 +161,10 @@ def _page(results: dict[str, Backtest], later: Sequence[Later]) -> str:
         f"Made by `python -m benchmarks.replay` ({machine}); do not edit by hand.",
         "",
         "Public traces, each sized to 40 instances at its highest sample. Replay with AWS's semantics (`docs/backtest.md`), the newest 28 days",
-        "at most, forecasts from origins every 6 h with at most 28 days of history. **Settings are chosen on the first half of the days and",
-        f"measured on the second**, for a goal of {SETTINGS.goal_percent:g} % of the load uncovered. Cost: instance-hours over those of the",
+        "at most, forecasts from origins every 6 h with at most 28 days of history. Ours is the floor of every 6 h or the short-lead update of every",
+        "5 min, whichever the first half of the days would have chosen; of hourly samples there is no such update. **Settings are chosen on the",
+        f"first half of the days and measured on the second**, for a goal of {SETTINGS.goal_percent:g} % of the load uncovered. Cost:",
+        "instance-hours over those of the",
         "clairvoyant policy with the same boot time.",
         "",
         *_equal_hours(results),
@@ -222,6 +227,7 @@ def _verdicts(later: Sequence[Later]) -> list[str]:
             "One verdict per trace and boot, from the first half",
             [record for record in later if record.split == SPLITS[0]],
         ),
+        *_short_boots(later),
         *_quality(f"All verdicts, from the first {shares} % (they overlap: not independent)", later),
         "",
         "| trace | boot | days before | verdict | saving (%) | 90 % interval | realised (%) | |",
@@ -249,6 +255,21 @@ def _quality(title: str, records: Sequence[Later]) -> list[str]:
         f"  Where there is a verdict on these, its sign is right in **{right} of {len(decided)}** ({_share(right, len(decided))}).",
         f"  No verdict in **{open_} of {len(records)}** ({_share(open_, len(records))}).",
         f"  The 90 % intervals hold **{_share(inside, len(records))}** of the realised savings.",
+    ]
+
+
+def _short_boots(records: Sequence[Later]) -> list[str]:
+    """Where ours was dearer than reactive scaling with the shortest boot, and what the verdict had said."""
+    short = [record for record in records if record.boot_minutes == BOOTS[0] and record.split == SPLITS[0]]
+    dearer = [record for record in short if record.realised_percent < 0]
+    told = [record for record in dearer if record.verdict.outcome is not Outcome.PAYS]
+    said = "; ".join(
+        f"{record.trace} {record.realised_percent:.1f} % ({record.verdict.outcome.value})" for record in dearer
+    )
+    return [
+        f"- With a boot of {BOOTS[0]:g} min, ours was dearer than reactive scaling at equal uncovered load on {len(dearer)} of {len(short)} traces:",
+        f"  {said or 'none'}.",
+        f"  The verdict from the days before had not said that it pays in **{len(told)} of {len(dearer)}** of these.",
     ]
 
 
