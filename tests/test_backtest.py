@@ -13,11 +13,13 @@ import pytest
 
 from forecasting.backtest import Backtest, BacktestSettings, Outcome, backtest
 from forecasting.backtest.compare import compare
-from forecasting.backtest.recommend import csv_fleet, recommended_settings
+from forecasting.backtest.recommend import csv_fleet, recommended_fleet, recommended_settings
+from forecasting.backtest.sweep import SHORT_TARGETS
 from forecasting.backtest.walk import WalkSettings
 from forecasting.errors import InputError, SettingsError
 from forecasting.schedule.base import Slot
-from forecasting.settings import Fleet, load_job
+from forecasting.settings import Fleet, load_job, parse_fleet
+from forecasting.shortlead import TAUS
 from forecasting.sources.base import Reading
 from forecasting.sources.files import read_csv
 from tests.loads import daily_load
@@ -64,6 +66,50 @@ def test_the_table_holds_every_policy_measured_on_later_days(result: Backtest) -
         need = np.ceil(result.load[4 * 1440 :] / 10.0).sum() / 60
         assert need <= hours <= 1.2 * need
     assert result.measured_from == result.start + pd.Timedelta(days=4)
+
+
+@pytest.fixture(scope="module")
+def bursty() -> Backtest:
+    """Bursts that no day repeats."""
+    load = daily_load(12)
+    rng = np.random.default_rng(3)
+    level = np.repeat(rng.choice([1.0, 1.0, 2.5], len(load) // 18 + 1), 18)[: len(load)]
+    how = replace(SETTINGS, boot_minutes=(30,), walk=WalkSettings(quantiles=(0.5, 0.9, 0.95)))
+    return backtest(Reading(load * level, 300), fleet(), how)
+
+
+def test_short_runs_are_a_policy_beside_the_others(bursty: Backtest) -> None:
+    (boot,) = bursty.boots
+    (row,) = [row for row in boot.rows if row.policy == "short-lead"]
+    assert row.label == "elastic-iac with short runs + reactive"
+    assert {point.target for point in boot.frontier["short-lead"]} == set(SHORT_TARGETS)
+    assert {point.quantile for point in boot.frontier["short-lead"]} == set(TAUS)
+    assert boot.to_json()["recommended"]["policy"] == boot.recommended.policy
+    # What is drawn is what is recommended.
+    minutes = boot.capacity["predictive"]
+    assert minutes.desired.sum() / 60 == pytest.approx(boot.recommended.measures.instance_hours)
+
+
+def test_recommended_short_runs_choose_their_knob_by_the_objective(bursty: Backtest) -> None:
+    (boot,) = bursty.boots
+    (row,) = [row for row in boot.rows if row.policy == "short-lead"]
+    recommended = recommended_fleet(fleet(), replace(boot, recommended=row), 0.5)
+    assert recommended.quantile is None
+    assert recommended.uncovered_share == 0.005
+    assert recommended.reactive_target == row.target
+    assert recommended.short_lead is True
+    (plain,) = [row for row in boot.rows if row.policy == "predictive"]
+    other = recommended_fleet(fleet(), replace(boot, recommended=plain), 0.5)
+    assert (other.quantile, other.uncovered_share, other.short_lead) == (plain.quantile, None, False)
+    assert parse_fleet(recommended.model_dump(mode="json")) == recommended
+
+
+def test_without_fine_samples_or_beyond_its_window_there_is_no_short_run(result: Backtest) -> None:
+    # The fixture's walk has no .95 quantile.
+    assert all("short-lead" not in boot.frontier for boot in result.boots)
+    how = replace(SETTINGS, boot_minutes=(90,), walk=WalkSettings(quantiles=(0.5, 0.9, 0.95)))
+    (slow,) = backtest(Reading(daily_load(8), 300), fleet(), how).boots
+    assert "short-lead" not in slow.frontier
 
 
 def test_the_frontier_holds_every_setting(result: Backtest) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from forecasting.backtest.choice import Days, choose, cost_at, savings, uncovered_at
-from forecasting.backtest.verdict import Outcome, Traits, judge
+from forecasting.backtest.verdict import SURE, SURE_WHERE_SHORT, Outcome, Traits, judge
 from forecasting.planning.objective import objective
 from forecasting.planning.resample import resampled, resampled_twice
 
@@ -130,3 +132,18 @@ def test_too_few_days_give_no_verdict() -> None:
     assert verdict.outcome is Outcome.UNDECIDED
     assert verdict.saving_percent is None
     assert "3 days" in verdict.sentence
+
+
+def test_with_a_short_boot_it_takes_more_to_say_that_prediction_pays() -> None:
+    # Ours is 5 % cheaper on most days, and dearer on a few: most resampled futures save, though not nearly all.
+    ours, reactive = days([0.95], [0.004]), days([1.0], [0.004])
+    paid = ours.paid.copy()
+    paid[[3, 9, 15, 21]] *= 1.3
+    shaky = Days(paid, ours.uncovered, ours.load, ours.clairvoyant)
+    slow, short = (judge(shaky, reactive, replace(SLOW, boot_minutes=boot), GOAL) for boot in (20, 5))
+    assert slow.probability == short.probability
+    assert slow.probability is not None
+    assert SURE < slow.probability < SURE_WHERE_SHORT
+    assert (slow.outcome, short.outcome) == (Outcome.PAYS, Outcome.UNDECIDED)
+    assert "boot of 5 min is short" in short.sentence
+    assert judge(ours, reactive, replace(SLOW, boot_minutes=5), GOAL).outcome is Outcome.PAYS

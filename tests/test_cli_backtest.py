@@ -3,8 +3,10 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from elastic_iac.cli.duration import seconds
@@ -61,6 +63,13 @@ def test_backtest_of_a_fleet_reads_its_own_source(shell: Shell) -> None:
         (["--csv", "load.csv", "--load-per-instance", "1", "--model", "magic"], "model"),
         (["--csv", "absent.csv", "--load-per-instance", "1"], "no such file"),
         (["--csv", "load.csv", "--config", "job.yaml"], "either --csv"),
+        (["--csv", "load.csv", "--load-per-instance", "1", "--uncovered", "0.5"], "such as 0.5%"),
+        (["--csv", "load.csv", "--load-per-instance", "1", "--slo", "0%"], "such as 0.5%"),
+        (["--csv", "load.csv", "--load-per-instance", "1", "--holidays", "Bavaria"], "'US' or 'DE-BY'"),
+        (["--csv", "load.csv", "--load-per-instance", "1", "--events", "absent.yaml"], "events: got 'absent.yaml'"),
+        (["--csv", "load.csv", "--load-per-instance", "1", "--exclude", "2026-05-04"], "START/END"),
+        (["--csv", "load.csv", "--load-per-instance", "1", "--exclude", "2026-05-04/2026-05-05"], "UTC offset"),
+        (["--csv", "load.csv", "--load-per-instance", "1", "--time-zone", "Mars/Base"], "time_zone"),
     ],
 )
 def test_wrong_backtest_is_exit_code_2(shell: Shell, arguments: list[str], message: str) -> None:
@@ -150,3 +159,77 @@ def test_wrong_calibration_is_exit_code_2(shell: Shell, arguments: list[str], me
     done = shell.run("calibrate", *arguments)
     assert done.code == 2
     assert message in done.stderr
+
+
+def test_a_country_without_known_holidays_is_exit_code_2(shell: Shell) -> None:
+    write_load("load.csv", days=6)
+    done = shell.run("backtest", "--csv", "load.csv", *QUICK, "--holidays", "QQ")
+    assert done.code == 2
+    assert "holidays: got 'QQ'" in done.stderr
+
+
+def test_the_objective_is_what_verdict_and_recommendation_are_made_for(shell: Shell) -> None:
+    write_load("load.csv", days=8)
+    found = {
+        slo: shell.run(
+            "backtest", "--csv", "load.csv", *QUICK, "--lead-time", "15m", "--uncovered", slo, "--json"
+        ).document
+        for slo in ("0.01%", "20%")
+    }
+    assert [document["goal_percent"] for document in found.values()] == [0.01, 20]
+    strict, lax = (document["boots"][0]["recommended"] for document in found.values())
+    # What may be left uncovered is not paid for.
+    assert lax["target"] > strict["target"] or lax["quantile"] < strict["quantile"]
+
+
+def test_the_reactive_target_is_advised_to_a_person_and_in_the_settings(shell: Shell) -> None:
+    write_load("load.csv", days=8)
+    done = shell.run("backtest", "--csv", "load.csv", *QUICK, "--lead-time", "15m", "--out", "found")
+    (fleet,) = load_job(Path("found/settings.yaml")).fleets
+    assert f"target tracking hold {100 * fleet.reactive_target:.0f} % of load_per_instance" in " ".join(
+        done.stdout.split()
+    )
+
+
+def test_a_fleets_calendar_and_the_options_are_walked_together(shell: Shell) -> None:
+    """A day of tenfold load that is excluded is no pattern of the days after it."""
+    write_load("load.csv", days=8)
+    frame = pd.read_csv("load.csv", parse_dates=["timestamp"])
+    first = frame["timestamp"].iloc[0].ceil("1D") + pd.Timedelta(days=4)
+    day = (frame["timestamp"] >= first) & (frame["timestamp"] < first + pd.Timedelta(days=1))
+    frame.loc[day, "value"] *= 3
+    frame.assign(timestamp=frame["timestamp"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")).to_csv("load.csv", index=False)
+    span = f"{first.isoformat()}/{(first + pd.Timedelta(days=1)).isoformat()}"
+    plain, excluded = (
+        shell.run("backtest", "--csv", "load.csv", *QUICK, "--json", *more).document
+        for more in ([], ["--exclude", span])
+    )
+    assert (
+        excluded["accuracy"]["overall"]["weighted_quantile_loss"]
+        < plain["accuracy"]["overall"]["weighted_quantile_loss"]
+    )
+    (fleet,) = load_job(Path(excluded["settings"])).fleets
+    assert [each.name for each in fleet.exclusions] == [span]
+
+
+def test_events_of_a_file_raise_the_floor_and_stay_in_the_settings(shell: Shell) -> None:
+    write_load("load.csv", days=8)
+    last = pd.read_csv("load.csv", parse_dates=["timestamp"])["timestamp"].iloc[-1].floor("1D")
+    Path("events.yaml").write_text(
+        f"- {{name: sale, start: '{(last - pd.Timedelta(days=1)).isoformat()}', end: '{last.isoformat()}', floor: 40}}\n",
+        encoding="utf-8",
+    )
+    plain, raised = (
+        shell.run("backtest", "--csv", "load.csv", *QUICK, "--json", *more).document
+        for more in ([], ["--events", "events.yaml"])
+    )
+
+    def hours(document: dict[str, Any], policy: str) -> float:
+        (row,) = [row for row in document["boots"][0]["policies"] if row["policy"] == policy]
+        return row["instance_hours"]
+
+    assert hours(raised, "predictive") > hours(plain, "predictive") + 24 * 10
+    # Others know no calendar.
+    assert hours(raised, "peer") == hours(plain, "peer")
+    (fleet,) = load_job(Path(raised["settings"])).fleets
+    assert [event.name for event in fleet.events] == ["sale"]

@@ -40,7 +40,39 @@ def backtest(
         ),
     ] = None,
     model: Annotated[str, typer.Option("--model", help="`auto` or a model's name; with --csv.")] = "auto",
-    goal: Annotated[float, typer.Option("--goal", help="Percent of the load that may stay uncovered.")] = 0.5,
+    uncovered: Annotated[
+        str | None,
+        typer.Option(
+            "--uncovered",
+            "--slo",
+            help="The objective: how much of the load may stay uncovered, e.g. 0.5%. The fleet's own by default, else 0.5%.",
+            show_default=False,
+        ),
+    ] = None,
+    holidays: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--holidays",
+            help="Country, or part of one, whose holidays move the load, e.g. DE-BY; may be given several times.",
+            show_default=False,
+        ),
+    ] = None,
+    events: Annotated[
+        Path | None,
+        typer.Option(
+            "--events", help="A YAML or JSON file with a list of events, as in the settings.", show_default=False
+        ),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--exclude", help="START/END of a time not to learn from; may be given several times.", show_default=False
+        ),
+    ] = None,
+    time_zone: Annotated[
+        str | None,
+        typer.Option("--time-zone", help="Zone whose days the load follows; UTC with --csv.", show_default=False),
+    ] = None,
     days: Annotated[int, typer.Option("--days", help="Replay at most so many of the newest days.", min=3)] = 28,
     processes: Annotated[int, typer.Option("--processes", help="Worker processes.", min=1)] = os.cpu_count() or 1,
     out: Annotated[Path, typer.Option("--out", help="Folder for the report and the recommended settings.")] = Path(
@@ -52,21 +84,27 @@ def backtest(
 ) -> None:
     """Replay what prediction, reactive scaling and others would have done, and say whether prediction pays.
 
-    Forecasts are made from what was known at the time, every six hours. Nothing is written to a cloud.
+    Forecasts are made from what was known at the time, every six hours, and re-levelled every five minutes where the samples are fine enough. Nothing
+    is written to a cloud.
 
     Example: elastic-iac backtest --csv load.csv --load-per-instance 75 --lead-time 5m --lead-time 15m
     """
     from elastic_iac.cli.duration import seconds  # noqa: PLC0415 - `--help` needs no pandas
+    from elastic_iac.cli.occasions import with_occasions  # noqa: PLC0415
+    from elastic_iac.cli.percent import percent  # noqa: PLC0415
     from elastic_iac.cli.verdict import page  # noqa: PLC0415
     from elastic_iac.report import backtest_report, write_report  # noqa: PLC0415
     from forecasting.backtest import BacktestSettings  # noqa: PLC0415
     from forecasting.backtest import backtest as replay_past  # noqa: PLC0415
     from forecasting.backtest.recommend import recommended_settings  # noqa: PLC0415
+    from forecasting.planning.objective import TARGET_SHARE  # noqa: PLC0415
 
     output = Output(as_json)
     leads = [seconds(text, "--lead-time") for text in lead_time or []]
-    chosen, reading, job = _subject(csv, load_per_instance, config, fleet, model, leads)
+    given, reading, job = _subject(csv, load_per_instance, config, fleet, model, leads)
+    chosen = with_occasions(given, holidays=holidays or (), events=events, excluded=exclude or (), time_zone=time_zone)
     boots = tuple(lead / 60 for lead in leads)
+    goal = percent(uncovered, "--uncovered") if uncovered else 100 * (chosen.uncovered_share or TARGET_SHARE)
     how = BacktestSettings(boot_minutes=boots, goal_percent=goal, days=days, processes=processes)
     with output.counter("forecasting from the past") as progress:
         result = replay_past(reading, chosen, how, progress=progress)

@@ -32,6 +32,7 @@ def _parts(result: Backtest, name: str) -> Iterator[RenderableType]:
         yield Text("")
         yield Text(f"Boot of {boot.boot_minutes:g} min", style="bold")
         yield _table(boot)
+        yield _recommended(boot)
         equal = boot.equal_hours
         yield (
             f"At equal instance-hours: {equal.predictive_percent:.2f} % uncovered with prediction, {equal.reactive_percent:.2f} % with reactive "
@@ -41,6 +42,15 @@ def _parts(result: Backtest, name: str) -> Iterator[RenderableType]:
         overall = result.accuracy.overall
         yield Text("")
         yield f"Forecasts: {result.forecasts[0]} of {result.forecasts[1]} made; error {overall.mase:.2f} of the seasonal naive forecast's."
+
+
+def _recommended(boot: BootResult) -> str:
+    found = boot.recommended
+    if found.policy == "short-lead":
+        floor = "re-level the floor every five minutes (short runs)"
+    else:
+        floor = f"plan the floor for the {found.quantile:g} quantile"
+    return f"Recommended: {floor}, and let the group's own target tracking hold {100 * (found.target or 0):.0f} % of load_per_instance."
 
 
 def _table(boot: BootResult) -> Table:
@@ -57,6 +67,6 @@ def _table(boot: BootResult) -> Table:
             f"{found.under_provisioned_percent:.2f} %",
             f"{found.capacity_changes_per_day:.0f}",
             f"{row.target:.0%}" if row.target is not None else "",
-            style="bold green" if row.policy == "predictive" else "",
+            style="bold green" if row.policy == boot.recommended.policy else "",
         )
     return table

@@ -175,7 +175,7 @@ def _boot_sections(result: Backtest, boot: BootResult) -> list[Section]:
     return [
         Section(
             f"Capacity, {title}",
-            f"The last {PICTURE_DAYS} days with the recommended settings: quantile {boot.recommended.quantile:g}, "
+            f"The last {PICTURE_DAYS} days with the recommended settings: {_how(boot.recommended)}, "
             f"reactive target {100 * (boot.recommended.target or 0):.0f} %.",
             figure=capacity_figure(
                 start,
@@ -197,6 +197,10 @@ def _boot_sections(result: Backtest, boot: BootResult) -> list[Section]:
             table=_rows_table(boot.rows),
         ),
     ]
+
+
+def _how(chosen: Row) -> str:
+    return f"{'short runs, ' if chosen.policy == 'short-lead' else ''}quantile {chosen.quantile:g}"
 
 
 def _rows_table(rows: Sequence[Row]) -> Table:

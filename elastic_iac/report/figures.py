@@ -21,7 +21,9 @@ SHOWN = {
     "seasonal-naive": ("Last week's load + reactive", "@naive", "triangle-up"),
     "peer": ("AWS-like predictive + reactive", "@peer", "diamond"),
     "predictive": ("elastic-iac + reactive", "@ours", "circle"),
+    "short-lead": ("elastic-iac with short runs + reactive", "@oracle", "star"),
 }
+OURS = ("predictive", "short-lead")
 LEAST_PERCENT = 0.01
 """Uncovered load below this is drawn at this: a logarithmic axis has no zero, and nobody would notice the difference."""
 
@@ -112,6 +114,8 @@ def frontier_figure(frontier: Mapping[str, Sequence[Point]], goal_percent: float
     """Cost against uncovered load: each policy's best settings, joined; the lower left is best."""
     lines: list[dict[str, Any]] = []
     for policy, (label, colour, symbol) in SHOWN.items():
+        if policy not in frontier:
+            continue
         best = _undominated(frontier.get(policy, ()))
         lines.append(
             {
@@ -122,8 +126,8 @@ def frontier_figure(frontier: Mapping[str, Sequence[Point]], goal_percent: float
                 "y": [max(round(point.under_provisioned_percent, 4), LEAST_PERCENT) for point in best],
                 "text": [_setting(point) for point in best],
                 "hovertemplate": "%{text}<br>cost %{x:.2f}, uncovered %{y:.2f} %<extra></extra>",
-                "line": {"color": colour, "width": 2.5 if policy == "predictive" else 1.5},
-                "marker": {"color": colour, "symbol": symbol, "size": 7 if policy == "predictive" else 5},
+                "line": {"color": colour, "width": 2.5 if policy in OURS else 1.5},
+                "marker": {"color": colour, "symbol": symbol, "size": 7 if policy in OURS else 5},
             }
         )
     if chosen is not None:

@@ -70,7 +70,7 @@ class SeasonalNaive:
         """See `Planner.plan`."""
         if not len(origin.naive):
             return None
-        return _planned(origin.naive, origin.start, self.step_minutes, self.fleet, 1.0)
+        return _planned(origin.naive, origin.start, self.step_minutes, _unwarned(self.fleet), 1.0)
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,12 @@ class Peer:
         load = np.repeat(origin.peer, 60 // self.step_minutes) / self.target
         buffer = min(self.fleet.lead_time_seconds, PEER_BUFFER_SECONDS)
         fleet = self.fleet.model_copy(update={"lead_time_seconds": buffer})
-        return _planned(load, origin.at.floor("1h"), self.step_minutes, fleet, 1.0)
+        return _planned(load, origin.at.floor("1h"), self.step_minutes, _unwarned(fleet), 1.0)
+
+
+def _unwarned(fleet: Fleet) -> Fleet:
+    """The fleet of a policy that knows no calendar."""
+    return fleet.model_copy(update={"events": ()})
 
 
 def _planned(load: FloatArray, start: pd.Timestamp, step_minutes: int, fleet: Fleet, headroom: float) -> pd.Series[int]:

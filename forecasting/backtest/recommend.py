@@ -44,11 +44,18 @@ def csv_fleet(
     )
 
 
-def recommended_fleet(fleet: Fleet, boot: BootResult) -> Fleet:
-    """The fleet with the quantile and the lead time that the backtest recommends."""
-    return fleet.model_copy(
-        update={"quantile": boot.recommended.quantile, "prices": None, "lead_time_seconds": 60.0 * boot.boot_minutes}
-    )
+def recommended_fleet(fleet: Fleet, boot: BootResult, goal_percent: float) -> Fleet:
+    """The fleet with what the backtest recommends: lead time, reactive target, and the quantile.
+
+    Where short runs are recommended their knob is chosen daily by the share that may stay uncovered, and so is the plan's quantile.
+    """
+    chosen = boot.recommended
+    update: dict[str, object] = {"prices": None, "lead_time_seconds": 60.0 * boot.boot_minutes}
+    if chosen.policy == "short-lead":
+        update |= {"quantile": None, "uncovered_share": goal_percent / 100, "short_lead": True}
+    else:
+        update |= {"quantile": chosen.quantile, "uncovered_share": None, "short_lead": False}
+    return fleet.model_copy(update=update | {"reactive_target": chosen.target or fleet.reactive_target})
 
 
 def recommended_settings(result: Backtest, fleet: Fleet, boot: BootResult | None = None, job: Job | None = None) -> str:
@@ -61,7 +68,7 @@ def recommended_settings(result: Backtest, fleet: Fleet, boot: BootResult | None
         job: The job that the fleet belongs to; a new one around it where it is not given.
     """
     chosen = boot or result.boots[0]
-    better = recommended_fleet(fleet, chosen)
+    better = recommended_fleet(fleet, chosen, result.goal_percent)
     document: dict[str, Any]
     if job is None:
         document = {"name": fleet.name, "owner": fleet.name, "fleets": [_plain(better)]}
@@ -73,7 +80,7 @@ def recommended_settings(result: Backtest, fleet: Fleet, boot: BootResult | None
         f"# Recommended by a backtest of {result.start:%Y-%m-%d} to {result.end:%Y-%m-%d} UTC.",
         f"# {chosen.verdict.sentence}",
         f"# In the group's own scaling policy, let target tracking hold {100 * (chosen.recommended.target or 0):.0f} % of load_per_instance:",
-        "# the floor was chosen to stand under it.",
+        f"# the floor was chosen to stand under it, for {result.goal_percent:g} % of the load uncovered.",
     ]
     if PLACEHOLDER_GROUP in better.target_key:
         lines.append("# Before `elastic-iac plan`: name the group and its region, and the metric that holds the load.")

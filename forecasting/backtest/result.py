@@ -19,10 +19,10 @@ class Row:
     """One policy of the table.
 
     Attributes:
-        policy: `static`, `constant`, `reactive`, `seasonal-naive`, `peer`, `predictive` or `clairvoyant`.
+        policy: `static`, `constant`, `reactive`, `seasonal-naive`, `peer`, `predictive`, `short-lead` or `clairvoyant`.
         label: What a person reads.
         target: Of its reactive scaling, as a share of the load per instance; None where nothing reacts.
-        quantile: Of the forecast (`predictive` only).
+        quantile: Of the forecast (`predictive`), or of the highest load within the boot time (`short-lead`).
         floor: The constant floor (`static`, `constant` only).
         measures: On the days that the setting was not chosen on.
     """
@@ -56,7 +56,7 @@ class AtEqualHours:
     """Uncovered load of other policies at the instance-hours of ours, on the same days.
 
     Attributes:
-        predictive_percent: Ours.
+        predictive_percent: Ours, with short runs or without, whichever the past would have chosen.
         reactive_percent: Reactive scaling alone, its target lowered until the hours match.
         constant_percent: The best constant floor under reactive scaling at those hours.
     """
@@ -75,7 +75,7 @@ class BootResult:
         rows: The table; settings were chosen on the days before, measures are of the days after.
         equal_hours: The comparison at equal instance-hours.
         frontier: Cost against uncovered load over all days, per policy.
-        recommended: The setting to use from now on: quantile and target, chosen on all days.
+        recommended: The setting of ours to use from now on, with short runs or without: quantile and target, chosen on all days.
         verdict: Whether it pays.
         capacity: Minute by minute, per policy (`reactive`, `predictive`), for pictures: over all days, with the recommended settings.
         clairvoyant: Instances of the clairvoyant policy, minute by minute.
@@ -95,7 +95,11 @@ class BootResult:
         return {
             "boot_minutes": self.boot_minutes,
             "verdict": self.verdict.to_json(),
-            "recommended": {"quantile": self.recommended.quantile, "target": self.recommended.target},
+            "recommended": {
+                "policy": self.recommended.policy,
+                "quantile": self.recommended.quantile,
+                "target": self.recommended.target,
+            },
             "policies": [row.to_json() for row in self.rows],
             "equal_hours": asdict(self.equal_hours),
             "frontier": {policy: [asdict(point) for point in points] for policy, points in self.frontier.items()},

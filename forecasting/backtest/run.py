@@ -12,9 +12,11 @@ from forecasting.backtest.accuracy import Accuracy, accuracy
 from forecasting.backtest.choice import Days, choose, uncovered_at
 from forecasting.backtest.floors import per_minute
 from forecasting.backtest.result import AtEqualHours, Backtest, BootResult, Point, Row
+from forecasting.backtest.short import Ticks
 from forecasting.backtest.sweep import Sweep, sweep
 from forecasting.backtest.verdict import Traits, judge
 from forecasting.backtest.walk import Origin, Progress, WalkSettings, rolling_origins, walk
+from forecasting.calendar import Calendar
 from forecasting.errors import InputError, SettingsError
 from forecasting.replay import Capacity, Case, Measures, Provider, clairvoyant_minutes, measures, replay
 from forecasting.replay.base import MINUTES_PER_DAY, FloatArray
@@ -28,9 +30,12 @@ LABELS = {
     "seasonal-naive": "last week's load + reactive",
     "peer": "AWS-like predictive + reactive",
     "predictive": "elastic-iac + reactive",
+    "short-lead": "elastic-iac with short runs + reactive",
     "clairvoyant": "clairvoyant",
 }
-CHOSEN = ("reactive", "constant", "seasonal-naive", "peer", "predictive")
+OURS = ("predictive", "short-lead")
+"""Ours is the setting that is best by the past, with short runs or without."""
+CHOSEN = ("reactive", "constant", "seasonal-naive", "peer", *OURS)
 COMMON_TARGETS = (0.5, 0.7, 0.9)
 """Targets that people set; printed beside the chosen one."""
 
@@ -67,7 +72,8 @@ def backtest(
 
     Args:
         reading: The load's samples.
-        fleet: Load per instance, floor, ceiling, limits of change, model, time zone; `lead_time_seconds` is the boot time unless `settings` has some.
+        fleet: Load per instance, floor, ceiling, limits of change, model, time zone, calendar; `lead_time_seconds` is the boot time unless
+            `settings` has some.
         settings: How it is run.
         progress: Called after each origin with the number done and the number of all.
 
@@ -89,8 +95,8 @@ def origin_times(reading: Reading, fleet: Fleet, settings: BacktestSettings) -> 
     if not settings.goal_percent > 0:
         raise SettingsError("goal_percent", settings.goal_percent, "a number above 0")
     begin, end = _span(_samples(reading), reading)
+    how = _walked(settings, fleet, begin, end)
     first = max(end - pd.Timedelta(days=settings.days), begin + pd.Timedelta(days=settings.first_days))
-    how = replace(settings.walk, model=fleet.model, time_zone=fleet.time_zone, step_minutes=fleet.step_minutes)
     times = rolling_origins(first, end, how.refresh_hours)
     if len(times) < 24 // how.refresh_hours:
         days = (end - begin) / pd.Timedelta(days=1)
@@ -107,14 +113,37 @@ def window(reading: Reading, origins: Sequence[Origin]) -> FloatArray:
     return per_minute(samples, reading.sample_seconds, start, int((end - start) // pd.Timedelta(minutes=1)))
 
 
+def seen_ticks(reading: Reading, origins: Sequence[Origin], fleet: Fleet, settings: BacktestSettings) -> Ticks | None:
+    """The samples and forecasts that the short-lead update would have had; None where they do not do for it."""
+    minutes = len(window(reading, origins))
+    levels = settings.walk.quantiles
+    return Ticks.of(_samples(reading), reading.sample_seconds, origins, minutes, levels, fleet.step_minutes)
+
+
+def _walked(settings: BacktestSettings, fleet: Fleet, begin: pd.Timestamp, end: pd.Timestamp) -> WalkSettings:
+    """How the fleet's past is walked, with its calendar; of an occasion only what had happened is learnt."""
+    calendar = None
+    if fleet.holidays or fleet.events or fleet.exclusions:
+        ahead = pd.Timedelta(hours=settings.walk.horizon_hours)
+        calendar = Calendar.of(fleet, begin.to_pydatetime(), (end + ahead).to_pydatetime())
+    return replace(
+        settings.walk,
+        model=fleet.model,
+        time_zone=fleet.time_zone,
+        step_minutes=fleet.step_minutes,
+        calendar=calendar,
+    )
+
+
 def assess(reading: Reading, origins: Sequence[Origin], fleet: Fleet, settings: BacktestSettings) -> Backtest:
     """The part of a backtest that follows the walk."""
     samples = _samples(reading)
     begin, end = _span(samples, reading)
-    how = replace(settings.walk, model=fleet.model, time_zone=fleet.time_zone, step_minutes=fleet.step_minutes)
+    how = _walked(settings, fleet, begin, end)
     start, load = origins[0].at, window(reading, origins)
     boots = settings.boot_minutes or (fleet.lead_time_seconds / 60,)
-    found = sweep(load, start, origins, fleet, boots, how, provider=settings.provider, seed=settings.seed)
+    ticks = seen_ticks(reading, origins, fleet, settings)
+    found = sweep(load, start, origins, fleet, boots, how, ticks=ticks, provider=settings.provider, seed=settings.seed)
     now = {boot: _chosen_now(found, boot, settings) for boot in boots}
     pictures = _pictures(found, now, fleet, settings)
     day = begin.floor("1D")
@@ -184,12 +213,16 @@ def _days_to_choose_on(found: Sweep) -> int:
 
 
 def _chosen_now(found: Sweep, boot: float, chosen: BacktestSettings) -> dict[str, int]:
-    """Columns of ours and of reactive scaling at the settings to use from now on: chosen on all days."""
-    columns = {policy: found.columns(policy, boot) for policy in ("predictive", "reactive")}
+    """Columns of ours (under `predictive`) and of reactive scaling at the settings to use from now on: chosen on all days."""
+    columns = {"predictive": _ours(found, boot), "reactive": found.columns("reactive", boot)}
     return {
         policy: part[choose(Days.of(found.days, part, found.clairvoyant[boot]), chosen.goal_percent / 100, chosen.seed)]
         for policy, part in columns.items()
     }
+
+
+def _ours(found: Sweep, boot: float) -> list[int]:
+    return [column for policy in OURS for column in found.columns(policy, boot)]
 
 
 def _boot(
@@ -201,7 +234,9 @@ def _boot(
     capacity: dict[str, Capacity],
 ) -> BootResult:
     goal, best = chosen.goal_percent / 100, found.clairvoyant[boot]
-    days = {policy: Days.of(found.days, found.columns(policy, boot), best) for policy in CHOSEN}
+    columns = {policy: part for policy in CHOSEN if (part := found.columns(policy, boot))}
+    days = {policy: Days.of(found.days, part, best) for policy, part in columns.items()}
+    ours = Days.of(found.days, _ours(found, boot), best)
     split, last = _days_to_choose_on(found), len(best)
     picked = {policy: choose(part.between(0, split), goal, chosen.seed) for policy, part in days.items()}
     verdict = judge(
@@ -211,12 +246,13 @@ def _boot(
         goal,
         seed=chosen.seed,
     )
-    later = {policy: part.between(split, last) for policy, part in days.items()}
+    later = {policy: days[policy].between(split, last) for policy in ("reactive", "constant")}
+    ours_later = ours.between(split, last).only(choose(ours.between(0, split), goal, chosen.seed))
     return BootResult(
         boot_minutes=boot,
         rows=_rows(found, boot, picked, split),
-        equal_hours=_equal_hours(later, picked["predictive"]),
-        frontier={policy: _points(found, policy, boot, days[policy]) for policy in CHOSEN},
+        equal_hours=_equal_hours(ours_later, later),
+        frontier={policy: _points(found, policy, boot, days[policy]) for policy in columns},
         recommended=_row(found, now["predictive"], boot, 0),
         verdict=verdict,
         capacity=capacity,
@@ -235,8 +271,8 @@ def _rows(found: Sweep, boot: float, picked: dict[str, int], split: int) -> tupl
     for column in common:
         row = _row(found, column, boot, split)
         rows.append(replace(row, label=f"reactive alone, target {100 * (row.target or 0):.0f} %"))
-    for policy in CHOSEN:
-        row = _row(found, found.columns(policy, boot)[picked[policy]], boot, split)
+    for policy, place in picked.items():
+        row = _row(found, found.columns(policy, boot)[place], boot, split)
         rows.append(replace(row, label=f"{row.label}, chosen by its past") if policy == "reactive" else row)
     return (*rows, _clairvoyant_row(found, boot, split))
 
@@ -268,8 +304,8 @@ def _clairvoyant_row(found: Sweep, boot: float, first_day: int) -> Row:
     return Row("clairvoyant", LABELS["clairvoyant"], None, None, None, known)
 
 
-def _equal_hours(later: dict[str, Days], ours: int) -> AtEqualHours:
-    cost, left = later["predictive"].only(ours).frontier()
+def _equal_hours(ours: Days, later: dict[str, Days]) -> AtEqualHours:
+    cost, left = ours.frontier()
 
     def at(policy: str) -> float:
         others, uncovered = later[policy].frontier()
@@ -297,7 +333,9 @@ def _pictures(
         group = replace(chosen.provider, boot_seconds=boot * 60)
         for policy, column in columns.items():
             setting = found.settings[column]
-            floor = found.floors[boot, setting.quantile] if setting.quantile is not None else fleet.floor
+            floor = fleet.floor
+            if setting.quantile is not None:
+                floor = found.floors[setting.policy, boot, setting.quantile]
             cases.append(Case(f"{policy}/{boot}", group, floor, setting.target, fleet.ceiling))
     names = [case.name for case in cases]
     kept = replay(found.load, found.load_per_instance, cases, keep=names, seed=chosen.seed).capacity

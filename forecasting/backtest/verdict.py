@@ -29,6 +29,8 @@ UNLIKE = 0.5
 LITTLE_PERCENT = 2.0
 """A saving below this is said to be little, and why."""
 SHORT_BOOT_MINUTES = 10.0
+SURE_WHERE_SHORT = 0.95
+"""With a shorter boot reactive scaling catches up by itself: that prediction pays there takes more to say."""
 FLAT_RATIO = 1.5
 FEW_DAYS = 10
 
@@ -113,7 +115,7 @@ def judge(
     low, high = (float(value) for value in np.quantile(spread, [0.05, 0.95]))
     chance = float((spread > 0).mean())
     outcome = Outcome.UNDECIDED
-    if chance >= SURE and median > 0:
+    if chance >= (SURE_WHERE_SHORT if traits.boot_minutes < SHORT_BOOT_MINUTES else SURE) and median > 0:
         outcome = Outcome.PAYS
     elif chance <= 1 - SURE and median < 0:
         outcome = Outcome.DOES_NOT_PAY

@@ -12,6 +12,7 @@ from multiprocessing import get_context
 import numpy as np
 import pandas as pd
 
+from forecasting.calendar import Calendar
 from forecasting.errors import ForecastError
 from forecasting.history import Verdict, build_history
 from forecasting.models.base import FloatArray
@@ -36,6 +37,8 @@ class WalkSettings:
         refresh_hours: Time between origins. The job runs more often, so its plans are newer than these.
         peer_history_days: History that the peer, predictive scaling as AWS describes it, reads: hourly means of at most 14 days (EC2 Auto Scaling
             User Guide, "How predictive scaling works").
+        time_zone: Zone whose days and weeks the load follows.
+        calendar: Holidays, events and exclusions, of all days walked; a forecast learns from those in its own history only.
     """
 
     quantiles: tuple[float, ...] = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
@@ -46,6 +49,7 @@ class WalkSettings:
     refresh_hours: int = 6
     peer_history_days: int = 14
     time_zone: str = "UTC"
+    calendar: Calendar | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +143,7 @@ def _run(reading: Reading, settings: WalkSettings, at: pd.Timestamp) -> Origin:
                 time_zone=settings.time_zone,
                 # The result must not depend on how busy this machine is.
                 budget_seconds=600.0,
+                calendar=settings.calendar,
             )
             quantiles, start = made.quantiles.to_numpy(dtype=float), pd.Timestamp(made.quantiles.index[0])
         except ForecastError:

@@ -12,7 +12,7 @@ from typing import Any
 
 from forecasting.settings.aws import AwsTarget, CloudWatchMetric, CloudWatchSource
 from forecasting.settings.base import READABLE_VERSIONS, SETTINGS_VERSION, Settings, validated
-from forecasting.settings.files import job_of_text, load_job, parse_fleet, parse_job
+from forecasting.settings.files import job_of_text, load_events, load_job, parse_fleet, parse_job
 from forecasting.settings.fleet import Event, Exclusion, Fleet, Model, Prices, Source, Target
 from forecasting.settings.gcp import CloudMonitoringSource, GcpTarget, MonitoringMetric
 from forecasting.settings.job import GcsStore, Job, LocalStore, S3Store, StoreSettings
@@ -46,6 +46,7 @@ __all__ = [
     "Target",
     "job_of_text",
     "job_schema",
+    "load_events",
     "load_job",
     "parse_fleet",
     "parse_job",

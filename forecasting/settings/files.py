@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from forecasting.errors import SettingsError
 from forecasting.settings.base import validated
@@ -35,11 +35,20 @@ def load_job(path: Path) -> Job:
             anywhere.
     """
     _check_suffix(str(path))
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError("config", str(path), f"a readable UTF-8 file ({error.__class__.__name__})") from error
-    return job_of_text(text, str(path))
+    return job_of_text(_text_of(path, "config"), str(path))
+
+
+def load_events(path: Path) -> list[object]:
+    """Read a list of events from a .yaml, .yml or .json file, as a fleet's `events`, which checks them.
+
+    Raises:
+        SettingsError: the file is absent, unreadable, of another kind, or holds something else than a list.
+    """
+    _check_suffix(str(path), "events")
+    data = _parsed(_text_of(path, "events"), str(path), "events")
+    if not isinstance(data, list):
+        raise SettingsError("events", str(path), "a file with a list of events, each with name, start and end")
+    return cast("list[object]", data)
 
 
 def job_of_text(text: str, name: str) -> Job:
@@ -49,17 +58,27 @@ def job_of_text(text: str, name: str) -> Job:
         SettingsError: as `load_job` does.
     """
     _check_suffix(name)
+    return parse_job(_parsed(text, name, "config"))
+
+
+def _text_of(path: Path, field: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(field, str(path), f"a readable UTF-8 file ({error.__class__.__name__})") from error
+
+
+def _parsed(text: str, name: str, field: str) -> object:
     is_json = name.endswith(".json")
     try:
-        data = _parse_json(text) if is_json else _parse_yaml(text)
+        return _parse_json(text) if is_json else _parse_yaml(text)
     except (ValueError, RecursionError) as error:
-        raise SettingsError("config", name, f"{'JSON' if is_json else 'YAML'} ({error})") from error
-    return parse_job(data)
+        raise SettingsError(field, name, f"{'JSON' if is_json else 'YAML'} ({error})") from error
 
 
-def _check_suffix(name: str) -> None:
+def _check_suffix(name: str, field: str = "config") -> None:
     if not name.endswith((".yaml", ".yml", ".json")):
-        raise SettingsError("config", name, "a .yaml, .yml or .json file")
+        raise SettingsError(field, name, "a .yaml, .yml or .json file")
 
 
 def _parse_json(text: str) -> object:
