@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import timedelta
 
 import pandas as pd
@@ -26,6 +27,7 @@ from forecasting.planning.pool import planned_quantiles
 from forecasting.run import FleetResult, Run
 from forecasting.schedule.memory import Memory
 from forecasting.settings import FileSource, Fleet
+from forecasting.similar import with_similar
 from forecasting.sources import Reading, open_source
 from forecasting.store.ledger import Claim
 from forecasting.store.records import RecordedFinding, RunRecord, digest
@@ -88,10 +90,11 @@ class Pipeline(Turn):
             self.claim = self.ledger.claim(self.run.run_id, self.run.now, self._deadline())
         group = self.target.read()
         self._note(group=group, launching=watch_launches(self.run, self.fleet, self.target, group.desired_capacity))
-        history = self._history(self._read())
-        self._choose(history)
+        own = self._history(self._read())
+        history = self._trusted(own)
+        self._choose(own)
         load = self._forecast(history)
-        self._score(history)
+        self._score(own)
         planner = self._planner(history, load)
         if self.claim is None:
             self._schedule(planner, group, Memory.from_json(self.ledger.state().memory))
@@ -117,6 +120,12 @@ class Pipeline(Turn):
             time_zone=self.fleet.time_zone,
         )
         self._note(history=history)
+        return history
+
+    def _trusted(self, own: History) -> History:
+        """What is planned by: the fleet's own history, after a similar fleet's where it has little."""
+        history = with_similar(self.run, self.fleet, own)
+        self._note(history=replace(own, findings=history.findings))
         worst = next((finding for finding in history.findings if finding.verdict is Verdict.HOLD), None)
         if worst:
             raise Hold(worst.code, worst.text)

@@ -211,6 +211,16 @@ class Fleet(Settings):
         default=(), description="Times that are not learnt from: incidents, load tests."
     )
     time_zone: TimeZoneName = Field(default="UTC", description="IANA zone whose days and weeks the load follows.")
+    similar_fleet: Text | None = Field(
+        default=None,
+        description="Another fleet of the job, by name or target key: its history is borrowed, at this one's level, until this one has eight days.",
+    )
+    expected_load: Float | None = Field(
+        default=None,
+        gt=0,
+        le=1e15,
+        description="Beside `similar_fleet`: the mean load that is expected. Without it nothing is planned before an hour has been seen.",
+    )
     max_load: Float | None = Field(
         default=None,
         gt=0,
@@ -257,6 +267,12 @@ class Fleet(Settings):
         if self.uncovered_share is not None and (self.quantile is not None or self.prices is not None):
             expected = "to be absent beside quantile or prices: they say what to provision for"
             raise refused("uncovered_share", self.uncovered_share, expected)
+        if self.expected_load is not None and self.similar_fleet is None:
+            raise refused(
+                "expected_load", self.expected_load, "to be absent without similar_fleet, whose shape it scales"
+            )
+        if self.similar_fleet is not None and self.similar_fleet in {self.name, self.target_key}:
+            raise refused("similar_fleet", self.similar_fleet, "another fleet than itself")
         if not isinstance(self.source, FileSource) and self.step_minutes * 60 % self.source.period_seconds:
             step = f"{self.step_minutes * 60} s (step_minutes)"
             raise refused("source.period_seconds", self.source.period_seconds, f"a divisor of the step, {step}")

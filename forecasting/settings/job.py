@@ -109,6 +109,13 @@ class Job(Settings):
     def _consistent(self) -> Self:
         _refuse_repeats("fleets", "names", [fleet.name for fleet in self.fleets])
         _refuse_repeats("fleets", "targets", [fleet.target_key for fleet in self.fleets])
+        known = {name for fleet in self.fleets for name in (fleet.name, fleet.target_key)}
+        for fleet in self.fleets:
+            if fleet.similar_fleet is not None and fleet.similar_fleet not in known:
+                expected = (
+                    f"a fleet of the job: {', '.join(each.name for each in self.fleets if each.name != fleet.name)}"
+                )
+                raise refused(f"fleets.{fleet.name}.similar_fleet", fleet.similar_fleet, expected)
         if any(fleet.cloud == "gcp" for fleet in self.fleets) and len(self.owner) > GCP_OWNER_LENGTH:
             expected = f"at most {GCP_OWNER_LENGTH} characters: with the rest, a scaling schedule's name on Google Cloud has 63"
             raise refused("owner", self.owner, expected)
