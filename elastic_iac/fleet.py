@@ -1,9 +1,10 @@
 """The `fleet` output of a group: its forecast settings in the form that the forecasting job reads, whatever the cloud."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-from elastic_iac.forecast_args import FORECAST_FIELDS, LoadEvent, LoadPrices
+from elastic_iac.forecast_args import FORECAST_FIELDS, LoadEvent, LoadExclusion, LoadPrices
 from elastic_iac.validation import is_literal, plain_list, refuse_unknown
 from forecasting.errors import SettingsError
 from forecasting.settings import SETTINGS_VERSION, parse_fleet
@@ -54,8 +55,10 @@ def check_forecast(forecast: Mapping[str, Any], load_type: type) -> None:
         refuse_unknown("forecast.load", load, load_type)
     if prices is not None:
         refuse_unknown("forecast.prices", prices, LoadPrices)
-    for index, event in enumerate(plain_list("forecast.events", forecast.get("events", []))):
-        refuse_unknown(f"forecast.events[{index}]", event, LoadEvent)
+    for field, item_type in (("events", LoadEvent), ("exclusions", LoadExclusion)):
+        for index, item in enumerate(plain_list(f"forecast.{field}", forecast.get(field, []))):
+            refuse_unknown(f"forecast.{field}[{index}]", item, item_type)
+    plain_list("forecast.holidays", forecast.get("holidays", []))
 
 
 def check_literals(settings: Mapping[str, Any]) -> None:
@@ -74,7 +77,7 @@ def _literals(value: Any) -> Any:
         known = {key: item if is_literal(item) else _STAND_INS.get(key) for key, item in items}
         return {key: _literals(item) for key, item in known.items() if item is not None}
     if isinstance(value, list):
-        return [_literals(item) for item in cast("list[object]", value)]
+        return [_literals(item) for item in cast("list[object]", value) if is_literal(item)]
     return value
 
 
@@ -94,6 +97,7 @@ def fleet_json(settings: Mapping[str, Any]) -> str:
 
 
 def _argument(field: str) -> str:
+    field = re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", field)
     for start, argument in _ARGUMENT_OF:
         if field.startswith(start):
             return argument + field.removeprefix(start)

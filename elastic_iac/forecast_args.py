@@ -25,6 +25,23 @@ class LoadEvent(TypedDict):
     """As `start`, and later."""
     load_factor: NotRequired[pulumi.Input[float]]
     """The forecast is multiplied by this within the event; 1 by default."""
+    floor: NotRequired[pulumi.Input[float]]
+    """At least this many instances within the event; 0 by default."""
+    repeats: NotRequired[pulumi.Input[str]]
+    """'monthly' or 'yearly': it comes back on the same day and local time; a 31st on a shorter month's last day. Once by default."""
+    learn_factor: NotRequired[pulumi.Input[bool]]
+    """Learn the factor from earlier occurrences in the history, instead of `load_factor`; false by default."""
+
+
+class LoadExclusion(TypedDict):
+    """A time that is not learnt from: an incident, a load test, a broken exporter."""
+
+    name: pulumi.Input[str]
+    """What it was."""
+    start: pulumi.Input[str]
+    """ISO 8601 with its UTC offset, for example '2027-11-26T08:00:00+01:00'."""
+    end: pulumi.Input[str]
+    """As `start`, and later."""
 
 
 FORECAST_FIELDS = (
@@ -32,6 +49,8 @@ FORECAST_FIELDS = (
     "lead_time_seconds",
     "quantile",
     "prices",
+    "uncovered_share",
+    "reactive_target",
     "step_minutes",
     "horizon_hours",
     "max_increase_per_slot",
@@ -40,6 +59,10 @@ FORECAST_FIELDS = (
     "model",
     "max_load",
     "events",
+    "holidays",
+    "exclusions",
+    "similar_fleet",
+    "expected_load",
     "dry_run",
     "enabled",
 )

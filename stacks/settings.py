@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 from elastic_iac.aws.args import AwsAutoscalingGroupArgs
 from elastic_iac.aws.job_args import AwsForecastJobArgs
 from forecasting.errors import SettingsError
-from stacks.settings_base import Event, Prices, Settings
+from stacks.settings_base import Event, Exclusion, Prices, Settings
 from stacks.settings_gcp import GcpGroup, GcpJob, GcpProvider
 
 
@@ -113,6 +113,8 @@ class Forecast(Settings):
     lead_time_seconds: float | None = None
     quantile: float | None = None
     prices: Prices | None = None
+    uncovered_share: float | None = None
+    reactive_target: float | None = None
     step_minutes: int | None = None
     horizon_hours: int | None = None
     max_increase_per_slot: int | None = None
@@ -121,6 +123,10 @@ class Forecast(Settings):
     model: str | None = None
     max_load: float | None = None
     events: list[Event] | None = None
+    holidays: list[str] | None = None
+    exclusions: list[Exclusion] | None = None
+    similar_fleet: str | None = None
+    expected_load: float | None = None
     dry_run: bool | None = None
     enabled: bool | None = None
 

@@ -28,3 +28,14 @@ class Event(Settings):
     start: AwareDatetime = Field(strict=False)
     end: AwareDatetime = Field(strict=False)
     load_factor: float | None = None
+    floor: int | None = None
+    repeats: str | None = None
+    learn_factor: bool | None = None
+
+
+class Exclusion(Settings):
+    """See `LoadExclusion`."""
+
+    name: str
+    start: AwareDatetime = Field(strict=False)
+    end: AwareDatetime = Field(strict=False)

@@ -8,7 +8,7 @@ import pulumi
 
 from elastic_iac.gcp.args import GcpAutoscalingGroupArgs
 from elastic_iac.gcp.job_args import GcpForecastJobArgs
-from stacks.settings_base import Event, Prices, Settings
+from stacks.settings_base import Event, Exclusion, Prices, Settings
 
 
 class BootDisk(Settings):
@@ -98,6 +98,8 @@ class Forecast(Settings):
     lead_time_seconds: float | None = None
     quantile: float | None = None
     prices: Prices | None = None
+    uncovered_share: float | None = None
+    reactive_target: float | None = None
     step_minutes: int | None = None
     horizon_hours: int | None = None
     max_increase_per_slot: int | None = None
@@ -106,6 +108,10 @@ class Forecast(Settings):
     model: str | None = None
     max_load: float | None = None
     events: list[Event] | None = None
+    holidays: list[str] | None = None
+    exclusions: list[Exclusion] | None = None
+    similar_fleet: str | None = None
+    expected_load: float | None = None
     dry_run: bool | None = None
     enabled: bool | None = None
 

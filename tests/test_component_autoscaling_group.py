@@ -165,6 +165,9 @@ def test_the_fleet_is_what_the_job_reads() -> None:
     assert fleet.source.metric.dimensions == {"LoadBalancer": "suffix/web-load-balancer"}
     assert fleet.source.refused is not None
     assert fleet.events[0].load_factor == 2.5
+    assert (fleet.events[1].repeats, fleet.events[1].floor, fleet.events[1].learn_factor) == ("monthly", 12, True)
+    assert (fleet.holidays, fleet.exclusions[0].name) == (("DE-BY", "AT"), "outage")
+    assert (fleet.reactive_target, fleet.similar_fleet, fleet.expected_load) == (0.8, "shop", 250.5)
 
 
 def test_a_load_of_ones_own_is_read_under_the_groups_name() -> None:

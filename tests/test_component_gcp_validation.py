@@ -13,6 +13,9 @@ HYPERDISK = {"size_gib": 20, "type": "hyperdisk-balanced"}
 FRONT = {"instance_port": 80}
 LOAD = MINIMAL["forecast"]
 
+OUTAGE = {"name": "outage", "start": "2027-02-03T10:00:00+01:00", "end": "2027-02-03T16:30:00+01:00"}
+"""A span of time, as an exclusion or an event."""
+
 WRONG: list[tuple[str, GcpAutoscalingGroupArgs]] = [
     ("network", changed(MINIMAL, network="default")),
     ("subnetwork", changed(MINIMAL, subnetwork="default")),
@@ -115,6 +118,39 @@ WRONG: list[tuple[str, GcpAutoscalingGroupArgs]] = [
     ("forecast.quantile", changed(MAXIMAL, forecast={"load_per_instance": 5, "quantile": 2})),
     ("forecast.time_zone", changed(MAXIMAL, forecast={"load_per_instance": 5, "time_zone": "Berlin"})),
     ("forecast.period_seconds", changed(MAXIMAL, forecast={"load_per_instance": 5, "period_seconds": 90})),
+    ("forecast.uncovered_share", changed(MAXIMAL, forecast={"load_per_instance": 5, "uncovered_share": 0})),
+    (
+        "forecast.uncovered_share",
+        changed(MAXIMAL, forecast={"load_per_instance": 5, "uncovered_share": 0.01, "quantile": 0.9}),
+    ),
+    ("forecast.reactive_target", changed(MAXIMAL, forecast={"load_per_instance": 5, "reactive_target": 60})),
+    ("forecast.holidays", changed(MAXIMAL, forecast={"load_per_instance": 5, "holidays": "DE"})),
+    ("forecast.holidays[1]", changed(MAXIMAL, forecast={"load_per_instance": 5, "holidays": ["DE", "Bavaria"]})),
+    ("forecast.expected_load", changed(MAXIMAL, forecast={"load_per_instance": 5, "expected_load": 100})),
+    ("forecast.similar_fleet", changed(MAXIMAL, forecast={"load_per_instance": 5, "similar_fleet": "web"})),
+    (
+        "forecast.exclusions[0].end",
+        changed(MAXIMAL, forecast={"load_per_instance": 5, "exclusions": [{**OUTAGE, "end": OUTAGE["start"]}]}),
+    ),
+    (
+        "forecast.exclusions[0].reason",
+        changed(MAXIMAL, forecast={"load_per_instance": 5, "exclusions": [{**OUTAGE, "reason": "x"}]}),
+    ),
+    (
+        "forecast.events[0].repeats",
+        changed(MAXIMAL, forecast={"load_per_instance": 5, "events": [{**OUTAGE, "repeats": "weekly"}]}),
+    ),
+    (
+        "forecast.events[0].floor",
+        changed(MAXIMAL, forecast={"load_per_instance": 5, "events": [{**OUTAGE, "floor": 2.5}]}),
+    ),
+    (
+        "forecast.events[0].load_factor",
+        changed(
+            MAXIMAL,
+            forecast={"load_per_instance": 5, "events": [{**OUTAGE, "load_factor": 2, "learn_factor": True}]},
+        ),
+    ),
 ]
 
 

@@ -11,6 +11,9 @@ from tests.recording import record
 
 from elastic_iac.aws.args import AwsAutoscalingGroupArgs  # isort: skip - after the import that quiets the SDK
 
+OUTAGE = {"name": "outage", "start": "2027-02-03T10:00:00+01:00", "end": "2027-02-03T16:30:00+01:00"}
+"""A span of time, as an exclusion or an event."""
+
 WRONG: list[tuple[str, AwsAutoscalingGroupArgs]] = [
     ("min_sizes", changed(MINIMAL, min_sizes=2)),
     ("max_size", changed(MINIMAL, max_size=None)),
@@ -116,6 +119,39 @@ WRONG: list[tuple[str, AwsAutoscalingGroupArgs]] = [
     (
         "forecast.prices.unmet_instance_hour",
         changed(MAXIMAL, forecast={"load_per_instance": 5, "prices": {"instance_hour": 1}}),
+    ),
+    ("forecast.uncovered_share", changed(MAXIMAL, forecast={"load_per_instance": 5, "uncovered_share": 0})),
+    (
+        "forecast.uncovered_share",
+        changed(MAXIMAL, forecast={"load_per_instance": 5, "uncovered_share": 0.01, "quantile": 0.9}),
+    ),
+    ("forecast.reactive_target", changed(MAXIMAL, forecast={"load_per_instance": 5, "reactive_target": 60})),
+    ("forecast.holidays", changed(MAXIMAL, forecast={"load_per_instance": 5, "holidays": "DE"})),
+    ("forecast.holidays[1]", changed(MAXIMAL, forecast={"load_per_instance": 5, "holidays": ["DE", "Bavaria"]})),
+    ("forecast.expected_load", changed(MAXIMAL, forecast={"load_per_instance": 5, "expected_load": 100})),
+    ("forecast.similar_fleet", changed(MAXIMAL, forecast={"load_per_instance": 5, "similar_fleet": "web"})),
+    (
+        "forecast.exclusions[0].end",
+        changed(MAXIMAL, forecast={"load_per_instance": 5, "exclusions": [{**OUTAGE, "end": OUTAGE["start"]}]}),
+    ),
+    (
+        "forecast.exclusions[0].reason",
+        changed(MAXIMAL, forecast={"load_per_instance": 5, "exclusions": [{**OUTAGE, "reason": "x"}]}),
+    ),
+    (
+        "forecast.events[0].repeats",
+        changed(MAXIMAL, forecast={"load_per_instance": 5, "events": [{**OUTAGE, "repeats": "weekly"}]}),
+    ),
+    (
+        "forecast.events[0].floor",
+        changed(MAXIMAL, forecast={"load_per_instance": 5, "events": [{**OUTAGE, "floor": 2.5}]}),
+    ),
+    (
+        "forecast.events[0].load_factor",
+        changed(
+            MAXIMAL,
+            forecast={"load_per_instance": 5, "events": [{**OUTAGE, "load_factor": 2, "learn_factor": True}]},
+        ),
     ),
 ]
 

@@ -229,6 +229,7 @@ PAIRS = [
     (settings.LoadBalancer, arguments.AwsLoadBalancer),
     (settings.Prices, arguments.LoadPrices),
     (settings.Event, arguments.LoadEvent),
+    (settings.Exclusion, arguments.LoadExclusion),
     (settings.Forecast, arguments.AwsForecast),
     (settings_gcp.BootDisk, gcp_arguments.GcpBootDisk),
     (settings_gcp.HealthCheck, gcp_arguments.GcpHealthCheck),
