@@ -13,6 +13,7 @@ from forecasting.errors import ElasticIacError
 from forecasting.history import Verdict, build_history
 from forecasting.models.base import Forecast
 from forecasting.planning.base import Plan
+from forecasting.planning.objective import TARGET_SHARE
 from forecasting.run import FleetResult
 from forecasting.settings import FileSource, Fleet
 from forecasting.shortlead import STEP, Fit, is_due, learn
@@ -112,4 +113,5 @@ def _learn(ledger: Ledger, fleet: Fleet, before: Fit | None, load: pd.Series[flo
         window=window,
         load_per_instance=fleet.load_per_instance,
         boot_steps=math.ceil(fleet.lead_time_seconds / STEP.total_seconds()),
+        target_share=fleet.uncovered_share or TARGET_SHARE,
     )

@@ -40,6 +40,9 @@ log = logging.getLogger(__name__)
 FILE_LOOKBACK_DAYS = 28.0
 """How much of a file is read: what four weekly seasons need. (Other sources state their own.)"""
 
+LEARNING_LOOKBACK_DAYS = 455.0
+"""How much of it where holidays or events are learnt from: a year, and the weeks around its day."""
+
 LOW_QUANTILE = 0.1
 """The lower edge of the band that a dashboard shows; nothing is planned by it."""
 
@@ -105,7 +108,8 @@ class Pipeline(Turn):
 
     def _read(self) -> Reading:
         source = self.fleet.source
-        days = FILE_LOOKBACK_DAYS if isinstance(source, FileSource) else source.lookback_days
+        of_file = LEARNING_LOOKBACK_DAYS if self.fleet.learns_occasions else FILE_LOOKBACK_DAYS
+        days = of_file if isinstance(source, FileSource) else source.lookback_days
         opened = open_source(source, target=self.fleet.target, session=self.run.session)
         reading = opened.read(self.run.now - timedelta(days=days), self.run.now)
         self._note(reading=reading)

@@ -16,7 +16,7 @@ from elastic_iac.aws.args import (
     AwsTargetTracking,
     AwsWarmPool,
 )
-from elastic_iac.forecast_args import LoadEvent, LoadPrices
+from elastic_iac.forecast_args import LoadEvent, LoadExclusion, LoadPrices
 from elastic_iac.workload.args import GpuTraining, GpuWorkload
 
 
@@ -119,9 +119,13 @@ class AwsGpuForecast(TypedDict):
     lead_time_seconds: NotRequired[pulumi.Input[float]]
     """Launch to first healthy answer, p90 of what was measured; 600 by default. With `learn_lead_time` it holds until enough boots are seen."""
     quantile: NotRequired[pulumi.Input[float]]
-    """Quantile of the load to provision for, .5 to .999; .9 by default."""
+    """Quantile of the load to provision for, .5 to .999; by default the past chooses it, daily."""
     prices: NotRequired[LoadPrices]
     """Instead of `quantile`, per replica."""
+    uncovered_share: NotRequired[pulumi.Input[float]]
+    """Instead of both: share of the load that may stay uncovered, by which the quantile is chosen; .005 by default."""
+    reactive_target: NotRequired[pulumi.Input[float]]
+    """What the group's own reactive scaling aims at, as a share of `load_per_instance`; 1 by default. The choice of the quantile counts on it."""
     step_minutes: NotRequired[pulumi.Input[float]]
     """Step of the plan: 5, 15 (the default), 30 or 60."""
     horizon_hours: NotRequired[pulumi.Input[float]]
@@ -138,6 +142,14 @@ class AwsGpuForecast(TypedDict):
     """A sample above this is a wrong unit or a broken exporter: nothing is written."""
     events: NotRequired[list[LoadEvent]]
     """Known future events."""
+    holidays: NotRequired[list[pulumi.Input[str]]]
+    """Countries, or parts of them, whose public holidays move the load: 'US', 'DE-BY'."""
+    exclusions: NotRequired[list[LoadExclusion]]
+    """Times that are not learnt from: incidents, load tests."""
+    similar_fleet: NotRequired[pulumi.Input[str]]
+    """Another fleet of the job, by name: its history is borrowed, at this one's level, until this one has eight days."""
+    expected_load: NotRequired[pulumi.Input[float]]
+    """Beside `similar_fleet`: the mean load that is expected; without it nothing is planned before an hour has been seen."""
     dry_run: NotRequired[pulumi.Input[bool]]
     """Plan and record, write nothing to the cloud; false by default."""
     enabled: NotRequired[pulumi.Input[bool]]

@@ -20,6 +20,7 @@ from forecasting.errors import ElasticIacError
 from forecasting.history import build_history
 from forecasting.job import SCORE_DAYS
 from forecasting.leadtime import estimates
+from forecasting.models.base import DEFAULT_QUANTILES
 from forecasting.run import Run, open_ledger
 from forecasting.schedule.actions import GroupState, ScheduledAction, split_actions
 from forecasting.schedule.memory import Memory, Observation
@@ -276,6 +277,7 @@ def _scores_document(scores: Scores) -> dict[str, Any]:
         "weighted_quantile_loss": scores.weighted_quantile_loss,
         "coverage": {f"{level:g}": share for level, share in scores.coverage.items()},
         "mean_absolute_error": scores.mean_absolute_error,
+        "skill": scores.day.skill if scores.day else None,
     }
 
 
@@ -291,8 +293,13 @@ def _scores_line(scores: Scores) -> str:
     loss = (
         "" if scores.weighted_quantile_loss is None else f"; weighted quantile loss {scores.weighted_quantile_loss:.3f}"
     )
-    coverage = ", ".join(f"{share:.0%} at or below the {level:g} quantile" for level, share in scores.coverage.items())
-    return f"{scores.forecasts} forecasts of the last {SCORE_DAYS} days, {scores.points} steps: {coverage}{loss}"
+    told = {level: share for level, share in scores.coverage.items() if level in DEFAULT_QUANTILES}
+    coverage = ", ".join(f"{share:.0%} at or below the {level:g} quantile" for level, share in told.items())
+    skill = ""
+    if scores.day:
+        better = "less than" if scores.day.skill >= 0 else "MORE than"
+        skill = f"; on the last day {abs(scores.day.skill):.0%} {better} repeating the last season would have lost"
+    return f"{scores.forecasts} forecasts of the last {SCORE_DAYS} days, {scores.points} steps: {coverage}{loss}{skill}"
 
 
 def _sizes(action: ScheduledAction, words: Words) -> str:

@@ -9,6 +9,8 @@ import numpy as np
 
 from forecasting.models.base import FloatArray
 
+_TINY = 1e-12
+
 
 @dataclass(frozen=True)
 class Bands:
@@ -19,23 +21,29 @@ class Bands:
         scaled: Errors (actual minus forecast) over their scale, shape (origins, horizon), NaN where the actual value is not known.
         weights: How much each origin counts, shape (origins,).
         hours: Lead of each column in hours.
+        idle: The forecast is often next to nothing: it says nothing of the size of its errors then, so they are taken as they are.
     """
 
     level: float
     scaled: FloatArray
     weights: FloatArray
     hours: FloatArray
+    idle: bool = False
     edges: ClassVar[tuple[float, ...]] = (6.0, 24.0)
     widening: ClassVar[float] = 1.1
     fewest_origins: ClassVar[int] = 4
+    idle_below: ClassVar[float] = 0.01
+    idle_share: ClassVar[float] = 0.05
 
     @classmethod
     def of(
         cls, actual: FloatArray, forecast: FloatArray, weights: FloatArray, level: float, hours: FloatArray
     ) -> Bands | None:
         """The bands after errors at rolling origins (`actual` and `forecast` of shape (origins, horizon)); None where they are too few."""
-        scaled = (actual - forecast) / _scale(forecast, level)
-        return cls(level, scaled, weights, hours) if cls._enough(scaled) else None
+        often = cls.idle_share * np.isfinite(forecast).sum()
+        idle = bool(np.count_nonzero(forecast < cls.idle_below * level) > often)
+        scaled = (actual - forecast) / (level + _TINY if idle else _scale(forecast, level))
+        return cls(level, scaled, weights, hours, idle) if cls._enough(scaled) else None
 
     def quantiles(self, forecast: FloatArray, levels: tuple[float, ...]) -> FloatArray:
         """Quantiles of the load around `forecast`, shape (horizon,) -> (horizon, levels), ascending."""
@@ -45,7 +53,8 @@ class Bands:
             columns = bucket_of == bucket
             if columns.any():
                 offsets[columns] = self._offsets(self.scaled[:, columns], levels)
-        return np.sort(forecast[:, None] + offsets * _scale(forecast, self.level)[:, None], axis=1)
+        scale = np.full(len(forecast), self.level + _TINY) if self.idle else _scale(forecast, self.level)
+        return np.sort(forecast[:, None] + offsets * scale[:, None], axis=1)
 
     def _offsets(self, scaled: FloatArray, levels: tuple[float, ...]) -> FloatArray:
         sample = scaled if self._enough(scaled) else self.scaled
@@ -68,4 +77,4 @@ def weighted_quantiles(sample: FloatArray, weights: FloatArray, levels: tuple[fl
 
 
 def _scale(forecast: FloatArray, level: float) -> FloatArray:
-    return np.maximum(forecast, 0.01 * level) ** 0.7 * level**0.3 + 1e-12
+    return np.maximum(forecast, 0.01 * level) ** 0.7 * level**0.3 + _TINY

@@ -205,7 +205,8 @@ class Fleet(Settings):
     model: Model = Field(default="auto", description="'auto' weighs all models by their past errors.")
     events: tuple[Event, ...] = Field(default=(), description="Known events, past and future.")
     holidays: tuple[HolidayCode, ...] = Field(
-        default=(), description="Countries, or parts of them, whose public holidays move the load, e.g. 'US', 'DE-BY'."
+        default=(),
+        description="Countries, or parts of them, whose holidays move the load, e.g. 'US', 'DE-BY': learnt from those in what is read.",
     )
     exclusions: tuple[Exclusion, ...] = Field(
         default=(), description="Times that are not learnt from: incidents, load tests."
@@ -287,6 +288,11 @@ class Fleet(Settings):
     def watches_launches(self) -> bool:
         """Whether its launches are read: for the lead time, and for what the cloud refuses."""
         return self.learn_lead_time or self.pool is not None
+
+    @property
+    def learns_occasions(self) -> bool:
+        """Whether factors are learnt from earlier holidays or events."""
+        return bool(self.holidays) or any(event.learn_factor for event in self.events)
 
     @property
     def target_key(self) -> str:

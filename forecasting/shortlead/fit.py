@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting.models.base import FloatArray
+from forecasting.planning.objective import TARGET_SHARE
 from forecasting.shortlead.choice import MOST_DAYS, DayTotals, choose, day_totals
 from forecasting.shortlead.features import STEP, Features, features, forecast_paths
 from forecasting.shortlead.need import HOLD_STEPS, TAUS, fitted, needs, shipped
@@ -59,6 +60,7 @@ def learn(
     window: int,
     load_per_instance: float,
     boot_steps: int,
+    target_share: float = TARGET_SHARE,
 ) -> Fit:
     """Judge the days since the last fit by its coefficients, then fit anew.
 
@@ -69,6 +71,7 @@ def learn(
         window: Samples from a tick on that are provided for.
         load_per_instance: What one instance carries.
         boot_steps: Samples from asking to serving.
+        target_share: Share of the load that may stay uncovered.
     """
     first: datetime = pd.DatetimeIndex(load.index)[0].to_pydatetime()
     values = np.asarray(load, dtype=np.float64)
@@ -85,7 +88,7 @@ def learn(
             ):
                 days = (*days, judged)
             until += DAY
-    chosen = choose(days)
+    chosen = choose(days, target_share)
     coefficients = fitted(found.part(slice(None, None, THINNED)), shipped(window))
     return Fit(until, window, coefficients, FIRST_TAU if chosen is None else TAUS[chosen], days[-MOST_DAYS:])
 

@@ -42,6 +42,12 @@ class DayScore:
     naive_weighted_quantile_loss: float
 
     @property
+    def skill(self) -> float:
+        """Share of the seasonal naive forecast's loss that was saved; below 0 where it was the better one."""
+        naive = self.naive_weighted_quantile_loss
+        return 1 - self.weighted_quantile_loss / naive if naive else 0.0
+
+    @property
     def worse_than_naive(self) -> bool:
         """Whether the forecast was of less use than the simplest one."""
         return self.weighted_quantile_loss > self.naive_weighted_quantile_loss
