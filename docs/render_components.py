@@ -79,6 +79,12 @@ On Google Cloud, where `GcpAutoscalingGroup` and `GcpForecastJob` have the same 
 - **A job serves the groups of its own project**: its custom roles are the project's. It may write every autoscaler there, since Google Cloud grants
   none by name; which ones it writes, and between which floor and ceiling, its settings say.
 - **A job's metrics are made from its log**, so it needs no permission to write any.
+- **A pool of GPUs, `GcpGpuPool`, is counted in instances**, which the autoscaler counts; `load_per_replica` is of one server, and an
+  instance runs as many of them as it has GPUs for. One pool has one kind of instance: a base on demand and spot above it are two pools.
+- **A pool by request (`flex_start`) has no autoscaler**, so no floor, no `forecast` and no fleet. A new name under `requests` asks again.
+- **Instances with GPUs never migrate**: they stop for their host's maintenance, restart or are replaced. Secure boot is off unless
+  asked for, since drivers built at boot are not signed.
+- **A shard is a group of its own**: it plans by its own load, and an update of one leaves the others alone.
 - **The APIs must be enabled**: Compute, IAM, Cloud Functions, Cloud Run, Cloud Build, Artifact Registry, Cloud Scheduler, Pub/Sub, Logging,
   Monitoring.
 """

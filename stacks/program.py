@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
-from elastic_iac import AwsAutoscalingGroup, AwsForecastJob, GcpAutoscalingGroup, GcpForecastJob
+from elastic_iac import AwsAutoscalingGroup, AwsForecastJob, GcpAutoscalingGroup, GcpForecastJob, GcpGpuPool
 from stacks.settings import Stack, read_stack
 
 
@@ -14,7 +14,7 @@ def declare() -> None:
 
     Exports `fleets` (a list of the JSON that a forecast job reads), and by the group's name `groups` and `urls`; of a job that is deployed its
     `jobSettings`, `jobFunctions` and `jobAlarmTopic`. Of Google Cloud the same as `gcpFleets`, `gcpGroups`, `gcpUrls`, `gcpJobSettings` and
-    `gcpJobFunctions`.
+    `gcpJobFunctions`, and `gcpPools`, the groups of each pool.
     """
     settings = read_stack(pulumi.Config(), pulumi.Config("aws"), pulumi.Config("gcp"))
     if "aws" in settings.clouds:
@@ -53,10 +53,18 @@ def _declare_gcp(settings: Stack) -> None:
         )
         for group in settings.gcp_groups
     }
+    pools = {
+        pool.name: GcpGpuPool(
+            f"{pulumi.get_stack()}-{pool.name}", pool.args(network=network, subnetwork=subnetwork, labels=labels)
+        )
+        for pool in settings.gcp_gpu_pools
+    }
     fleets = [group.fleet for group in groups.values()]
+    fleets += [pools[pool.name].fleets[at] for pool in settings.gcp_gpu_pools for at in range(pool.fleet_count)]
     pulumi.export("gcpFleets", fleets)
+    pulumi.export("gcpPools", {name: pool.group_names for name, pool in pools.items()})
     pulumi.export("gcpGroups", {name: group.group_name for name, group in groups.items()})
-    pulumi.export("gcpUrls", {name: group.load_balancer_url for name, group in groups.items()})
+    pulumi.export("gcpUrls", {name: made.load_balancer_url for name, made in {**groups, **pools}.items()})
     if settings.gcp_job is not None:
         job = GcpForecastJob(f"{pulumi.get_stack()}-gcp-job", settings.gcp_job.args(fleets=[*fleets], labels=labels))
         pulumi.export("gcpJobSettings", job.settings_urls)

@@ -16,6 +16,7 @@ from elastic_iac.aws.job_args import AwsForecastJobArgs
 from forecasting.errors import SettingsError
 from stacks.settings_base import Event, Exclusion, Prices, Settings
 from stacks.settings_gcp import GcpGroup, GcpJob, GcpProvider
+from stacks.settings_gcp_gpu import GcpPool
 
 
 class RootVolume(Settings):
@@ -212,6 +213,7 @@ class Stack(Settings):
     subnet_ids: list[str] = Field(default_factory=list)
     default_tags: DefaultTags = Field(default_factory=DefaultTags)
     gcp_groups: list[GcpGroup] = Field(default_factory=list[GcpGroup])
+    gcp_gpu_pools: list[GcpPool] = Field(default_factory=list[GcpPool])
     gcp_job: GcpJob | None = None
     gcp_network: str = ""
     gcp_subnetwork: str = ""
@@ -225,7 +227,10 @@ class Stack(Settings):
             raise ValueError(
                 "gcpNetwork and gcpSubnetwork belong together: give both, or neither for the default network"
             )
-        for cloud, key, groups in (("aws", "groups", self.groups), ("gcp", "gcpGroups", self.gcp_groups)):
+        for cloud, key, groups in (
+            ("aws", "groups", self.groups),
+            ("gcp", "gcpGroups", [*self.gcp_groups, *self.gcp_gpu_pools]),
+        ):
             names = [group.name for group in groups]
             if cloud in self.clouds and not names:
                 raise ValueError(f"{key} must have a group, since clouds has {cloud!r}")
@@ -255,6 +260,7 @@ def read_stack(config: pulumi.Config, aws: pulumi.Config, gcp: pulumi.Config) ->
         "defaultTags": aws.get_object("defaultTags"),
         "clouds": config.get_object("clouds"),
         "gcpGroups": config.get_object("gcpGroups"),
+        "gcpGpuPools": config.get_object("gcpGpuPools"),
         "gcpJob": config.get_object("gcpJob") or None,
         "gcpNetwork": config.get("gcpNetwork"),
         "gcpSubnetwork": config.get("gcpSubnetwork"),

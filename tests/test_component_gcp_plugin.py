@@ -11,6 +11,7 @@ from pulumi.provider.experimental.component import ComponentProvider
 
 import elastic_iac
 from forecasting.settings import Fleet
+from tests import gcp_pool_args as pools
 from tests.gcp_group_args import MAXIMAL, MINIMAL
 from tests.group_args import later
 from tests.recording import as_json, golden, record
@@ -87,3 +88,61 @@ class TestOverTheWire:
             host.construct("web", {**wire(MINIMAL), "forecast": forecast}, GROUP)
         metadata = dict(cast("Any", raised.value).trailing_metadata())
         assert b"forecast.loadPerInstance" in metadata["grpc-status-details-bin"]
+
+
+POOL = "GcpGpuPool"
+FILES = {"minimal": pools.MINIMAL, "maximal": pools.MAXIMAL, "flex_start": pools.FLEX_START, "sharded": pools.SHARDED}
+
+
+def children_of_pool(registrations: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without the component itself; and without dependencies, which outputs of other resources add to."""
+    return [{**item, "depends_on": []} for item in registrations if item["name"] != "llm"]
+
+
+class TestPool:
+    """The pool of accelerators: through `construct`, and through a host process and gRPC."""
+
+    @pytest.mark.parametrize("file", FILES)
+    def test_construct(self, file: str) -> None:
+        def program() -> None:
+            provider = ComponentProvider([getattr(elastic_iac, POOL)], "elastic-iac")
+            provider.construct("llm", f"elastic-iac:index:{POOL}", wire(FILES[file]))
+
+        expected = golden(f"gcp_gpu_pool_{file}.json", None)["registrations"]
+        assert children_of_pool(as_json(record(program)[0].registrations)) == children_of_pool(expected)
+
+    @pytest.mark.parametrize("file", FILES)
+    def test_literals(self, host: PluginHost, file: str) -> None:
+        recorder, state = host.construct("llm", wire(FILES[file]), POOL)
+        expected = golden(f"gcp_gpu_pool_{file}.json", None)
+        assert children_of_pool(as_json(recorder.registrations)) == children_of_pool(expected["registrations"])
+        assert state["fleets"] == expected["outputs"]["fleets"]
+        assert state.get("fleet") == expected["outputs"]["fleet"]
+        assert state["groupNames"] == expected["outputs"]["group_names"]
+
+    def test_outputs(self, host: PluginHost) -> None:
+        inputs = wire(pools.MAXIMAL)
+        for field in ("network", "minSize", "maxSize", "imageFamily", "region"):
+            inputs[field] = output(inputs[field])
+        inputs["zones"] = [output("europe-west1-b"), "europe-west1-c"]
+        inputs["forecast"]["loadPerReplica"] = output(12.5)
+        inputs["forecast"]["warmHeadroom"] = output(1.0)
+        inputs["nodeAffinities"][1]["values"][0] = output("other")
+        inputs["metadata"]["team"] = output("serving")
+        recorder, state = host.construct("llm", inputs, POOL)
+        expected = golden("gcp_gpu_pool_maximal.json", None)
+        assert children_of_pool(as_json(recorder.registrations)) == children_of_pool(expected["registrations"])
+        assert state["fleets"] == expected["outputs"]["fleets"]
+
+    def test_requests_that_are_outputs(self, host: PluginHost) -> None:
+        inputs = wire(pools.FLEX_START)
+        inputs["flexStart"]["requests"]["night-1"] = output(4.0)
+        recorder, _ = host.construct("llm", inputs, POOL)
+        expected = golden("gcp_gpu_pool_flex_start.json", None)["registrations"]
+        assert children_of_pool(as_json(recorder.registrations)) == children_of_pool(expected)
+
+    def test_a_wrong_argument_is_named(self, host: PluginHost) -> None:
+        inputs = {**wire(pools.MINIMAL), "onHostMaintenance": "MIGRATE"}
+        with pytest.raises(grpc.RpcError, match="on_host_maintenance: got 'MIGRATE'"):
+            host.construct("llm", inputs, POOL)
+        assert host.monitor.recorder.registrations == []

@@ -14,12 +14,14 @@ from pydantic.alias_generators import to_camel
 from elastic_iac.aws import args as arguments
 from elastic_iac.aws.job_args import AwsForecastJobArgs
 from elastic_iac.gcp import args as gcp_arguments
+from elastic_iac.gcp import pool_args as gcp_pool_arguments
 from elastic_iac.gcp.job_args import GcpForecastJobArgs
 from elastic_iac.local.engine.program import run_program
 from elastic_iac.local.engine.project import read_project
+from elastic_iac.workload import args as workload_arguments
 from forecasting.errors import SettingsError
 from forecasting.settings import Fleet, Job, parse_job
-from stacks import settings, settings_gcp
+from stacks import settings, settings_gcp, settings_gcp_gpu, settings_gpu
 from tests.recording import Mocks, Recorder
 
 pytestmark = pytest.mark.usefixtures("built_function")
@@ -45,6 +47,16 @@ GCP_GROUP: dict[str, Any] = {
     "maxSize": 2,
     "loadBalancer": {"instancePort": 80},
     "forecast": {"loadPerInstance": 5},
+}
+
+
+GCP_POOL: dict[str, Any] = {
+    "name": "llm",
+    "machineType": "g2-standard-8",
+    "image": "projects/images/global/images/llm-1",
+    "minSize": 1,
+    "maxSize": 2,
+    "forecast": {"loadPerReplica": 5, "load": {"metricType": "custom.googleapis.com/tokens"}},
 }
 
 
@@ -172,6 +184,8 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("gcpGroups", {"groups": [GROUP], "clouds": ["aws", "gcp"]}),
     ("gcp:project", {"groups": [GROUP], "clouds": ["gcp"], "gcpGroups": [GCP_GROUP]}),
     ("gcpGroups.0.machine", {"groups": [GROUP], "gcpGroups": [{**GCP_GROUP, "machine": "e2-small"}]}),
+    ("gcpGpuPools.0.spot", {"groups": [GROUP], "gcpGpuPools": [{**GCP_POOL, "spot": "yes"}]}),
+    ("different names", {"groups": [GROUP], "gcpGroups": [GCP_GROUP], "gcpGpuPools": [{**GCP_POOL, "name": "web"}]}),
     ("gcpNetwork and gcpSubnetwork", {"groups": [GROUP], "gcpNetwork": "projects/p/global/networks/n"}),
     ("clouds.0", {"groups": [GROUP], "clouds": ["azure"]}),
     ("vpcId and subnetIds", {"groups": [GROUP], "vpcId": "vpc-0a"}),
@@ -240,6 +254,14 @@ PAIRS = [
     (settings_gcp.LoadBalancer, gcp_arguments.GcpLoadBalancer),
     (settings_gcp.Load, gcp_arguments.GcpLoad),
     (settings_gcp.Forecast, gcp_arguments.GcpForecast),
+    (settings_gpu.Workload, workload_arguments.GpuWorkload),
+    (settings_gpu.Training, workload_arguments.GpuTraining),
+    (settings_gcp_gpu.GuestAccelerator, gcp_pool_arguments.GcpGuestAccelerator),
+    (settings_gcp_gpu.Reservation, gcp_pool_arguments.GcpReservation),
+    (settings_gcp_gpu.NodeAffinity, gcp_pool_arguments.GcpNodeAffinity),
+    (settings_gcp_gpu.FlexStart, gcp_pool_arguments.GcpFlexStart),
+    (settings_gcp_gpu.Shard, gcp_pool_arguments.GcpGpuShard),
+    (settings_gcp_gpu.GpuForecast, gcp_pool_arguments.GcpGpuForecast),
 ]
 
 
@@ -259,6 +281,8 @@ def test_a_group_has_every_argument_but_the_network() -> None:
 def test_on_google_cloud_they_have_every_argument_but_what_the_stack_knows() -> None:
     of_group = set(gcp_arguments.GcpAutoscalingGroupArgs.__annotations__) - {"network", "subnetwork", "labels"}
     assert set(settings_gcp.GcpGroup.model_fields) - {"name"} == of_group
+    of_pool = set(gcp_pool_arguments.GcpGpuPoolArgs.__annotations__) - {"network", "subnetwork", "labels"}
+    assert set(settings_gcp_gpu.GcpPool.model_fields) - {"name"} == of_pool
     of_job = set(GcpForecastJobArgs.__annotations__) - {"fleets", "fleet_count", "labels"}
     assert set(settings_gcp.GcpJob.model_fields) == of_job
 
@@ -271,11 +295,11 @@ def test_a_stack_deploys_both_clouds_each_with_its_job(stack: str, changes: dict
     recorder, outputs = deploy(stack, **changes)
     assert outputs["fleets"]
     fleets = [Fleet.model_validate_json(fleet) for fleet in outputs["gcpFleets"]]
-    assert {(fleet.name, fleet.cloud) for fleet in fleets} == {(f"{stack}-web", "gcp")}
+    names = {"local": ["web"], "prod": ["web", "llm"]}[stack]
+    assert [(fleet.name, fleet.cloud) for fleet in fleets] == [(f"{stack}-{name}", "gcp") for name in names]
     content = recorder.one(":BucketObject", "-gcp-job-settings").inputs["content"]["value"]
     assert list(parse_job(json.loads(content)).fleets) == fleets
-    labels = recorder.one(":InstanceTemplate").inputs["labels"]
-    assert labels["environment"] == stack
+    assert {item.inputs["labels"]["environment"] for item in recorder.of(":InstanceTemplate")} == {stack}
 
 
 def test_a_stack_deploys_google_cloud_alone() -> None:
@@ -300,3 +324,39 @@ def test_the_manifest_declares_what_the_program_reads() -> None:
         "gcpProvider",
     }
     assert {key for key, declared in manifest["config"].items() if "default" not in declared} == {"groups"}
+
+
+class TestPoolsOnGoogleCloud:
+    def test_a_trial_has_one_spot_instance(self) -> None:
+        recorder, outputs = deploy("dev")
+        (template,) = recorder.of(":InstanceTemplate")
+        assert template.inputs["scheduling"]["provisioningModel"] == "SPOT"
+        policy = recorder.one(":RegionAutoscaler").inputs["autoscalingPolicy"]
+        assert (policy["minReplicas"], policy["maxReplicas"]) == (1, 1)
+        (fleet,) = (Fleet.model_validate_json(text) for text in outputs["gcpFleets"])
+        assert (fleet.name, fleet.dry_run) == ("dev-llm", True)
+
+    def test_production_serves_from_a_reservation_and_trains_by_request(self) -> None:
+        recorder, outputs = deploy("prod")
+        llm = recorder.one(":InstanceTemplate", "-llm-template").inputs
+        assert llm["reservationAffinity"]["type"] == "SPECIFIC_RESERVATION"
+        train = recorder.one(":InstanceTemplate", "-train-template").inputs
+        assert train["scheduling"]["provisioningModel"] == "FLEX_START"
+        assert recorder.one(":RegionResizeRequest").inputs["resizeBy"] == 4
+        assert outputs["gcpPools"] == {"llm": ["prod-llm-group-0"], "train": ["prod-train-group-0"]}
+        assert outputs["gcpUrls"]["llm"] == "https://203.0.113.7"
+
+    def test_the_job_gets_a_fleet_of_each_shard(self) -> None:
+        shards = [{"name": name, "minSize": 1, "maxSize": 2, "load": GCP_POOL["forecast"]["load"]} for name in "ab"]
+        pool = {**GCP_POOL, "shards": shards, "forecast": {"loadPerReplica": 5}, "minSize": None, "maxSize": None}
+        changes = {"elastic-iac:clouds": '["gcp"]', "elastic-iac:gcpGpuPools": json.dumps([pool])}
+        recorder, outputs = deploy("local", **changes)
+        fleets = [Fleet.model_validate_json(text) for text in outputs["gcpFleets"]]
+        assert [fleet.name for fleet in fleets] == ["local-web", "local-llm-a", "local-llm-b"]
+        content = recorder.one(":BucketObject", "-gcp-job-settings").inputs["content"]["value"]
+        assert list(parse_job(json.loads(content)).fleets) == fleets
+
+    def test_a_stack_may_have_pools_alone(self) -> None:
+        given = {"groups": [GROUP], "clouds": ["gcp"], "gcpGpuPools": [GCP_POOL]}
+        declared = settings.Stack.model_validate({**given, "gcpProvider": {"project": "p", "region": "europe-west1"}})
+        assert [pool.fleet_count for pool in declared.gcp_gpu_pools] == [1]

@@ -31,6 +31,7 @@ _FREE_KEYS = {
     *("environment", "secrets"),
     *("dimensions", "tags", "instance_policy_arns"),
     *("labels", "metric_labels", "resource_labels", "user_labels", "metadata", "instance_roles", "named_ports"),
+    *("requests", "environment", "secrets"),
 }
 
 
