@@ -70,11 +70,13 @@ class Environment:
         state = self.stack.export_stack().deployment or {}
         return [item for item in state.get("resources", []) if item["type"].startswith(("aws:", "gcp:"))]
 
-    def rewrite(self, kind: str, **properties: Any) -> None:
-        """Let the state say that resources of a type have other properties, as a refresh does after somebody has changed them in the cloud."""
+    def rewrite(self, kind: str, name: str = "", **properties: Any) -> None:
+        """Let the state say that resources of a type (those whose name ends so) have other properties, as a refresh does after somebody has changed
+        them in the cloud.
+        """
         exported = self.stack.export_stack()
         state = copy.deepcopy(dict(exported.deployment or {}))
-        found = [item for item in state["resources"] if item["type"] == kind]
+        found = [item for item in state["resources"] if item["type"] == kind and item["urn"].endswith(name)]
         assert found
         for item in found:
             item["inputs"].update(properties)
@@ -190,10 +192,11 @@ def test_the_life_of_an_environment_on_google_cloud(on_google: Environment) -> N
     assert json.loads(on_google.stack.outputs()["gcpFleets"].value[0])["revision"] != before
 
     # As a refresh finds it once the job has written.
-    state = next(item for item in on_google.resources() if item["type"] == AUTOSCALER)
+    web = "-web-autoscaler"
+    state = next(item for item in on_google.resources() if item["type"] == AUTOSCALER and item["urn"].endswith(web))
     schedule = {"name": "elastic-iac-x", "schedule": "0 8 1 1 * 2030", "durationSec": 300, "minRequiredReplicas": 4}
     policy = {**state["inputs"]["autoscalingPolicy"], "scalingSchedules": [schedule]}
-    on_google.rewrite(AUTOSCALER, autoscalingPolicy=policy)
+    on_google.rewrite(AUTOSCALER, web, autoscalingPolicy=policy)
     assert set(on_google.up()) == {"same"}
 
     on_google.stack.destroy()
