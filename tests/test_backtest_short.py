@@ -42,10 +42,11 @@ def test_ticks_are_the_samples_from_a_week_before_the_first_origin() -> None:
 
 def test_nothing_is_known_of_what_comes() -> None:
     """A load that is changed from a tick on changes no need up to that tick."""
-    load, at = daily_load(8), START + pd.Timedelta(days=6, hours=5)
+    # The sixth day after the first origin: on the first three days too few samples are known to fit anything.
+    load, at = daily_load(10), START + pd.Timedelta(days=8, hours=5)
     other = load.where(load.index < at, load * 3)
-    before, after = (short_needs(ticks_of(each), WINDOW) for each in (load, other))
-    tick = int((at - (START + pd.Timedelta(days=4))) // pd.Timedelta(minutes=5))
+    before, after = (short_needs(ticks_of(each, 3), WINDOW) for each in (load, other))
+    tick = int((at - (START + pd.Timedelta(days=3))) // pd.Timedelta(minutes=5))
     assert np.isfinite(before[: tick + 1]).all()
     np.testing.assert_array_equal(before[: tick + 1], after[: tick + 1])
     assert (after[tick + 1 :] > before[tick + 1 :]).any()
