@@ -18,6 +18,7 @@ import pandas as pd
 from forecasting.basis import window_of
 from forecasting.errors import Hold, StandsBack
 from forecasting.history import History, Verdict, build_history
+from forecasting.launching import watch_between
 from forecasting.planning.base import Plan
 from forecasting.run import FleetResult, Run
 from forecasting.schedule.memory import Memory
@@ -73,6 +74,7 @@ class ShortRun(Turn):
         self.raise_only |= basis.generation < state.full_generation
         group = self.target.read()
         self._note(group=group)
+        self._note(launching=watch_between(self.run, self.fleet, self.target, group.desired_capacity))
         planner = self._planner(basis, self._needed(basis))
         _schedule, diff, seen = self._schedule(planner, group, memory)
         if not self._writes:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from elastic_iac.aws.job_policies import (
     FLEETS_PER_POLICY,
+    LAUNCH_READS,
     POLICY_CHARACTERS,
     function_policy,
     schedule_policy,
@@ -56,6 +57,24 @@ def own(kms_key_arn: str | None = "arn:aws:kms:eu-central-1:111122223333:key/k")
         queue_arn="arn:aws:sqs:eu-central-1:111122223333:job-failures",
         kms_key_arn=kms_key_arn,
     )
+
+
+def test_launches_may_be_read_only_where_a_fleet_learns_from_them_or_is_a_pool() -> None:
+    plain = parse_fleet(fleet())
+    for changes, granted in (({}, False), ({"learn_lead_time": True}, True), ({"pool": {}}, True)):
+        known = plain.model_copy(update={}) if not changes else parse_fleet({**fleet(), **changes})
+        document = json.loads(
+            function_policy(
+                bucket_arn="b",
+                settings_key="k",
+                log_group_arn="l",
+                queue_arn="q",
+                kms_key_arn=None,
+                fleets=[plain, known],
+            )
+        )
+        (read,) = [each for each in document["Statement"] if each["Sid"] == "Read"]
+        assert (set(LAUNCH_READS) <= set(read["Action"])) == granted
 
 
 def documents() -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from elastic_iac.aws.job_policies import reads
 from elastic_iac.local import faults
 from elastic_iac.local.aws import LocalAws
 from elastic_iac.local.launches import Outage
@@ -88,6 +89,15 @@ def test_boots_of_14_minutes_are_learnt_and_the_ramp_starts_earlier(pool: Pool) 
     record = pool.ledger.runs(2)[1]
     assert record.lead_time is not None
     assert (record.lead_time.seconds, record.lead_time.count) == (840, 12)
+
+
+def test_i13_a_pool_s_run_uses_the_reads_that_are_granted_to_it(pool: Pool) -> None:
+    job = pool.job()
+    pool.run(job)
+    used = {
+        f"autoscaling:{call.action}" for call in pool.aws.calls if call.service == "autoscaling" and not call.mutating
+    }
+    assert used == {action for action in reads(job.fleets) if action.startswith("autoscaling:")}
 
 
 def test_boots_are_kept_between_runs_and_seen_once(pool: Pool) -> None:

@@ -16,6 +16,7 @@ from elastic_iac.local import faults
 from elastic_iac.local.aws import LocalAws
 from elastic_iac.local.rules import Group
 from forecasting.errors import Hold
+from forecasting.planning.pool import lowest
 from forecasting.schedule.actions import split_actions
 from forecasting.schedule.base import Schedule
 from forecasting.schedule.people import PeopleFloor, people_events
@@ -78,10 +79,23 @@ def foreign_of(group: Group) -> dict[str, Any]:
     return {name: action for name, action in group.actions.items() if name.startswith("theirs-")}
 
 
+pool_limits = st.lists(
+    st.tuples(st.integers(0, 3000).map(lambda minutes: NOW + minutes * MINUTE), st.integers(2, 40)),
+    max_size=4,
+    unique_by=lambda limit: limit[0],
+).map(lambda limits: tuple(sorted(limits)))
+"""What a pool may ask for: windows and shortages, to the minute."""
+
+
 @settings(max_examples=40)
-@given(old=levels(192), new=levels(192), foreign=foreign_actions, hours=st.integers(0, 30))
+@given(old=levels(192), new=levels(192), foreign=foreign_actions, hours=st.integers(0, 30), limits=pool_limits)
 def test_i3_after_a_crash_at_any_call_every_minute_has_the_old_floor_or_the_new(
-    aws: LocalAws, old: list[int], new: list[int], foreign: list[tuple[str, int, str, int]], hours: int
+    aws: LocalAws,
+    old: list[int],
+    new: list[int],
+    foreign: list[tuple[str, int, str, int]],
+    hours: int,
+    limits: tuple[tuple[datetime, int], ...],
 ) -> None:
     aws.reset(now=NOW)
     client = make_group(aws)
@@ -89,7 +103,7 @@ def test_i3_after_a_crash_at_any_call_every_minute_has_the_old_floor_or_the_new(
     update(aws, old)
     aws.clock.advance_to(NOW + hours * HOUR)
     people = _people_floor(aws)
-    target, schedule, _ = update(aws, new, people_floor=people)
+    target, schedule, _ = update(aws, new, people_floor=people, limits=limits)
 
     start, end = aws.clock.now(), aws.clock.now() + 50 * HOUR
     before = floors_by_minute(play(target.snapshots[0], end), start, end)
@@ -247,6 +261,7 @@ def test_i7_old_new_and_foreign_never_exceed_125_and_starts_never_collide(
             "people_floor": st.integers(3, 45),
             "raise_only": st.just(value=True),
             "ceiling": st.integers(5, 40),
+            "limits": pool_limits,
         },
     ),
     max_size=st.integers(5, 60),
@@ -264,6 +279,12 @@ def test_i1_and_i4_hold_whatever_limits_a_plan(
     _, schedule, _ = update(aws, new, **changes)
     highest = min(changes.get("ceiling", 40), max(max_size, live))
     assert all(2 <= slot.floor <= highest for slot in schedule.slots)
+    if not {"people_floor", "raise_only"} & set(changes):  # these outrank what a pool may ask for
+        limits = changes.get("limits", ())
+        ends = [*(slot.start for slot in schedule.slots[1:]), None]
+        assert all(
+            slot.floor <= lowest(limits, slot.start, end, 40) for slot, end in zip(schedule.slots, ends, strict=True)
+        )
     assert update(aws, new, **changes)[2] == 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -60,7 +61,8 @@ def update(
     now = aws.clock.now()
     target = target or Watched(aws)
     state = target.read()
-    schedule = build_schedule(request(plan_of(floors, now), state, now, people_floor=people_floor, **changes))
+    plan = replace(plan_of(floors, now), limits=changes.pop("limits", ()))
+    schedule = build_schedule(request(plan, state, now, people_floor=people_floor, **changes))
     target.snapshots.append(snapshot(aws))
     outcome = reconcile(target, state, schedule, owners={OWNER}, fence=fence, clock=aws.clock.now)
     return target, schedule, outcome.written

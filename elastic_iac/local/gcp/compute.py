@@ -100,7 +100,10 @@ class Compute:
                 group = self._groups[_path_of(autoscaler.document["target"])]
                 floors = autoscaler.floors(first, until + timedelta(microseconds=1), begun_windows=self.begun_windows)
                 for number, floor in enumerate(floors):
+                    group.create(first + number * MINUTE)  # what failed before is tried again
                     autoscaler.decide(group, first + number * MINUTE, floor, self.boot)
+            for group in self._groups.values():
+                group.create(until)
             self._decided = until
 
     # Reading
@@ -115,13 +118,26 @@ class Compute:
             return _geography(request, place)
         if place.collection == "instanceGroups":
             return self._instance_group(request, place)
+        if place.collection == "instances" and place.verb == "get":
+            return self._instance(request, place)
         if place.collection not in resources.KINDS:
             raise GcpError(404, f"The requested URL {request.path} was not found on this server.")
+        if place.verb in {"listManagedInstances", "listErrors"}:
+            return self._group_list(request, place)
+        return self._shown(request, place.path) if place.verb == "get" else self._list(request, place)
+
+    def _group_list(self, request: Request, place: Place) -> Document:
+        group = self.group(place.path)
         if place.verb == "listManagedInstances":
-            listed = self.group(place.path).managed_instances(self._clock.now(), self.boot, request.url)
+            if request.method != "POST":  # a POST that changes nothing, by its reference
+                raise GcpError(404, f"The requested URL {request.path} was not found on this server.")
+            listed = group.managed_instances(self._clock.now(), self.boot, request.url)
             return paged(request, "", listed, "managedInstances")
-        if place.verb == "get":
-            return self._shown(request, place.path)
+        if {"filter", "orderBy"} & set(request.query):  # neither is supported, by its reference
+            raise invalid("filter", request.query, "Not supported.")
+        return paged(request, "", group.listed_errors(request.url))
+
+    def _list(self, request: Request, place: Place) -> Document:
         within = f"projects/{place.project}/" if place.scope == "aggregated" else f"{place.parent}/"
         paths = [
             path
@@ -136,6 +152,17 @@ class Compute:
             scope = "/".join(path.split("/")[2:-2])
             scopes.setdefault(scope, {place.collection: []})[place.collection].append(document)
         return {"kind": f"compute#{place.collection}AggregatedList", "items": scopes}
+
+    def _instance(self, request: Request, place: Place) -> Document:
+        """An instance of a managed group, by its own name and zone."""
+        for group in self._groups.values():
+            if any(held.name == place.name and held.zone == place.scope.partition("/")[2] for held in group.instances):
+                versions: list[Document] = group.document.get("versions", [])
+                link = group.document.get("instanceTemplate") or versions[0]["instanceTemplate"]
+                template = _known(self._resources, _path_of(link, place.project))
+                machine = str(template["properties"]["machineType"]).rsplit("/", 1)[-1]
+                return group.described_instance(place.name, self._clock.now(), self.boot, machine, request.url)
+        raise GcpError(404, f"The resource '{place.path}' was not found")
 
     def _instance_group(self, request: Request, place: Place) -> Document:
         """The unmanaged face of a managed group."""
@@ -167,7 +194,11 @@ class Compute:
 
     def _shown_autoscaler(self, autoscaler: Autoscaler) -> Document:
         policy, now, written = autoscaler.policy, self._clock.now(), autoscaler.history[-1]
-        document = {**autoscaler.document, "status": "ACTIVE", "statusDetails": _details(policy)}
+        document = {
+            **autoscaler.document,
+            "status": "ACTIVE",
+            "statusDetails": [*_details(policy), *self._shortages(autoscaler)],
+        }
         if autoscaler.recommended is not None:
             document["recommendedSize"] = autoscaler.recommended
         held: Document = policy.get("scalingSchedules", {})
@@ -178,6 +209,14 @@ class Compute:
                 for since in [written.schedules_at[name]]
             }
         return document
+
+    def _shortages(self, autoscaler: Autoscaler) -> list[Document]:
+        """API, AutoscalerStatusDetails: what its group cannot get now."""
+        group = self._groups[_path_of(autoscaler.document["target"])]
+        codes = {held.refusal.code for held in group.instances if held.refusal is not None}
+        quota = [{"type": "NOT_ENOUGH_QUOTA_AVAILABLE", "message": "quota"}] if "QUOTA_EXCEEDED" in codes else []
+        stockout = [{"type": "ZONE_RESOURCE_STOCKOUT", "message": "stockout"}] if codes - {"QUOTA_EXCEEDED"} else []
+        return [*quota, *stockout]
 
     # Changing
 

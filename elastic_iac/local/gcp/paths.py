@@ -33,6 +33,7 @@ _VERBS = {
     "wait": "get",
     "listInstances": "list",
     "listManagedInstances": "get",
+    "listErrors": "get",  # INFERRED: as listManagedInstances, whose permission the reference names
 }
 _READS = frozenset({"get", "list", "aggregatedList", "wait", "listInstances", "listManagedInstances", "listErrors"})
 _CHANGES = {"POST": "insert", "PATCH": "patch", "PUT": "update", "DELETE": "delete"}
