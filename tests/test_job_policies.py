@@ -60,9 +60,11 @@ def own(kms_key_arn: str | None = "arn:aws:kms:eu-central-1:111122223333:key/k")
 
 
 def test_launches_may_be_read_only_where_a_fleet_learns_from_them_or_is_a_pool() -> None:
-    plain = parse_fleet(fleet())
-    for changes, granted in (({}, False), ({"learn_lead_time": True}, True), ({"pool": {}}, True)):
-        known = plain.model_copy(update={}) if not changes else parse_fleet({**fleet(), **changes})
+    settings = json.loads(fleet())
+    plain = parse_fleet(settings)
+    told: list[tuple[dict[str, Any], bool]] = [({}, False), ({"learn_lead_time": True}, True), ({"pool": {}}, True)]
+    for changes, granted in told:
+        known = parse_fleet({**settings, **changes})
         document = json.loads(
             function_policy(
                 bucket_arn="b",
