@@ -49,12 +49,15 @@ def states(aws: LocalAws) -> dict[str, str]:
     return {one["InstanceId"]: one["LifecycleState"] for one in described}
 
 
-@pytest.fixture(params=["stand-in", "aws-cli"])
+WITH_THE_REAL_CLI = pytest.mark.parametrize("ec2", ["stand-in", "aws-cli"], indirect=True)
+
+
+@pytest.fixture
 def ec2(request: pytest.FixtureRequest, aws: LocalAws, group: str, tmp_path: Path) -> Iterator[Instance]:
-    """An instance of that group, with the real AWS CLI where there is one, and with a stand-in that calls boto3 with the same arguments."""
+    """An instance of that group; its AWS CLI is a stand-in that calls boto3 with the same arguments, or the real one where there is one."""
     metadata = {"instance-id": group, "autoscaling/target-lifecycle-state": "InService", "local-ipv4": "10.0.0.9"}
     with instance(tmp_path / "root", AwsMetadata, metadata, aws.environment()) as made:
-        if request.param == "aws-cli":
+        if getattr(request, "param", "stand-in") == "aws-cli":
             (made.root / "tools/aws").unlink()
             if shutil.which("aws", path=os.environ["PATH"]) is None:
                 pytest.skip("no AWS CLI on PATH")
@@ -72,6 +75,7 @@ def calls(aws: LocalAws, action: str) -> int:
     return len([call for call in aws.calls if call.action == action])
 
 
+@WITH_THE_REAL_CLI
 def test_an_instance_is_held_until_its_model_answers(aws: LocalAws, group: str, ec2: Instance) -> None:
     ec2.environment["MODEL_LOADS_IN_SECONDS"] = "6"
     ec2.run(script(), HEARTBEAT_SECONDS=3)
@@ -84,6 +88,7 @@ def test_an_instance_is_held_until_its_model_answers(aws: LocalAws, group: str, 
     assert calls(aws, "CompleteLifecycleAction") == 1
 
 
+@WITH_THE_REAL_CLI
 def test_an_instance_whose_model_never_answers_is_given_up(aws: LocalAws, group: str, ec2: Instance) -> None:
     ec2.environment["MODEL_LOADS_IN_SECONDS"] = "3600"
     ec2.run(script(), BOOT_LIMIT_SECONDS=4)
@@ -125,6 +130,7 @@ def test_a_boot_out_of_a_warm_pool_does_the_work_again(aws: LocalAws, group: str
     ec2.until(lambda: states(aws)[group] == "InService")
 
 
+@WITH_THE_REAL_CLI
 def test_models_and_secrets_are_fetched_by_the_instances_role(aws: LocalAws, group: str, ec2: Instance) -> None:
     s3, secrets = aws.client("s3"), aws.client("secretsmanager")
     s3.create_bucket(Bucket="models")
@@ -217,6 +223,7 @@ def uploaded(s3: Any) -> list[str]:
     return [item["Key"] for item in s3.list_objects_v2(Bucket="checkpoints")["Contents"]]
 
 
+@WITH_THE_REAL_CLI
 def test_a_trainer_that_is_interrupted_writes_its_checkpoint_and_leaves(ec2: Instance, checkpoints: Any) -> None:
     ec2.run(boot_script(settled({**PYTORCH, "rendezvous": "10.0.0.1:29400"}), AwsPlatform("us-east-1")))
     ec2.until(lambda: ec2.text("var/lib/elastic-iac/checkpoint/step-2.pt.tmp"))
