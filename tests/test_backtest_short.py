@@ -80,3 +80,8 @@ def test_a_path_has_every_minute_of_the_plan(minutes: int) -> None:
     plan = np.arange(1, minutes + 1, dtype=np.int32)
     assert len(short_path(np.full(minutes // 5, np.nan), plan, 10.0, floor=1, ceiling=99)) == minutes
     np.testing.assert_array_equal(short_path(np.full(minutes // 5, np.nan), plan, 10.0, floor=1, ceiling=99), plan)
+
+
+def test_the_largest_load_is_that_of_the_samples_before() -> None:
+    load = np.array([3.0, 1.0, np.nan, 9.0, 2.0])
+    assert Ticks(START, load, 0, []).largest.tolist() == [3, 3, 3, 3, 9]
