@@ -7,7 +7,7 @@ from typing import cast
 import pulumi
 
 from elastic_iac.gcp.pool_args import GcpGpuPoolArgs
-from stacks.settings_base import Event, Prices, Settings
+from stacks.settings_base import Event, Exclusion, Prices, Settings
 from stacks.settings_gcp import BootDisk, HealthCheck, Load, LoadBalancer, ScaleInControl, TargetTracking, UpdatePolicy
 from stacks.settings_gpu import Training, Workload
 
@@ -64,6 +64,8 @@ class GpuForecast(Settings):
     lead_time_seconds: float | None = None
     quantile: float | None = None
     prices: Prices | None = None
+    uncovered_share: float | None = None
+    reactive_target: float | None = None
     step_minutes: int | None = None
     horizon_hours: int | None = None
     max_increase_per_slot: int | None = None
@@ -72,6 +74,10 @@ class GpuForecast(Settings):
     model: str | None = None
     max_load: float | None = None
     events: list[Event] | None = None
+    holidays: list[str] | None = None
+    exclusions: list[Exclusion] | None = None
+    similar_fleet: str | None = None
+    expected_load: float | None = None
     dry_run: bool | None = None
     enabled: bool | None = None
 
