@@ -165,6 +165,20 @@ def test_new_instances_are_asked_for_so_many_in_a_look(pool: Pool) -> None:
     assert sum(each.action == "instances.get" for each in pool.gcp.calls) == 5
 
 
+def test_boots_that_runs_close_together_have_seen_are_planned_with(pool: Pool) -> None:
+    first = pool.run()
+    assert first.launching.lead_time is not None
+    assert first.launching.lead_time.lead_time.source == "prior"
+    pool.size(40)
+    for _ in range(6):
+        assert pool.run().ok
+        pool.gcp.clock.advance(5 * MINUTE)
+    learnt = pool.run().launching.lead_time
+    assert learnt is not None
+    assert (learnt.lead_time.source, learnt.to_answer) == ("measured", True)
+    assert 14 * 60 <= learnt.seconds <= 20 * 60
+
+
 def test_row_32_a_stockout_clamps_and_when_it_ends_the_plan_rises_again(pool: Pool) -> None:
     start = pool.gcp.clock.now()
     pool.group.outages.append(Outage(start, *EMPTY, end=start + 2 * HOUR, size=4))

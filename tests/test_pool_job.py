@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from elastic_iac.aws.job_policies import reads
+from elastic_iac.cli.result import document as result_document
+from elastic_iac.cli.result import page as result_page
+from elastic_iac.cli.standing import look
 from elastic_iac.local import faults
 from elastic_iac.local.aws import LocalAws
 from elastic_iac.local.launches import Outage
@@ -89,6 +94,33 @@ def test_boots_of_14_minutes_are_learnt_and_the_ramp_starts_earlier(pool: Pool) 
     record = pool.ledger.runs(2)[1]
     assert record.lead_time is not None
     assert (record.lead_time.seconds, record.lead_time.count) == (840, 12)
+
+
+def test_plan_and_status_tell_of_boots_shortage_and_advice(aws: LocalAws, tmp_path: Path) -> None:
+    pool = Pool(aws, tmp_path, on_demand_quantile=0.1)
+    pool.boot_some()
+    pool.launching.outages.append(Outage(aws.clock.now(), STOCKOUT, units=2))
+    pool.client.set_desired_capacity(AutoScalingGroupName=GROUP, DesiredCapacity=12)
+    aws.clock.advance(MINUTE)
+    result = pool.run()
+    standing = look(pool.make_run(write=False), pool.job().fleets[0])
+    assert result.plan is not None
+    base = result.plan.on_demand_base
+    for document in (result_document(result), standing.document()):
+        assert document["lead_time"]["p90_seconds"] == 840
+        assert document["capacity_limited"]["code"] == "InsufficientInstanceCapacity"
+        assert document["on_demand_base"] == {
+            "units": base,
+            "stack_config": f"spot: {{on_demand_base_capacity: {base}}}",
+        }
+    assert standing.document()["boots"]["unknown cold"]["count"] == 12  # those instances are gone
+    for page in (result_page(result, frozenset({"prod"}), "0 * * * *"), standing.page()):
+        console = Console(width=200, record=True, file=StringIO())
+        console.print(page)
+        text = console.export_text()
+        assert "840 s of lead time" in text
+        assert f"on_demand_base_capacity: {base}" in text
+        assert text.count("allow further instance types") == 1
 
 
 def test_i13_a_pool_s_run_uses_the_reads_that_are_granted_to_it(pool: Pool) -> None:

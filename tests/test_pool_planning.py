@@ -18,6 +18,7 @@ from forecasting.planning.pool import advised_base, highest_within, lowest
 from forecasting.schedule.aws import build_schedule
 from forecasting.schedule.gcp import build_windows
 from tests.fleets import NOW, group_state, make_fleet, one_off, request
+from tests.gcp_fleets import gcp_fleet
 from tests.test_planning import forecast_of
 
 BEGIN = NOW.replace(minute=0)
@@ -46,6 +47,11 @@ def test_a_floor_is_of_whole_instances_and_some_units_stay_warm() -> None:
     plan = plan_capacity(forecast_of([10.0, 70.0, 85.0, 390.0]), pool(units_per_instance=8, warm_headroom=1))
     assert floors(plan) == [8, 16, 40, 40]  # the jitter alone shifts a rise by a step; 40 is the ceiling
     assert list(plan.need) == [8, 8, 16, 40]
+
+
+def test_a_pool_on_aws_is_not_planned_down_to_zero_but_outside_of_its_windows() -> None:
+    assert floors(plan_capacity(forecast_of([0.0] * 4), pool(units_per_instance=8))) == [8] * 4
+    assert floors(plan_capacity(forecast_of([0.0] * 4), gcp_fleet(floor=0, pool={}))) == [0] * 4
 
 
 def test_outside_of_its_windows_nothing_is_asked_for_and_within_at_least_its_floor_at_most_its_units() -> None:

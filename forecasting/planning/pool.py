@@ -85,6 +85,8 @@ def pool_need(
             inside = np.asarray((index < pd.Timestamp(window.end)) & (index + step > pd.Timestamp(window.start)))
             least[inside] = np.maximum(least[inside], window.floor)
         need = np.where(least >= 0, np.maximum(need, least), 0)
+    elif fleet.cloud == "aws":
+        need = np.maximum(need, 1)  # no scale to zero by the job: target tracking by CPU would not come back from there
     whole = -(-need // pool.units_per_instance) * pool.units_per_instance
     return np.asarray(np.minimum(whole, fleet.ceiling + 1), dtype=int)
 
