@@ -36,6 +36,12 @@ FLOOR_TARGETS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 SHORT_TARGETS = (0.7, 1.0)
 GOALS: tuple[float, ...] = tuple(2e-4 * 100 ** (step / 29) for step in range(30))
 UNCOVERED_PERCENT = 0.5
+SOURCES = (
+    "| trace | what | source | licence |",
+    "|---|---|---|---|",
+    *(f"| {name} | {' | '.join(about)} |" for name, about in TRACES.items()),
+    "",
+)
 POLICIES = ("reactive", "floor + reactive", "short-lead", "short-lead, quick choice", "direct minimum")
 
 
@@ -184,7 +190,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "short_lead.md")
     given = parser.parse_args()
     traces = {name: read_trace(name, given.traces, given.walks) for name in TRACES}
-    lines = ["# The short-lead update on real traces", "", *(__doc__ or "").split("\n\n")[2:]]
+    lines = ["# The short-lead update on real traces", "", *(__doc__ or "").split("\n\n")[2:], *SOURCES]
     for boot in (int(text) for text in given.boots.split(",")):
         played, writes = _boot(boot, traces)
         lines += [*table(boot, played), ""]
