@@ -5,16 +5,16 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
-from elastic_iac import AwsAutoscalingGroup, AwsForecastJob, GcpAutoscalingGroup, GcpForecastJob, GcpGpuPool
+from elastic_iac import AwsAutoscalingGroup, AwsForecastJob, AwsGpuPool, GcpAutoscalingGroup, GcpForecastJob, GcpGpuPool
 from stacks.settings import Stack, read_stack
 
 
 def declare() -> None:
     """Declare the stack that is being deployed.
 
-    Exports `fleets` (a list of the JSON that a forecast job reads), and by the group's name `groups` and `urls`; of a job that is deployed its
-    `jobSettings`, `jobFunctions` and `jobAlarmTopic`. Of Google Cloud the same as `gcpFleets`, `gcpGroups`, `gcpUrls`, `gcpJobSettings` and
-    `gcpJobFunctions`, and `gcpPools`, the groups of each pool.
+    Exports `fleets` (a list of the JSON that a forecast job reads), by name `groups` and `urls`, and `pools`, the groups of each pool;
+    of a job that is deployed its `jobSettings`, `jobFunctions` and `jobAlarmTopic`. Of Google Cloud the same as `gcpFleets`, `gcpGroups`, `gcpUrls`,
+    `gcpPools`, `gcpJobSettings` and `gcpJobFunctions`.
     """
     settings = read_stack(pulumi.Config(), pulumi.Config("aws"), pulumi.Config("gcp"))
     if "aws" in settings.clouds:
@@ -32,9 +32,17 @@ def _declare_aws(settings: Stack) -> None:
         )
         for group in settings.groups
     }
+    pools = {
+        pool.name: AwsGpuPool(
+            f"{pulumi.get_stack()}-{pool.name}", pool.args(vpc_id=vpc_id, subnet_ids=subnet_ids, tags=tags)
+        )
+        for pool in settings.gpu_pools
+    }
     fleets = [group.fleet for group in groups.values()]
+    fleets += [pools[pool.name].fleets[at] for pool in settings.gpu_pools for at in range(pool.fleet_count)]
     pulumi.export("fleets", fleets)
     pulumi.export("groups", {name: group.group_name for name, group in groups.items()})
+    pulumi.export("pools", {name: pool.group_names for name, pool in pools.items()})
     pulumi.export("urls", {name: group.load_balancer_url for name, group in groups.items()})
     if settings.job is not None:
         job = AwsForecastJob(f"{pulumi.get_stack()}-job", settings.job.args(fleets=[*fleets], tags=tags))

@@ -32,8 +32,11 @@ def mutations(aws: LocalAws) -> list[str]:
 def test_a_stack_is_created_and_removed(aws: LocalAws, stack: str) -> None:
     deployment = provision_stack(aws, stack)
     fleet = Fleet.model_validate_json(deployment.outputs["fleets"][0])
-    (group,) = aws.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
-    assert group["AutoScalingGroupName"] == deployment.outputs["groups"]["web"]
+    name = deployment.outputs["groups"]["web"]
+    groups = aws.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+    group = next(item for item in groups if item["AutoScalingGroupName"] == name)
+    pools = [item for names in deployment.outputs.get("pools", {}).values() for item in names]
+    assert {item["AutoScalingGroupName"] for item in groups} == {name, *pools}
     assert fleet.target_key.endswith(f"/{group['AutoScalingGroupName']}")
     assert (group["MinSize"], group["MaxSize"]) == (fleet.floor, fleet.ceiling)
     assert len(group["TargetGroupARNs"]) == 1
@@ -109,8 +112,8 @@ def test_two_stacks_share_no_group_and_no_action(aws: LocalAws) -> None:
     )
     assert autoscaling.describe_scheduled_actions(AutoScalingGroupName=other)["ScheduledUpdateGroupActions"] == []
     first.destroy()
-    (left,) = autoscaling.describe_auto_scaling_groups()["AutoScalingGroups"]
-    assert left["AutoScalingGroupName"] == other
+    left = [item["AutoScalingGroupName"] for item in autoscaling.describe_auto_scaling_groups()["AutoScalingGroups"]]
+    assert sorted(left) == sorted([other, *second.outputs["pools"]["llm"]])
 
 
 def test_a_resource_type_that_is_not_known_is_named_and_nothing_is_left(aws: LocalAws) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import functools
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from pulumi.runtime.config import set_all_config
 from pydantic.alias_generators import to_camel
 
 from elastic_iac.aws import args as arguments
+from elastic_iac.aws import capacity_block, gpu_args
 from elastic_iac.aws.job_args import AwsForecastJobArgs
 from elastic_iac.gcp import args as gcp_arguments
 from elastic_iac.gcp import pool_args as gcp_pool_arguments
@@ -21,7 +23,7 @@ from elastic_iac.local.engine.project import read_project
 from elastic_iac.workload import args as workload_arguments
 from forecasting.errors import SettingsError
 from forecasting.settings import Fleet, Job, parse_job
-from stacks import settings, settings_gcp, settings_gcp_gpu, settings_gpu
+from stacks import settings, settings_aws, settings_aws_gpu, settings_base, settings_gcp, settings_gcp_gpu, settings_gpu
 from tests.recording import Mocks, Recorder
 
 pytestmark = pytest.mark.usefixtures("built_function")
@@ -80,8 +82,10 @@ def read(**config: Any) -> settings.Stack:
 def test_every_environment_exports_what_the_job_reads(stack: str) -> None:
     recorder, outputs = deploy(stack)
     names = [item["name"] for item in json.loads(read_project(stack).config["elastic-iac:groups"])]
+    pools = [item["name"] for item in json.loads(read_project(stack).config["elastic-iac:gpuPools"])]
     fleets = [Fleet.model_validate_json(fleet) for fleet in outputs["fleets"]]
-    assert [fleet.name for fleet in fleets] == [f"{stack}-{name}" for name in names]
+    assert [fleet.name for fleet in fleets] == [f"{stack}-{name}" for name in (*names, *pools)]
+    assert {item.name for item in recorder.of(":AwsGpuPool")} == {f"{stack}-{name}" for name in pools}
     assert list(outputs["groups"]) == list(outputs["urls"]) == names
     assert {item.name for item in recorder.of(":AwsAutoscalingGroup")} == {f"{stack}-{name}" for name in names}
 
@@ -123,7 +127,7 @@ def test_only_records_of_trials_go_with_their_stack() -> None:
 def test_without_a_job_section_there_is_no_job() -> None:
     recorder, outputs = deploy("local", **{"elastic-iac:job": "{}"})
     assert not recorder.of(":AwsForecastJob")
-    assert set(outputs) == {"fleets", "groups", "urls"}
+    assert set(outputs) == {"fleets", "groups", "pools", "urls"}
 
 
 def test_no_two_environments_share_a_resource() -> None:
@@ -151,6 +155,46 @@ def test_environments_differ_as_such_environments_do() -> None:
 )
 def test_what_is_public_and_not_a_trial_speaks_tls(stack: str, ports: set[int]) -> None:
     assert {item.inputs["port"] for item in deploy(stack)[0].of(":Listener")} == ports
+
+
+def test_pools_are_spot_in_trials_and_in_production_above_a_base_and_a_reservation() -> None:
+    dev, prod = (deploy(stack)[0].one("group:Group", "-llm-group").inputs for stack in ("dev", "prod"))
+    shares = [item["mixedInstancesPolicy"]["instancesDistribution"] for item in (dev, prod)]
+    assert [item["onDemandBaseCapacity"] for item in shares] == [0, 8]
+    assert [item["onDemandPercentageAboveBaseCapacity"] for item in shares] == [0, 0]
+    assert (dev["minSize"], dev["maxSize"]) == (1, 1)
+    assert "capacityReservationSpecification" not in dev
+    target = prod["capacityReservationSpecification"]["capacityReservationTarget"]
+    assert target == {"capacityReservationIds": ["cr-0a1b2c3d4e5f60002"]}
+    pool = job_settings("prod").fleets[-1].pool
+    assert pool is not None
+    assert (pool.units_per_instance, pool.warm_headroom, pool.on_demand_quantile) == (4, 4, 0.2)
+
+
+GPU_POOL: dict[str, Any] = {
+    "name": "llm",
+    "instanceTypes": [{"instanceType": "p5.48xlarge"}],
+    "subnetIds": ["subnet-0b"],
+    "capacityBlocks": [
+        {
+            "capacityReservationId": "cr-0a",
+            "start": "2027-03-01T11:30:00Z",
+            "end": "2027-03-02T11:30:00Z",
+            "instances": 4,
+        }
+    ],
+    "training": {"image": "pytorch/pytorch:2.9.0", "arguments": ["train.py"]},
+}
+
+
+def test_a_pool_of_capacity_blocks_is_deployed_in_its_subnet_and_plans_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capacity_block, "now", lambda: datetime(2027, 1, 1, tzinfo=UTC))
+    recorder, outputs = deploy("local", **{"elastic-iac:gpuPools": json.dumps([GPU_POOL])})
+    assert recorder.one("group:Group", "-llm-group").inputs["vpcZoneIdentifiers"] == ["subnet-0b"]
+    starts = {item.inputs["startTime"] for item in recorder.of(":Schedule") if "autoscaling" in item.type}
+    assert starts == {"2027-03-01T11:30:00Z", "2027-03-02T10:50:00Z"}
+    assert len(outputs["fleets"]) == 1
+    assert list(outputs["pools"]) == ["llm"]
 
 
 def test_the_default_vpc_is_used_where_no_network_is_given() -> None:
@@ -190,6 +234,15 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("clouds.0", {"groups": [GROUP], "clouds": ["azure"]}),
     ("vpcId and subnetIds", {"groups": [GROUP], "vpcId": "vpc-0a"}),
     ("different names", {"groups": [GROUP, GROUP]}),
+    ("gpuPools.0.instances", {"groups": [GROUP], "gpuPools": [{**GPU_POOL, "instances": 4}]}),
+    (
+        "gpuPools.0.capacityBlocks.0.start",
+        {
+            "groups": [GROUP],
+            "gpuPools": [{**GPU_POOL, "capacityBlocks": [{**GPU_POOL["capacityBlocks"][0], "start": "today"}]}],
+        },
+    ),
+    ("different names; got web, web", {"groups": [GROUP], "gpuPools": [{**GPU_POOL, "name": "web"}]}),
 ]
 
 
@@ -232,19 +285,27 @@ def test_configuration_becomes_the_components_arguments() -> None:
 
 
 PAIRS = [
-    (settings.RootVolume, arguments.AwsRootVolume),
-    (settings.InstanceType, arguments.AwsInstanceType),
-    (settings.MixedInstances, arguments.AwsMixedInstances),
-    (settings.WarmPool, arguments.AwsWarmPool),
-    (settings.InstanceRefresh, arguments.AwsInstanceRefresh),
-    (settings.Metric, arguments.AwsMetric),
-    (settings.Load, arguments.AwsLoad),
-    (settings.TargetTracking, arguments.AwsTargetTracking),
-    (settings.LoadBalancer, arguments.AwsLoadBalancer),
-    (settings.Prices, arguments.LoadPrices),
-    (settings.Event, arguments.LoadEvent),
-    (settings.Exclusion, arguments.LoadExclusion),
-    (settings.Forecast, arguments.AwsForecast),
+    (settings_aws.RootVolume, arguments.AwsRootVolume),
+    (settings_aws.InstanceType, arguments.AwsInstanceType),
+    (settings_aws.MixedInstances, arguments.AwsMixedInstances),
+    (settings_aws.WarmPool, arguments.AwsWarmPool),
+    (settings_aws.InstanceRefresh, arguments.AwsInstanceRefresh),
+    (settings_aws.Metric, arguments.AwsMetric),
+    (settings_aws.Load, arguments.AwsLoad),
+    (settings_aws.TargetTracking, arguments.AwsTargetTracking),
+    (settings_aws.LoadBalancer, arguments.AwsLoadBalancer),
+    (settings_base.Prices, arguments.LoadPrices),
+    (settings_base.Event, arguments.LoadEvent),
+    (settings_base.Exclusion, arguments.LoadExclusion),
+    (settings_aws.Forecast, arguments.AwsForecast),
+    (settings_aws.InstanceType, gpu_args.AwsGpuInstanceType),
+    (settings_aws_gpu.Spot, gpu_args.AwsSpot),
+    (settings_aws_gpu.Reservation, gpu_args.AwsGpuReservation),
+    (settings_aws_gpu.CapacityBlock, gpu_args.AwsCapacityBlock),
+    (settings_aws_gpu.DedicatedHosts, gpu_args.AwsDedicatedHosts),
+    (settings_aws_gpu.ReadyHook, gpu_args.AwsReadyHook),
+    (settings_aws_gpu.Shard, gpu_args.AwsGpuShard),
+    (settings_aws_gpu.PoolForecast, gpu_args.AwsGpuForecast),
     (settings_gcp.BootDisk, gcp_arguments.GcpBootDisk),
     (settings_gcp.HealthCheck, gcp_arguments.GcpHealthCheck),
     (settings_gcp.UpdatePolicy, gcp_arguments.GcpUpdatePolicy),
@@ -275,7 +336,12 @@ def test_the_settings_are_the_components_arguments_field_by_field(model: Any, de
 def test_a_group_has_every_argument_but_the_network() -> None:
     given_by_the_stack = {"vpc_id", "subnet_ids", "tags"}
     declared = set(arguments.AwsAutoscalingGroupArgs.__annotations__) - given_by_the_stack
-    assert set(settings.Group.model_fields) - {"name"} == declared
+    assert set(settings_aws.Group.model_fields) - {"name"} == declared
+
+
+def test_a_pool_has_every_argument_but_the_network() -> None:
+    declared = set(gpu_args.AwsGpuPoolArgs.__annotations__) - {"vpc_id", "tags"}
+    assert set(settings_aws_gpu.GpuPool.model_fields) - {"name"} == declared
 
 
 def test_on_google_cloud_they_have_every_argument_but_what_the_stack_knows() -> None:
@@ -313,7 +379,7 @@ def test_a_stack_deploys_google_cloud_alone() -> None:
 
 def test_a_job_has_every_argument_but_what_the_stack_knows() -> None:
     given_by_the_stack = {"fleets", "fleet_count", "tags"}
-    assert set(settings.Job.model_fields) == set(AwsForecastJobArgs.__annotations__) - given_by_the_stack
+    assert set(settings_aws.Job.model_fields) == set(AwsForecastJobArgs.__annotations__) - given_by_the_stack
 
 
 def test_the_manifest_declares_what_the_program_reads() -> None:

@@ -139,7 +139,9 @@ def test_the_fleets_are_what_the_job_reads(environment: Environment) -> None:
     environment.up()
     outputs = environment.stack.outputs()
     fleets = [Fleet.model_validate_json(fleet) for fleet in outputs["fleets"].value]
-    assert [fleet.target_key.split("/")[2] for fleet in fleets] == list(outputs["groups"].value.values())
+    pools = outputs["pools"].value if "pools" in outputs else {}
+    names = [*outputs["groups"].value.values(), *(name for groups in pools.values() for name in groups)]
+    assert [fleet.target_key.split("/")[2] for fleet in fleets] == names
 
 
 def test_the_demos_stack_comes_with_its_adjustments(tmp_path: Path, aws: LocalAws) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -23,6 +24,8 @@ Send = Callable[[Request], Response]
 _METRIC_DATA = frozenset({"GetMetricData", "PutMetricData"})
 _NOTIFIED = re.compile(rb"<CloudFunction>([^<]+)</CloudFunction>")
 
+_DEEP_LEARNING_IMAGE = re.compile(r"/aws/service/deeplearning/ami/[a-z0-9_]+/[a-z0-9.-]+/latest/ami-id")
+
 
 class Services:
     """One of each, on one clock."""
@@ -41,6 +44,7 @@ class Services:
             ("lambda", ""): partial(self.functions.handle, send=send),
             ("scheduler", ""): partial(self.schedules.handle, send=send),
             ("logs", "PutLogEvents"): self._put_log_events,
+            ("ssm", "GetParameter"): self._get_parameter,
             ("s3", "PUT notification"): self._put_notification,
         }
         clock.bind(self.autoscaling.run_due)
@@ -75,6 +79,17 @@ class Services:
         self.autoscaling.reset()
         self.autoscaling.jitter = no_jitter
         self.metrics.reset()
+
+    def _get_parameter(self, request: Request) -> Response:
+        """Public parameters of deep learning images, which AWS has and the emulator has not."""
+        name = json.loads(request.body).get("Name", "")
+        if not _DEEP_LEARNING_IMAGE.fullmatch(name):
+            return self._send(request)
+        image = f"ami-{hashlib.sha256(name.encode()).hexdigest()[:17]}"
+        arn = f"arn:aws:ssm:{request.region}::parameter{name}"
+        parameter = {"Name": name, "Type": "String", "Value": image, "Version": 1, "ARN": arn, "DataType": "text"}
+        headers = {"Content-Type": "application/x-amz-json-1.1"}
+        return Response(200, headers, json.dumps({"Parameter": parameter}).encode())
 
     def _put_log_events(self, request: Request) -> Response:
         response = self._send(request)
