@@ -16,6 +16,7 @@ from forecasting.settings import Fleet
 
 pytestmark = pytest.mark.usefixtures("built_function")
 
+ON_AWS = {"elastic-iac:clouds": '["aws"]'}
 IMAGE = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
 
 
@@ -30,7 +31,7 @@ def mutations(aws: LocalAws) -> list[str]:
 
 @pytest.mark.parametrize("stack", ["local", "dev"])
 def test_a_stack_is_created_and_removed(aws: LocalAws, stack: str) -> None:
-    deployment = provision_stack(aws, stack)
+    deployment = provision_stack(aws, stack, adjust=ON_AWS)
     fleet = Fleet.model_validate_json(deployment.outputs["fleets"][0])
     name = deployment.outputs["groups"]["web"]
     groups = aws.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
@@ -100,7 +101,7 @@ def test_a_preview_and_an_up_declare_the_same(aws: LocalAws) -> None:
 
 
 def test_two_stacks_share_no_group_and_no_action(aws: LocalAws) -> None:
-    first, second = provision_stack(aws, "local"), provision_stack(aws, "dev")
+    first, second = provision_stack(aws, "local"), provision_stack(aws, "dev", adjust=ON_AWS)
     assert {item.id for item in first.resources if item.id}.isdisjoint(item.id for item in second.resources if item.id)
     one, other = first.outputs["groups"]["web"], second.outputs["groups"]["web"]
     autoscaling = aws.client("autoscaling")
