@@ -42,7 +42,14 @@ SOURCES = (
     *(f"| {name} | {' | '.join(about)} |" for name, about in TRACES.items()),
     "",
 )
-POLICIES = ("reactive", "floor + reactive", "short-lead", "short-lead, quick choice", "direct minimum")
+POLICIES = (
+    "reactive",
+    "floor + reactive",
+    "short-lead",
+    "short-lead, quick choice",
+    "direct minimum",
+    "predicted metric",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,10 +99,15 @@ def cases_of(trace: Trace, boot: int, short: FloatArray, direct: FloatArray) -> 
         start, minutes = trace.origins[0].at, len(trace.minutes)
         floors = floor_path(planner, trace.origins, start, minutes, baseline=1, step_minutes=step)
         cases += [Case(f"floor + reactive/{level}-{t}", provider, floors, t, 60) for t in FLOOR_TARGETS]
-    for policy, wanted, how, delay in (("short-lead", short, provider, 5), ("direct minimum", direct, at_once, 1)):
-        for place, tau in enumerate(TAUS):
-            floors = by_minute(wanted[:, place], delay)
-            cases += [Case(f"{policy}/{tau}-{t}", how, floors, t, 60) for t in SHORT_TARGETS]
+    for place, tau in enumerate(TAUS):
+        ways = (
+            ("short-lead", provider, by_minute(short[:, place], 5)),
+            ("direct minimum", at_once, by_minute(direct[:, place], 1)),
+            ("predicted metric", at_once, tracked(direct[:, place], at_once)),
+        )
+        cases += [
+            Case(f"{policy}/{tau}-{t}", how, floors, t, 60) for policy, how, floors in ways for t in SHORT_TARGETS
+        ]
     return cases
 
 
@@ -103,6 +115,24 @@ def by_minute(instances: FloatArray, delay: int) -> IntArray:
     """An action starts `delay` minutes after its tick."""
     path = np.repeat(instances.astype(np.int32), 5)
     return np.concatenate([np.full(delay, path[0], np.int32), path[:-delay]])
+
+
+def tracked(instances: FloatArray, provider: Provider) -> IntArray:
+    """What a second target tracking policy keeps that follows a metric of the need, published a minute after each tick for the five minutes ahead.
+
+    Its alarms are those of any other policy: three minutes above the target add instances, fifteen below 90 % of it take some away. The group scales
+    in only where all policies would, so that to the reactive one it is a floor.
+    """
+    wanted = by_minute(instances, 1)
+    kept = np.empty_like(wanted)
+    standing, above, below = int(wanted[0]), 0, 0
+    for minute, value in enumerate(wanted[np.maximum(np.arange(len(wanted)) - 1, 0)].tolist()):  # seen a minute later
+        above = above + 1 if value > standing else 0
+        below = below + 1 if value < provider.scale_in_below * standing else 0
+        if above >= provider.scale_out_datapoints or below >= provider.scale_in_datapoints:
+            standing, above, below = value, 0, 0
+        kept[minute] = standing
+    return kept
 
 
 def play(trace: Trace, boot: int, short: FloatArray, direct: FloatArray) -> dict[str, Played]:

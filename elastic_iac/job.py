@@ -11,6 +11,7 @@ import pulumi
 from elastic_iac.validation import Check, boolean, checked, is_literal, list_of, plain_list, whole
 from forecasting.errors import SettingsError
 from forecasting.settings import SETTINGS_VERSION, Fleet, parse_fleet, parse_job
+from forecasting.settings import job as job_settings
 
 FLEETS_PER_SHARD = 150
 """Beyond that many a second function with a role and a schedule of its own: what a role's policies can hold, and one run can serve."""
@@ -165,8 +166,50 @@ class Schedule(Protocol):
 
     @property
     def interval_minutes(self) -> pulumi.Output[int]:
-        """The longest time between two runs."""
+        """The longest time between two full runs."""
         ...
+
+    @property
+    def short_run_minutes(self) -> int:
+        """Between two short runs; 0 for none."""
+        ...
+
+
+SHORT_RUN_MINUTES = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)
+"""Divisors of an hour: what cron can say."""
+
+_ALARM_MINUTES = 15
+"""Beside short runs, alarms look at quarters of an hour: a single run that was held tells nobody."""
+
+
+def settle_short_runs(given: object, interval: object) -> int:
+    """Minutes between two short runs; 0 for none. It decides what is declared, so it is a literal.
+
+    Args:
+        given: The argument; None for the default, which is 5 beside full runs that are further apart.
+        interval: Minutes between two full runs, where it is a literal.
+
+    Raises:
+        SettingsError: it is not what a schedule can say, or not less than the interval.
+    """
+    apart = interval if isinstance(interval, int) else None
+    if given is None:
+        return job_settings.SHORT_RUN_MINUTES if apart is None or apart > job_settings.SHORT_RUN_MINUTES else 0
+    minutes = whole(0, 60)("short_run_minutes", given)
+    if minutes not in {0, *SHORT_RUN_MINUTES}:
+        raise SettingsError(
+            "short_run_minutes", given, f"0 for none, or one of {', '.join(map(str, SHORT_RUN_MINUTES))}"
+        )
+    if apart is not None and minutes >= apart:
+        raise SettingsError(
+            "short_run_minutes", given, f"0 for none, or less than the {apart} minutes between full runs"
+        )
+    return minutes
+
+
+def watched_minutes(interval: int, short_run_minutes: int) -> int:
+    """The period of alarms on what both kinds of run measure."""
+    return min(interval, max(_ALARM_MINUTES, short_run_minutes)) if short_run_minutes else interval
 
 
 def own_settings(
@@ -202,6 +245,7 @@ def own_settings(
         "schedule": schedule.expression,
         "schedule_time_zone": schedule.time_zone,
         "interval_minutes": schedule.interval_minutes,
+        "short_run_minutes": pulumi.Output.from_input(schedule.short_run_minutes),
         "time_budget_seconds": time_budget_seconds,
         "dry_run": checked("dry_run", args.get("dry_run", False), boolean),
         "enabled": checked("enabled", args.get("enabled", True), boolean),

@@ -22,8 +22,8 @@ from forecasting.shortlead.need import window_steps
 from forecasting.store.basis import Basis, Quantiles, Series, StoredFit, joined, week_of
 from forecasting.store.ledger import Ledger
 
-SHORTEST_LEAD_SECONDS = 300.0
-"""A fleet that boots faster is left to reactive scaling, where its settings do not say otherwise: nothing shorter was measured."""
+SHORTEST_LEAD_SECONDS = 600.0
+"""A fleet that boots faster is not re-levelled where its settings do not say otherwise: at 5 min it costs what the plan alone costs."""
 
 LOOKED_BACK_HOURS = 2.0
 """A tick looks an hour back at how wrong the forecast was, and a need is held for an hour."""

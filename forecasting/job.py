@@ -189,7 +189,9 @@ class Pipeline(Turn):
             return
         generation = claim.generation if claim else 0
         made = Made(result, result.plan, result.forecast, generation, self.run.now, self.raise_only)
-        if remark := leave_basis(self.ledger, self.fleet, made):
+        lead = result.launching.lead_time_seconds or self.fleet.lead_time_seconds
+        fleet = self.fleet.model_copy(update={"lead_time_seconds": float(lead)})
+        if remark := leave_basis(self.ledger, fleet, made):
             self._note(remarks=(*result.remarks, remark))
 
     def record(self, result: FleetResult) -> None:

@@ -107,6 +107,9 @@ class ShortRun(Turn):
         window = window_of(self.fleet)
         if window is None or basis.samples is None:
             return None
+        fit = basis.fit.fit() if basis.fit is not None else None
+        if fit:
+            window = fit.window  # of the lead time that was measured, where it is
         reading = self._read(basis.samples)
         if reading.sample_seconds > STEP.total_seconds():
             return None
@@ -114,7 +117,6 @@ class ShortRun(Turn):
         first: datetime = pd.DatetimeIndex(load.index)[0].to_pydatetime()
         forecast = (basis.quantiles.start, basis.quantiles.frame())
         found = features(np.asarray(load, dtype=np.float64), forecast_paths([forecast], first, len(load) + 1, window))
-        fit = basis.fit.fit() if basis.fit is not None and basis.fit.window == window else None
         coefficients, tau = (fit.coefficients, fit.tau) if fit else (shipped(window), FIRST_TAU)
         largest = float(np.nanmax([basis.largest, *load]))
         needed = self._units(need(found, coefficients, largest, tau, self.fleet.load_per_instance))

@@ -165,6 +165,7 @@ class Job(Settings):
 
     schedule: str | None = None
     interval_minutes: int | None = None
+    short_run_minutes: int | None = None
     time_zone: str | None = None
     flexible_window_minutes: int | None = None
     architecture: str | None = None

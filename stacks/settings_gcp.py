@@ -164,6 +164,7 @@ class GcpJob(Settings):
     region: str | None = None
     schedule: str | None = None
     interval_minutes: int | None = None
+    short_run_minutes: int | None = None
     time_zone: str | None = None
     memory_mib: int | None = None
     timeout_seconds: int | None = None

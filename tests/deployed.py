@@ -255,7 +255,13 @@ def deploy(aws: LocalAws, package: Path, **changes: Any) -> Deployed:
                 "forecast": forecast,
             },
         )
-        asked: Any = {"fleets": [group.fleet], "package_path": str(package), "force_destroy": True, **changes}
+        asked: Any = {
+            "fleets": [group.fleet],
+            "package_path": str(package),
+            "force_destroy": True,
+            "short_run_minutes": 0,
+            **changes,
+        }
         job = AwsForecastJob("job", asked)
         pulumi.export("group", group.group_name)
         pulumi.export("fleet", group.fleet)

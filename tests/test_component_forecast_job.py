@@ -12,6 +12,7 @@ import pulumi
 import pulumi_aws
 import pytest
 
+from forecasting.errors import SettingsError
 from forecasting.settings import Job, parse_job
 from tests.job_args import MANY, MAXIMAL, MINIMAL, SHARDED, changed, component, declare, fleet, later
 from tests.recording import GOLDEN, Recorder, as_json, golden, record
@@ -86,7 +87,7 @@ def test_the_function_reads_what_was_declared() -> None:
     [("rate(1 minute)", 1), ("rate(15 minutes)", 15), ("rate(2 hours)", 120), ("rate(1 day)", 1440)],
 )
 def test_an_event_lives_no_longer_than_the_interval(schedule: str, minutes: int) -> None:
-    recorder, _ = declare(changed(MINIMAL, schedule=schedule))
+    recorder, _ = declare(changed(MINIMAL, schedule=schedule, short_run_minutes=0))
     target = recorder.one(":Schedule").inputs["target"]
     invocation = recorder.one(":FunctionEventInvokeConfig").inputs
     assert target["retryPolicy"]["maximumEventAgeInSeconds"] == minutes * 60
@@ -98,20 +99,67 @@ def test_an_event_lives_no_longer_than_the_interval(schedule: str, minutes: int)
 def test_what_fails_is_reported_to_one_queue() -> None:
     recorder, _ = declare(MINIMAL)
     queue = "arn:aws:mock:::job-failures"
-    assert recorder.one(":Schedule").inputs["target"]["deadLetterConfig"] == {"arn": queue}
+    assert [each.inputs["target"]["deadLetterConfig"] for each in recorder.of(":Schedule")] == 2 * [{"arn": queue}]
     destination = recorder.one(":FunctionEventInvokeConfig").inputs["destinationConfig"]
     assert destination == {"onFailure": {"destination": queue}}
     assert recorder.one(":Queue").inputs["sqsManagedSseEnabled"] is True
 
 
 def test_the_schedule_tells_the_job_what_time_it_planned() -> None:
-    target = declare(MINIMAL)[0].one(":Schedule").inputs["target"]
+    target = schedule_of(declare(MINIMAL)[0]).inputs["target"]
     assert json.loads(target["input"]) == {"source": "schedule", "scheduled_time": "<aws.scheduler.scheduled-time>"}
+
+
+def schedule_of(recorder: Recorder, *, short: bool = False) -> Any:
+    name = "job-short-schedule" if short else "job-schedule"
+    return next(each for each in recorder.of(":Schedule") if each.name == name)
+
+
+class TestShortRuns:
+    """One function for both cadences: a second schedule with the same role, whose event says what it is."""
+
+    def test_by_default_full_runs_are_six_hours_apart_and_short_ones_five_minutes(self) -> None:
+        recorder, outputs = declare(MINIMAL)
+        full, short = schedule_of(recorder).inputs, schedule_of(recorder, short=True).inputs
+        assert (full["scheduleExpression"], short["scheduleExpression"]) == ("rate(6 hours)", "rate(5 minutes)")
+        told = {"source": "schedule", "scheduled_time": "<aws.scheduler.scheduled-time>", "kind": "short"}
+        assert json.loads(short["target"]["input"]) == told
+        assert short["target"]["arn"] == full["target"]["arn"]
+        assert short["target"]["roleArn"] == full["target"]["roleArn"]
+        assert short["target"]["retryPolicy"] == {"maximumEventAgeInSeconds": 300, "maximumRetryAttempts": 1}
+        assert settings(recorder).short_run_minutes == 5
+        assert outputs["short_schedule_names"] != outputs["schedule_names"]
+
+    def test_without_them_full_runs_are_a_quarter_of_an_hour_apart(self) -> None:
+        recorder, outputs = declare(changed(MINIMAL, short_run_minutes=0))
+        assert recorder.one(":Schedule").inputs["scheduleExpression"] == "rate(15 minutes)"
+        assert (settings(recorder).short_run_minutes, outputs["short_schedule_names"]) == (0, [])
+
+    def test_full_runs_that_are_as_frequent_need_none_beside_them(self) -> None:
+        assert len(declare(changed(MINIMAL, schedule="rate(5 minutes)"))[0].of(":Schedule")) == 1
+        assert len(declare(changed(MINIMAL, schedule="rate(6 minutes)"))[0].of(":Schedule")) == 2
+
+    @pytest.mark.parametrize("wrong", [-1, 7, 61, 2.5, "5", True])
+    def test_what_no_schedule_can_say_is_refused(self, wrong: Any) -> None:
+        with pytest.raises(SettingsError, match="short_run_minutes"):
+            declare(changed(MINIMAL, short_run_minutes=wrong))
+
+    def test_they_are_more_frequent_than_full_runs(self) -> None:
+        with pytest.raises(SettingsError, match=r"short_run_minutes.*less than the 10 minutes"):
+            declare(changed(MINIMAL, schedule="rate(10 minutes)", short_run_minutes=10))
+
+    def test_the_age_of_a_plan_counts_full_runs_and_all_else_quarters_of_an_hour(self) -> None:
+        recorder, _ = declare(MINIMAL)
+        alarms = {each.name.removeprefix("job-alarm-"): each.inputs for each in recorder.of(":MetricAlarm")}
+        assert (alarms["plan-old"]["threshold"], alarms["plan-old"]["period"]) == (720, 1800)
+        periods = {key: alarm["period"] for key, alarm in alarms.items() if key != "plan-old"}
+        assert periods.pop("worse-than-naive") == 6 * 3600
+        assert set(periods.values()) == {900}
 
 
 def test_the_kill_switch_leaves_the_schedule_on_and_the_alarms_silent() -> None:
     recorder, _ = declare(changed(MINIMAL, enabled=False))
-    assert "state" not in recorder.one(":Schedule").inputs  # enabled is the default
+    assert all("state" not in each.inputs for each in recorder.of(":Schedule"))  # enabled is the default
     assert settings(recorder).enabled is False
     assert {alarm.inputs["actionsEnabled"] for alarm in recorder.of(":MetricAlarm")} == {False}
 
@@ -129,7 +177,7 @@ def test_new_settings_run_the_job_once_it_may_do_its_work() -> None:
         "job-bucket-versioning",
     }
     assert before < set(stored.depends_on)
-    assert "job-settings" in recorder.one(":Schedule").depends_on
+    assert all("job-settings" in each.depends_on for each in recorder.of(":Schedule"))
     permission = recorder.one(":Permission")
     assert (permission.inputs["principal"], permission.inputs["sourceAccount"]) == ("s3.amazonaws.com", "111122223333")
     assert "job-settings-may-invoke" in recorder.one(":BucketNotification").depends_on
@@ -144,7 +192,7 @@ def test_no_two_jobs_of_a_bucket_are_run_by_one_settings_object() -> None:
 
 
 def test_more_fleets_than_a_role_can_serve_get_a_function_of_their_own() -> None:
-    recorder, outputs = declare(SHARDED)
+    recorder, outputs = declare(changed(SHARDED, short_run_minutes=0))
     first, second = settings(recorder, "job"), settings(recorder, "job-2")
     assert (len(first.fleets), len(second.fleets)) == (150, 1)
     assert (first.name, second.name, second.owner) == ("job", "job-2", "job")
@@ -197,7 +245,7 @@ class TestAlarms:
         missing = {key: alarm["treatMissingData"] for key, alarm in alarms.items()}
         assert missing.pop("plan-old") == "breaching"
         assert set(missing.values()) == {"notBreaching"}
-        assert (alarms["plan-old"]["threshold"], alarms["plan-old"]["period"]) == (30, 1800)
+        assert (alarms["plan-old"]["threshold"], alarms["plan-old"]["period"]) == (720, 1800)
 
     @pytest.mark.parametrize("schedule", ["rate(1 minute)", "rate(59 minutes)", "rate(1 day)"])
     def test_cloudwatch_takes_them_at_any_interval(self, schedule: str) -> None:
@@ -228,7 +276,7 @@ class TestDashboard:
         names = ("Load", "ForecastLow", "ForecastMedian", "ForecastHigh", "Floor", "Capacity")
         accuracy = ("WeightedQuantileLoss", "NaiveWeightedQuantileLoss")
         assert shown == {(name, each) for name in (*names, *accuracy) for each in ("web", "api")}
-        assert {widget["properties"]["period"] for widget in body["widgets"]} == {1200}
+        assert {widget["properties"]["period"] for widget in body["widgets"]} == {900}
 
     def test_its_widgets_do_not_overlap_and_fit(self) -> None:
         for item in declare(SHARDED)[0].of(":Dashboard"):

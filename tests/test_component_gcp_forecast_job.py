@@ -100,9 +100,52 @@ def test_memory_comes_with_the_cpus_that_it_needs(memory: int, cpu: str) -> None
     assert (service["availableMemory"], service["availableCpu"]) == (f"{memory}Mi", cpu)
 
 
+def schedule_of(recorder: Recorder, *, short: bool = False) -> Any:
+    name = "job-short-schedule" if short else "job-schedule"
+    return next(each for each in recorder.of("job:Job") if each.name == name)
+
+
+class TestShortRuns:
+    """One function for both cadences: a second schedule that calls as the same one, whose body says what it is."""
+
+    def test_by_default_full_runs_are_six_hours_apart_and_short_ones_five_minutes(self) -> None:
+        recorder, outputs = declare(MINIMAL)
+        full, short = schedule_of(recorder).inputs, schedule_of(recorder, short=True).inputs
+        assert (full["schedule"], short["schedule"]) == ("0 */6 * * *", "*/5 * * * *")
+        assert json.loads(base64.b64decode(short["httpTarget"]["body"])) == {"source": "schedule", "kind": "short"}
+        assert short["httpTarget"]["uri"] == full["httpTarget"]["uri"]
+        assert short["httpTarget"]["oidcToken"] == full["httpTarget"]["oidcToken"]
+        assert (short["attemptDeadline"], short["retryConfig"]) == ("300s", {"retryCount": 0})
+        assert (settings(recorder).interval_minutes, settings(recorder).short_run_minutes) == (360, 5)
+        assert outputs["short_schedule_names"] != outputs["schedule_names"]
+
+    def test_without_them_full_runs_are_a_quarter_of_an_hour_apart(self) -> None:
+        recorder, outputs = declare(changed(MINIMAL, short_run_minutes=0))
+        assert recorder.one("job:Job").inputs["schedule"] == "*/15 * * * *"
+        assert (settings(recorder).short_run_minutes, outputs["short_schedule_names"]) == (0, [])
+
+    @pytest.mark.parametrize("wrong", [-1, 7, 61, 2.5, "5", True])
+    def test_what_no_schedule_can_say_is_refused(self, wrong: Any) -> None:
+        with pytest.raises(SettingsError, match="short_run_minutes"):
+            declare(changed(MINIMAL, short_run_minutes=wrong))
+
+    def test_the_age_of_a_plan_counts_full_runs_and_all_else_quarters_of_an_hour(self) -> None:
+        recorder, _ = declare(MINIMAL)
+        alerts = {each.name.removeprefix("job-alert-"): each.inputs for each in recorder.of(":AlertPolicy")}
+        old, silent = (condition["conditionThreshold"] for condition in alerts.pop("plan-old")["conditions"])
+        assert old["thresholdValue"] == 720
+        assert silent["aggregations"][0]["alignmentPeriod"] == "1800s"
+        periods = {
+            key: alert["conditions"][0]["conditionThreshold"]["aggregations"][0]["alignmentPeriod"]
+            for key, alert in alerts.items()
+        }
+        assert periods.pop("worse-than-naive") == "21600s"
+        assert set(periods.values()) == {"900s"}
+
+
 def test_the_schedule_calls_as_the_one_who_may() -> None:
     recorder, outputs = declare(MINIMAL)
-    job = recorder.one("job:Job").inputs
+    job = schedule_of(recorder).inputs
     call = job["httpTarget"]
     assert call["uri"] == call["oidcToken"]["audience"] == outputs["function_urls"][0]
     assert json.loads(base64.b64decode(call["body"])) == {"source": "schedule"}
@@ -123,7 +166,7 @@ def test_new_settings_run_the_job_once_it_may_do_its_work() -> None:
     assert notification["eventTypes"] == ["OBJECT_FINALIZE"]
     before = {"job-settings-notification", "job-settings-pushed", "job-may-invoke", "job-may-scale", "job-may-write"}
     assert before < set(stored.depends_on)
-    assert "job-settings" in recorder.one("job:Job").depends_on
+    assert all("job-settings" in each.depends_on for each in recorder.of("job:Job"))
     assert "job-bucket-may-publish" in recorder.one(":Notification").depends_on
 
 
@@ -230,7 +273,7 @@ class TestMetrics:
             "writes",
         )
         summary: Any = SimpleNamespace(
-            lines=[line], counts=dict.fromkeys(counts, 1), seconds=2.0, oldest_plan_age_minutes=3.0
+            kind="full", lines=[line], counts=dict.fromkeys(counts, 1), seconds=2.0, oldest_plan_age_minutes=3.0
         )
         assert [name for name, _, _ in job_metrics(summary)] == list(measures.JOB_METRICS)
         assert [name for name, _, _ in fleet_metrics(line)] == list(measures.FLEET_METRICS)
@@ -279,7 +322,7 @@ class TestAlerts:
 
     def test_a_silent_job_is_told_of(self, alerts: Mapping[str, Any]) -> None:
         old, silent = (condition["conditionThreshold"] for condition in alerts["plan-old"]["conditions"])
-        assert (old["thresholdValue"], old["comparison"]) == (30, "COMPARISON_GT")
+        assert (old["thresholdValue"], old["comparison"]) == (720, "COMPARISON_GT")
         assert (silent["thresholdValue"], silent["comparison"]) == (1, "COMPARISON_LT")
         assert silent["evaluationMissingData"] == "EVALUATION_MISSING_DATA_ACTIVE"
         assert silent["aggregations"][0]["alignmentPeriod"] == "1800s"
@@ -299,7 +342,7 @@ class TestAlerts:
 
     def test_the_kill_switch_leaves_the_schedule_on_and_the_alerts_silent(self) -> None:
         recorder, _ = declare(changed(MINIMAL, enabled=False))
-        assert "paused" not in recorder.one("job:Job").inputs
+        assert all("paused" not in each.inputs for each in recorder.of("job:Job"))
         assert settings(recorder).enabled is False
         assert {alert.inputs["enabled"] for alert in recorder.of(":AlertPolicy")} == {False}
 

@@ -84,7 +84,8 @@ def test_a_preview_writes_nothing(gcp: LocalGcp) -> None:
 
 
 def job_args(fleets: list[Any]) -> Any:
-    return {"fleets": fleets, "package_path": PACKAGE, "force_destroy": True, "alarm_emails": ["oncall@example.com"]}
+    plain = {"package_path": PACKAGE, "force_destroy": True, "alarm_emails": ["oncall@example.com"]}
+    return {"fleets": fleets, "short_run_minutes": 0, **plain}
 
 
 def test_a_job_is_created_with_its_group_and_removed(gcp: LocalGcp) -> None:

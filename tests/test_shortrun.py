@@ -142,7 +142,7 @@ def test_the_steps_of_an_hourly_plan_are_cut_to_what_is_near(street: Street) -> 
 
 
 def test_a_fleet_that_takes_no_part_keeps_its_plan(street: Street) -> None:
-    for changes in ({"short_lead": False}, {"lead_time_seconds": 120}, {"lead_time_seconds": 7200, "short_lead": True}):
+    for changes in ({"short_lead": False}, {"lead_time_seconds": 540}, {"lead_time_seconds": 7200, "short_lead": True}):
         street.aws.reset(now=NOW)
         make_group(street.aws)
         job = make_apart(street, **changes)

@@ -64,7 +64,9 @@ class AwsForecastJob(pulumi.ComponentResource):
     log_group_names: pulumi.Output[list[str]]
     """Their log groups."""
     schedule_names: pulumi.Output[list[str]]
-    """Their schedules, in the default schedule group."""
+    """Their schedules of full runs, in the default schedule group."""
+    short_schedule_names: pulumi.Output[list[str]]
+    """Those of short runs."""
     settings_urls: pulumi.Output[list[str]]
     """Their settings, 's3://...': what `elastic-iac --config` takes."""
     dashboard_names: pulumi.Output[list[str]]
@@ -98,7 +100,7 @@ class AwsForecastJob(pulumi.ComponentResource):
             # S3 tries the invocation when it is told of it.
             pulumi.ResourceOptions(parent=self, depends_on=[each.permission for each in running.values()]),
         )
-        schedule, dashboard = zip(
+        schedule, short, dashboard = zip(
             *(self._start(shard, settled, common, running[shard.name], notification) for shard in settled.shards),
             strict=True,
         )
@@ -107,6 +109,7 @@ class AwsForecastJob(pulumi.ComponentResource):
         self.function_arns = _all(each.function.arn for each in running.values())
         self.log_group_names = _all(each.log_group.name for each in running.values())
         self.schedule_names = _all(each.name for each in schedule)
+        self.short_schedule_names = _all(each.name for each in short if each is not None)
         self.settings_urls = _all(_settings_url(common.bucket, shard.name) for shard in settled.shards)
         self.dashboard_names = _all(each.dashboard_name for each in dashboard)
         self.alarm_topic_arn = common.topic_arn
@@ -280,7 +283,7 @@ class AwsForecastJob(pulumi.ComponentResource):
         common: _Common,
         running: _Running,
         notification: aws.s3.BucketNotification,
-    ) -> tuple[aws.scheduler.Schedule, aws.cloudwatch.Dashboard]:
+    ) -> tuple[aws.scheduler.Schedule, aws.scheduler.Schedule | None, aws.cloudwatch.Dashboard]:
         """What runs the function, once it may do its work: first its settings, then its schedule; and what watches it."""
         job, function = shard.name, running.function
         settings = aws.s3.BucketObjectv2(
@@ -288,11 +291,12 @@ class AwsForecastJob(pulumi.ComponentResource):
             buckets.settings_args(common.bucket.id, job, _settings(shard, settled, common)),
             pulumi.ResourceOptions(parent=self, depends_on=[notification, *common.readied, *running.may]),
         )
-        schedule = self._schedule(shard, settled, common, function, settings)
+        schedule, short = self._schedule(shard, settled, common, function, settings)
         alarms_of_job = alarms.alarm_args(
             job,
             function_name=function.name,
             interval_minutes=settled.schedule.interval_minutes,
+            short_run_minutes=settled.schedule.short_run_minutes,
             topic_arn=common.topic_arn,
             enabled=settled.enabled,
             tags=settled.tags,
@@ -305,6 +309,7 @@ class AwsForecastJob(pulumi.ComponentResource):
             function_name=function.name,
             queue_name=common.queue.name,
             interval_minutes=settled.schedule.interval_minutes,
+            short_run_minutes=settled.schedule.short_run_minutes,
         ).apply(lambda known: dashboard_body(job, **known))
         dashboard = aws.cloudwatch.Dashboard(
             f"{job}-dashboard",
@@ -312,7 +317,7 @@ class AwsForecastJob(pulumi.ComponentResource):
             aws.cloudwatch.DashboardArgs(dashboard_name=function.name, dashboard_body=body),
             self._child,
         )
-        return schedule, dashboard
+        return schedule, short, dashboard
 
     def _schedule(
         self,
@@ -321,7 +326,7 @@ class AwsForecastJob(pulumi.ComponentResource):
         common: _Common,
         function: aws.lambda_.Function,
         settings: aws.s3.BucketObjectv2,
-    ) -> aws.scheduler.Schedule:
+    ) -> tuple[aws.scheduler.Schedule, aws.scheduler.Schedule | None]:
         job = shard.name
         trust = common.account_id.apply(lambda account: policies.trust("scheduler", account_id=account))
         role = self._role(f"{job}-schedule-role", trust, f"Schedule of the forecast job {job}", settled)
@@ -335,13 +340,14 @@ class AwsForecastJob(pulumi.ComponentResource):
             ),
             self._child,
         )
-        return aws.scheduler.Schedule(
-            f"{job}-schedule",
-            schedules.schedule_args(
-                job, settled.schedule, function_arn=function.arn, role_arn=role.arn, queue_arn=common.queue.arn
-            ),
-            pulumi.ResourceOptions(parent=self, depends_on=[invoke, settings]),
-        )
+        after = pulumi.ResourceOptions(parent=self, depends_on=[invoke, settings])
+        to: dict[str, Any] = {"function_arn": function.arn, "role_arn": role.arn, "queue_arn": common.queue.arn}
+        full = aws.scheduler.Schedule(f"{job}-schedule", schedules.schedule_args(job, settled.schedule, **to), after)
+        minutes = settled.schedule.short_run_minutes
+        if not minutes:
+            return full, None
+        args = schedules.short_schedule_args(job, minutes, **to)
+        return full, aws.scheduler.Schedule(f"{job}-short-schedule", args, after)
 
 
 def _settings(shard: Shard, settled: Settled, common: _Common) -> pulumi.Output[str]:

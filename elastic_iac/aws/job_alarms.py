@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from elastic_iac.job import watched_minutes
+
 NAMESPACE = "ElasticIac"
 _LONGEST_PERIOD_SECONDS = 86_400
 
@@ -18,13 +20,16 @@ class _Alarm:
     says: str
     intervals: int = 1
     datapoints: int = 1
+    of_full_runs: bool = False
 
 
 _ALARMS: Mapping[str, _Alarm] = {
     "fleets-held": _Alarm("FleetsHeld", "Fleets are held: nothing is written for them, the old plan runs on.", 3, 2),
     "writes-refused": _Alarm("WritesRefused", "AWS refused what the job asked for: permissions, limits or values."),
     "worse-than-naive": _Alarm(
-        "FleetsWorseThanNaive", "For a day forecasts have been worse than repeating the last season."
+        "FleetsWorseThanNaive",
+        "For a day forecasts have been worse than repeating the last season.",
+        of_full_runs=True,
     ),
     "uncovered-load": _Alarm("FleetsUncovered", "Fleets carry more load than their instances are meant for.", 3, 2),
     "capacity-limited": _Alarm(
@@ -39,12 +44,17 @@ def alarm_args(
     *,
     function_name: pulumi.Input[str],
     interval_minutes: pulumi.Output[int],
+    short_run_minutes: int = 0,
     topic_arn: pulumi.Input[str],
     enabled: pulumi.Output[bool],
     tags: pulumi.Output[Mapping[str, str]],
 ) -> dict[str, aws.cloudwatch.MetricAlarmArgs]:
-    """The alarms of the job `job`, by what they are of; with the kill switch on they stand but tell nobody."""
-    seconds = interval_minutes.apply(lambda minutes: minutes * 60)
+    """The alarms of the job `job`, by what they are of; with the kill switch on they stand but tell nobody.
+
+    What full runs alone measure is looked at in their interval, all else in that of the short runs beside them.
+    """
+    full_seconds = interval_minutes.apply(lambda minutes: minutes * 60)
+    seconds = interval_minutes.apply(lambda minutes: 60 * watched_minutes(minutes, short_run_minutes))
 
     def alarm(
         key: str,
@@ -105,6 +115,7 @@ def alarm_args(
                 namespace=NAMESPACE,
                 metric=each.metric,
                 dimensions=of_job,
+                period=full_seconds if each.of_full_runs else seconds,
                 intervals=each.intervals,
                 datapoints=each.datapoints,
             )

@@ -13,9 +13,11 @@ class AwsForecastJobArgs(TypedDict):
     fleet_count: NotRequired[float]
     """How many fleets there are; needed only where `fleets` as a whole is an output (YAML programs make it one)."""
     schedule: NotRequired[pulumi.Input[str]]
-    """EventBridge Scheduler's 'rate(15 minutes)' (the default; up to a day) or six-field 'cron(...)'."""
+    """When full runs are: 'rate(6 hours)' by default ('rate(15 minutes)' without short runs), up to a day, or six-field 'cron(...)'."""
     interval_minutes: NotRequired[pulumi.Input[float]]
-    """The longest time between two runs, 1 to 1440; required with a cron and only there. Events expire after it, alarms count in it."""
+    """The longest time between two full runs, 1 to 1440; required with a cron and only there. Events expire after it, alarms count in it."""
+    short_run_minutes: NotRequired[float]
+    """Minutes between two short runs, which re-level the next slots by the newest samples; 5 by default, a divisor of 60, 0 for none. A literal."""
     time_zone: NotRequired[pulumi.Input[str]]
     """IANA zone of a cron schedule; 'UTC' by default."""
     flexible_window_minutes: NotRequired[pulumi.Input[float]]

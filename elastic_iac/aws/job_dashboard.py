@@ -5,16 +5,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from elastic_iac.aws.job_alarms import NAMESPACE
+from elastic_iac.job import watched_minutes
 
 _WIDTH = 24
 _HEIGHT = 6
 
 
 def dashboard_body(
-    job: str, fleets: Sequence[str], *, region: str, function_name: str, queue_name: str, interval_minutes: int
+    job: str,
+    fleets: Sequence[str],
+    *,
+    region: str,
+    function_name: str,
+    queue_name: str,
+    interval_minutes: int,
+    short_run_minutes: int = 0,
 ) -> str:
     """The dashboard of one function as CloudWatch reads it (500 widgets at most: 4 and 3 for each of at most 150 fleets)."""
-    period = interval_minutes * 60
+    period = 60 * watched_minutes(interval_minutes, short_run_minutes)
     rows = [
         _job_row(job, function_name, queue_name, interval_minutes),
         *(_fleet_row(job, fleet) for fleet in fleets),

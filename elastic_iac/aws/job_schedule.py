@@ -9,6 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from elastic_iac.aws.job_args import AwsForecastJobArgs
+from elastic_iac.job import settle_short_runs
 from elastic_iac.validation import TEXT, checked, is_literal, matching, whole
 from forecasting.errors import SettingsError
 
@@ -19,8 +20,9 @@ _EXPRESSION = matching(
     r"rate\([1-9]\d* (minute|hour|day)s?\)|cron\(\S+( \S+){5}\)",
     "'rate(15 minutes)' or EventBridge's 'cron(minute hour day month weekday year)'",
 )
-EVENT = json.dumps({"source": "schedule", "scheduled_time": "<aws.scheduler.scheduled-time>"})
+EVENT: dict[str, str] = {"source": "schedule", "scheduled_time": "<aws.scheduler.scheduled-time>"}
 """The job tells a repeated delivery by the planned time."""
+_SIX_HOURS, _A_QUARTER = "rate(6 hours)", "rate(15 minutes)"
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Schedule:
     time_zone: pulumi.Output[str]
     interval_minutes: pulumi.Output[int]
     flexible_window_minutes: pulumi.Output[int]
+    short_run_minutes: int
 
 
 def settle_schedule(args: AwsForecastJobArgs) -> Schedule:
@@ -39,20 +42,21 @@ def settle_schedule(args: AwsForecastJobArgs) -> Schedule:
     Raises:
         SettingsError: the first wrong literal.
     """
+    short = args.get("short_run_minutes")
     given = [
-        args.get("schedule", "rate(15 minutes)"),
+        args.get("schedule", _SIX_HOURS if short is None or short else _A_QUARTER),
         args.get("interval_minutes"),
         args.get("flexible_window_minutes", 0),
     ]
     expression = checked("schedule", given[0], _EXPRESSION)
-    if all(map(is_literal, given)):
-        _planned(given)
+    interval = _planned(given)[0] if all(map(is_literal, given)) else None
     planned = pulumi.Output.all(*given).apply(_planned)
     return Schedule(
         expression=expression,
         time_zone=checked("time_zone", args.get("time_zone", "UTC"), TEXT),
         interval_minutes=planned.apply(lambda minutes: minutes[0]),
         flexible_window_minutes=planned.apply(lambda minutes: minutes[1]),
+        short_run_minutes=settle_short_runs(short, interval),
     )
 
 
@@ -95,11 +99,36 @@ def schedule_args(
         target=aws.scheduler.ScheduleTargetArgs(
             arn=function_arn,
             role_arn=role_arn,
-            input=EVENT,
+            input=json.dumps(EVENT),
             dead_letter_config=aws.scheduler.ScheduleTargetDeadLetterConfigArgs(arn=queue_arn),
             retry_policy=aws.scheduler.ScheduleTargetRetryPolicyArgs(
                 maximum_event_age_in_seconds=schedule.interval_minutes.apply(lambda minutes: minutes * 60),
                 maximum_retry_attempts=3,
+            ),
+        ),
+    )
+
+
+def short_schedule_args(
+    job: str,
+    minutes: int,
+    *,
+    function_arn: pulumi.Input[str],
+    role_arn: pulumi.Input[str],
+    queue_arn: pulumi.Input[str],
+) -> aws.scheduler.ScheduleArgs:
+    """The schedule of the short runs. What cannot be delivered before the next one is due goes to the queue."""
+    return aws.scheduler.ScheduleArgs(
+        description=f"Short runs of the forecast job {job}",
+        schedule_expression=f"rate({minutes} minute{'s' * (minutes > 1)})",
+        flexible_time_window=aws.scheduler.ScheduleFlexibleTimeWindowArgs(mode="OFF"),
+        target=aws.scheduler.ScheduleTargetArgs(
+            arn=function_arn,
+            role_arn=role_arn,
+            input=json.dumps({**EVENT, "kind": "short"}),
+            dead_letter_config=aws.scheduler.ScheduleTargetDeadLetterConfigArgs(arn=queue_arn),
+            retry_policy=aws.scheduler.ScheduleTargetRetryPolicyArgs(
+                maximum_event_age_in_seconds=60 * minutes, maximum_retry_attempts=1
             ),
         ),
     )

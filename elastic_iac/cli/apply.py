@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 
 def apply(
-    config: options.Config, fleet: options.Fleets = None, *, yes: options.Yes = False, as_json: options.Json = False
+    config: options.Config,
+    fleet: options.Fleets = None,
+    *,
+    short: options.Short = False,
+    yes: options.Yes = False,
+    as_json: options.Json = False,
 ) -> None:
     """Show what the job would write, ask, write it and read it back.
 
@@ -30,44 +35,52 @@ def apply(
     refuse_silence(yes=yes, as_json=as_json)
     output = Output(as_json)
     job = load_settings(config)
-    applied = _apply_unasked(job, fleet, output) if yes else _apply_asking(job, fleet, output)
+    applied = _apply_unasked(job, fleet, output, short) if yes else _apply_asking(job, fleet, output, short)
     output.document({"command": "apply", "fleets": [results.document(each) for each in applied]})
     raise typer.Exit(results.exit_code(applied))
 
 
-def _apply_unasked(job: Job, names: list[str] | None, output: Output) -> list[FleetResult]:
+def _apply_unasked(job: Job, names: list[str] | None, output: Output, short: bool) -> list[FleetResult]:
     from elastic_iac.cli import result as results  # noqa: PLC0415
     from forecasting.job import run_job  # noqa: PLC0415
     from forecasting.run import Run, utc_now  # noqa: PLC0415
+    from forecasting.shortrun import run_short  # noqa: PLC0415
 
     run = Run(job, utc_now())
-    return run_job(run, names, lambda each: output.show(results.page(each, run.owners, job.schedule), ""))
+    return (run_short if short else run_job)(
+        run, names, lambda each: output.show(results.page(each, run.owners, job.schedule), "")
+    )
 
 
-def _apply_asking(job: Job, names: list[str] | None, output: Output) -> list[FleetResult]:
+def _apply_asking(job: Job, names: list[str] | None, output: Output, short: bool) -> list[FleetResult]:
     from elastic_iac.cli import result as results  # noqa: PLC0415
     from forecasting.job import run_job  # noqa: PLC0415
     from forecasting.run import Run, utc_now  # noqa: PLC0415
+    from forecasting.shortrun import run_short  # noqa: PLC0415
 
     run = Run(job, utc_now(), write=False)
-    planned = run_job(run, names, lambda each: output.show(results.page(each, run.owners, job.schedule), ""))
+    planned = (run_short if short else run_job)(
+        run, names, lambda each: output.show(results.page(each, run.owners, job.schedule), "")
+    )
     writes = sum(each.diff.writes for each in planned if each.ok and each.diff)
     if writes:
         fleets = sum(bool(each.ok and each.diff and each.diff.writes) for each in planned)
         if not typer.confirm(f"Make these {writes} calls, for {fleets} fleet{'s' * (fleets > 1)}?"):
             output.show("Nothing was written.")
             raise typer.Exit(1)
-    return [_write(run, each, output) for each in planned]
+    return [_write(run, each, output, short) for each in planned]
 
 
-def _write(shown: Run, planned: FleetResult, output: Output) -> FleetResult:
+def _write(shown: Run, planned: FleetResult, output: Output, short: bool) -> FleetResult:
     """Write what was shown of a fleet. The same `now`: the plan that was agreed to, not another one."""
     from elastic_iac.cli import result as results  # noqa: PLC0415
     from forecasting.job import run_fleet  # noqa: PLC0415
     from forecasting.run import Run  # noqa: PLC0415
+    from forecasting.shortrun import run_fleet_short  # noqa: PLC0415
 
     if not planned.ok:
         return planned
-    written = run_fleet(Run(shown.job, shown.now), planned.fleet, agreed=planned.diff)
+    run = Run(shown.job, shown.now)
+    written = (run_fleet_short if short else run_fleet)(run, planned.fleet, agreed=planned.diff)
     output.show(results.headline(written), results.closing(written, shown.job.schedule), "")
     return written

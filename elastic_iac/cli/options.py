@@ -21,4 +21,7 @@ Fleets = Annotated[
     typer.Option("--fleet", "-f", help="Only this fleet; may be given several times.", show_default=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; logs go to stderr.")]
+Short = Annotated[
+    bool, typer.Option("--short", help="A short run: the standing plan, its next slots by the newest samples.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

@@ -32,6 +32,7 @@ from forecasting.store.ledger import Ledger
 from forecasting.store.pause import Pause, paused
 from forecasting.store.records import RunRecord
 from forecasting.store.scores import Scores, score_forecasts
+from forecasting.store.shortruns import ShortResult, last_short_result
 from forecasting.targets import open_target
 
 SHOWN_RUNS = 5
@@ -51,6 +52,7 @@ class Standing:
         timeline: Our floors as a step function.
         people: What people want of the group.
         runs: The last runs, newest first.
+        short: What the job's last short run did for it, and when (aware).
         scores: Forecasts of the last days against the load that came.
         boots: Lead times that were seen, by instance type and kind of start.
         pause: What holds the fleet; None where nobody has paused it.
@@ -66,6 +68,7 @@ class Standing:
     timeline: Timeline = ()
     people: Observation | None = None
     runs: tuple[RunRecord, ...] = ()
+    short: tuple[datetime, ShortResult] | None = None
     scores: Scores | None = None
     boots: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     pause: Pause | None = None
@@ -97,6 +100,7 @@ class Standing:
             "runs": [_run_document(run) for run in self.runs],
             **launch_document(recorded(self.runs), self.fleet.cloud),
             "boots": self.boots,
+            "short_run": {"time": results.stamp(self.short[0]), **self.short[1].model_dump()} if self.short else None,
             "scores": _scores_document(self.scores) if self.scores else None,
             "pause": self.pause.model_dump(mode="json", exclude={"version"}) if self.pause else None,
             "error": self.error or None,
@@ -130,10 +134,7 @@ class Standing:
             yield from self._coming(group.min_size)
         if self.people:
             yield "people", results.people_line(self.people, self.fleet.floor)
-        for number, run in enumerate(self.runs):
-            yield "runs" if number == 0 else "", _run_line(run)
-        if not self.runs:
-            yield "runs", "none recorded"
+        yield from self._ran()
         if chosen := next((run.choice for run in self.runs if run.choice), None):
             yield "quantile", f"{chosen.quantile:g}: {chosen.reason}"
         yield from launch_lines(recorded(self.runs), self.fleet.cloud)
@@ -147,6 +148,14 @@ class Standing:
             )
         for remark in self.remarks:
             yield "note", Text(remark, style="yellow")
+
+    def _ran(self) -> Iterator[tuple[str, RenderableType]]:
+        for number, run in enumerate(self.runs):
+            yield "runs" if number == 0 else "", _run_line(run)
+        if not self.runs:
+            yield "runs", "none recorded"
+        if self.short:
+            yield "short run", _short_line(*self.short)
 
     def _coming(self, min_size: int) -> Iterator[tuple[str, RenderableType]]:
         zone, words = self.fleet.time_zone, WORDS[self.fleet.cloud]
@@ -185,6 +194,11 @@ def look(run: Run, fleet: Fleet) -> Standing:
     ledger = open_ledger(run, fleet)
     runs, memory, remarks = _records(ledger)
     pause: Pause | None = None
+    short: tuple[datetime, ShortResult] | None = None
+    try:
+        short = last_short_result(run.store, run.job.name, fleet.name)
+    except ElasticIacError as error:
+        remarks = (*remarks, f"the last short run could not be read: {error}")
     try:
         pause = paused(run.store, run.job, fleet.name, run.now)
     except ElasticIacError as error:
@@ -193,7 +207,7 @@ def look(run: Run, fleet: Fleet) -> Standing:
         target = open_target(fleet, run.session)
         group = target.inspect()
     except ElasticIacError as error:
-        return Standing(fleet, run.now, runs=runs, pause=pause, error=str(error), remarks=remarks)
+        return Standing(fleet, run.now, runs=runs, short=short, pause=pause, error=str(error), remarks=remarks)
     owned, foreign = split_actions(group.actions, run.owners)
     people: Observation | None = None
     scores: Scores | None = None
@@ -211,6 +225,7 @@ def look(run: Run, fleet: Fleet) -> Standing:
         target.rules.timeline(target.rules.ours(group, run.owners)),
         people,
         runs,
+        short,
         scores,
         _boots(run, fleet),
         pause,
@@ -286,6 +301,14 @@ def _run_line(run: RunRecord) -> Text:
     text.append(run.outcome, style=_RUN_STYLES[run.outcome])
     wrote = ", ".join(f"{count} {kind}" for kind, count in run.diff.items() if count)
     text.append(f"  {run.reason or wrote}")
+    return text
+
+
+def _short_line(at: datetime, short: ShortResult) -> Text:
+    text = Text(f"{pd.Timestamp(at).tz_convert('UTC'):%a %d %b %H:%M} UTC  ")
+    text.append(short.status, style=_RUN_STYLES[short.status])
+    needed = "" if short.needed is None else f"  {short.needed} instances needed within the lead time"
+    text.append(f"{f'  {short.code}' * bool(short.code)}{needed}{f', {short.written} calls' * bool(short.written)}")
     return text
 
 

@@ -17,7 +17,7 @@ from elastic_iac.gcp import job_schedule as schedules
 from elastic_iac.gcp.job_args import GcpForecastJobArgs
 from elastic_iac.gcp.job_dashboard import dashboard_body
 from elastic_iac.gcp.job_settled import Settled, settle
-from elastic_iac.job import Shard, job_json
+from elastic_iac.job import Shard, job_json, watched_minutes
 from elastic_iac.validation import without_none
 from forecasting.errors import SettingsError
 from forecasting.settings import Fleet
@@ -68,7 +68,9 @@ class GcpForecastJob(pulumi.ComponentResource):
     function_urls: pulumi.Output[list[str]]
     """Where they answer, within the project and to the invokers' accounts alone."""
     schedule_names: pulumi.Output[list[str]]
-    """Their schedules."""
+    """Their schedules of full runs."""
+    short_schedule_names: pulumi.Output[list[str]]
+    """Those of short runs."""
     settings_urls: pulumi.Output[list[str]]
     """Their settings, 'gs://...': what `elastic-iac --config` takes."""
     runtime_account_emails: pulumi.Output[list[str]]
@@ -98,10 +100,11 @@ class GcpForecastJob(pulumi.ComponentResource):
         self.bucket_name = common.bucket.name
         self.function_names = _all(each.function.name for each in running.values())
         self.function_urls = _all(each.uri for each in running.values())
-        self.schedule_names = _all(schedule.name for schedule, _ in started)
+        self.schedule_names = _all(schedule.name for schedule, _, _ in started)
+        self.short_schedule_names = _all(short.name for _, short, _ in started if short is not None)
         self.settings_urls = _all(_settings_url(common.bucket, shard.name) for shard in settled.shards)
         self.runtime_account_emails = _all(_account_of(each.function) for each in running.values())
-        self.dashboard_ids = _all(dashboard.id for _, dashboard in started)
+        self.dashboard_ids = _all(dashboard.id for _, _, dashboard in started)
         self.register_outputs({field: getattr(self, field) for field in _OUTPUTS})
 
     def _common(self, settled: Settled) -> _Common:
@@ -290,7 +293,7 @@ class GcpForecastJob(pulumi.ComponentResource):
 
     def _start(
         self, shard: Shard, settled: Settled, common: _Common, running: _Running
-    ) -> tuple[gcp.cloudscheduler.Job, gcp.monitoring.Dashboard]:
+    ) -> tuple[gcp.cloudscheduler.Job, gcp.cloudscheduler.Job | None, gcp.monitoring.Dashboard]:
         """What runs the function, once it may do its work: first its settings, then its schedule; and what watches it."""
         job = shard.name
         subscription = gcp.pubsub.Subscription(
@@ -310,19 +313,15 @@ class GcpForecastJob(pulumi.ComponentResource):
                 delete_before_replace=True,
             ),
         )
-        schedule = gcp.cloudscheduler.Job(
-            f"{job}-schedule",
-            schedules.job_args(
-                job,
-                settled.schedule,
-                region=common.region,
-                uri=running.uri,
-                invoker=running.invoker,
-                timeout_seconds=settled.function.timeout_seconds,
-            ),
-            pulumi.ResourceOptions(parent=self, depends_on=[*running.may, settings]),
-        )
-        return schedule, self._watch(job, settled, common, running)
+        after = pulumi.ResourceOptions(parent=self, depends_on=[*running.may, settings])
+        to: dict[str, Any] = {"region": common.region, "uri": running.uri, "invoker": running.invoker}
+        args = schedules.job_args(job, settled.schedule, timeout_seconds=settled.function.timeout_seconds, **to)
+        full = gcp.cloudscheduler.Job(f"{job}-schedule", args, after)
+        short = None
+        if minutes := settled.schedule.short_run_minutes:
+            short_args = schedules.short_job_args(job, minutes, **to)
+            short = gcp.cloudscheduler.Job(f"{job}-short-schedule", short_args, after)
+        return full, short, self._watch(job, settled, common, running)
 
     def _watch(self, job: str, settled: Settled, common: _Common, running: _Running) -> gcp.monitoring.Dashboard:
         policies = alerts.alert_args(
@@ -330,6 +329,7 @@ class GcpForecastJob(pulumi.ComponentResource):
             service=running.service,
             metrics=common.metrics,
             interval_minutes=settled.schedule.interval_minutes,
+            short_run_minutes=settled.schedule.short_run_minutes,
             channels=common.channels,
             enabled=settled.enabled,
             labels=settled.labels,
@@ -337,7 +337,10 @@ class GcpForecastJob(pulumi.ComponentResource):
         for key, policy in policies.items():
             gcp.monitoring.AlertPolicy(f"{job}-alert-{key}", policy, self._child)
         body = pulumi.Output.all(
-            metrics=dict(common.metrics), interval_minutes=settled.schedule.interval_minutes
+            metrics=dict(common.metrics),
+            interval_minutes=settled.schedule.interval_minutes.apply(
+                lambda minutes: watched_minutes(minutes, settled.schedule.short_run_minutes)
+            ),
         ).apply(lambda known: dashboard_body(job, **known))
         return gcp.monitoring.Dashboard(
             f"{job}-dashboard", gcp.monitoring.DashboardArgs(dashboard_json=body), self._child

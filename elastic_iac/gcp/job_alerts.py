@@ -8,6 +8,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from elastic_iac.gcp.job_metrics import time_series
+from elastic_iac.job import watched_minutes
 
 _LONGEST_SECONDS = 84_600
 """Cloud Monitoring looks back no further than 23.5 hours."""
@@ -21,6 +22,7 @@ class _Alert:
     metric: str
     says: str
     intervals: int = 1
+    of_full_runs: bool = False
 
 
 _ALERTS: Mapping[str, _Alert] = {
@@ -29,7 +31,9 @@ _ALERTS: Mapping[str, _Alert] = {
         "WritesRefused", "Google Cloud refused what the job asked for: permissions, limits or values."
     ),
     "worse-than-naive": _Alert(
-        "FleetsWorseThanNaive", "For a day forecasts have been worse than repeating the last season."
+        "FleetsWorseThanNaive",
+        "For a day forecasts have been worse than repeating the last season.",
+        of_full_runs=True,
     ),
     "uncovered-load": _Alert("FleetsUncovered", "Fleets carry more load than their instances are meant for.", 2),
     "capacity-limited": _Alert(
@@ -47,6 +51,7 @@ def alert_args(
     service: pulumi.Output[str],
     metrics: Mapping[str, pulumi.Output[str]],
     interval_minutes: pulumi.Output[int],
+    short_run_minutes: int = 0,
     channels: Sequence[pulumi.Input[str]],
     enabled: pulumi.Output[bool],
     labels: pulumi.Output[Mapping[str, str]],
@@ -57,12 +62,14 @@ def alert_args(
         job: The job's name, a label of its metrics.
         service: Name of the Cloud Run service behind its function.
         metrics: Names of the log-based metrics by what they measure.
-        interval_minutes: Between two runs.
+        interval_minutes: Between two full runs.
+        short_run_minutes: Between two short ones; what they measure too is looked at in their interval.
         channels: Who is told.
         enabled: The kill switch.
         labels: Of the policies.
     """
-    seconds = interval_minutes.apply(lambda minutes: minutes * 60)
+    full_seconds = interval_minutes.apply(lambda minutes: minutes * 60)
+    seconds = interval_minutes.apply(lambda minutes: 60 * watched_minutes(minutes, short_run_minutes))
 
     def policy(key: str, says: str, conditions: list[Condition]) -> gcp.monitoring.AlertPolicyArgs:
         return gcp.monitoring.AlertPolicyArgs(
@@ -119,7 +126,7 @@ def alert_args(
                     _condition(
                         key.replace("-", " "),
                         of_job(alert.metric),
-                        seconds,
+                        full_seconds if alert.of_full_runs else seconds,
                         lasting=_lasting(seconds, alert.intervals),
                     )
                 ],

@@ -15,9 +15,11 @@ class GcpForecastJobArgs(TypedDict):
     region: NotRequired[pulumi.Input[str]]
     """Region of functions, schedules and bucket; the provider's by default."""
     schedule: NotRequired[pulumi.Input[str]]
-    """Five-field cron, '*/15 * * * *' by default."""
+    """When full runs are: five-field cron, '0 */6 * * *' by default ('*/15 * * * *' without short runs)."""
     interval_minutes: NotRequired[pulumi.Input[float]]
-    """The longest time between two runs, 1 to 1440; required with a schedule of yours, and only there. Alerts count in it."""
+    """The longest time between two full runs, 1 to 1440; required with a schedule of yours, and only there. Alerts count in it."""
+    short_run_minutes: NotRequired[float]
+    """Minutes between two short runs, which re-level the next slots by the newest samples; 5 by default, a divisor of 60, 0 for none. A literal."""
     time_zone: NotRequired[pulumi.Input[str]]
     """IANA zone of the schedule; 'UTC' by default."""
     memory_mib: NotRequired[pulumi.Input[float]]

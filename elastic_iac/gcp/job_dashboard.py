@@ -37,7 +37,7 @@ def dashboard_body(job: str, metrics: Mapping[str, str], interval_minutes: int) 
     Args:
         job: The job's name, a label of its metrics.
         metrics: Names of the log-based metrics by what they measure.
-        interval_minutes: Between two runs, and so between two points.
+        interval_minutes: Between two points: no less than between two runs.
     """
     tiles = [
         {

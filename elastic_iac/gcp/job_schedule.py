@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +11,11 @@ import pulumi_gcp as gcp
 
 from elastic_iac.gcp.job_args import GcpForecastJobArgs
 from elastic_iac.gcp.job_bucket import settings_key
+from elastic_iac.job import settle_short_runs
 from elastic_iac.validation import TEXT, checked, is_literal, whole
 from forecasting.errors import SettingsError
 
-_EVENT = base64.b64encode(json.dumps({"source": "schedule"}).encode()).decode()  # as the provider takes it
-_EVERY_QUARTER = "*/15 * * * *"
+_EVERY_SIX_HOURS, _EVERY_QUARTER = ("0 */6 * * *", 360), ("*/15 * * * *", 15)
 _LONGEST_ATTEMPT_SECONDS = 1800
 """Cloud Scheduler's own limit of an attempt."""
 _GRACE_SECONDS = 60
@@ -28,6 +29,7 @@ class Schedule:
     expression: pulumi.Output[str]
     time_zone: pulumi.Output[str]
     interval_minutes: pulumi.Output[int]
+    short_run_minutes: int
 
 
 def settle_schedule(args: GcpForecastJobArgs) -> Schedule:
@@ -36,16 +38,22 @@ def settle_schedule(args: GcpForecastJobArgs) -> Schedule:
     Raises:
         SettingsError: the first wrong literal.
     """
-    expression, interval = args.get("schedule"), args.get("interval_minutes")
+    expression, interval, short = args.get("schedule"), args.get("interval_minutes"), args.get("short_run_minutes")
+    default, minutes = _EVERY_SIX_HOURS if short is None or short else _EVERY_QUARTER
     if expression is None and interval is not None:
-        raise SettingsError("interval_minutes", interval, f"nothing beside the default schedule, {_EVERY_QUARTER!r}")
+        raise SettingsError("interval_minutes", interval, f"nothing beside the default schedule, {default!r}")
     if expression is not None and interval is None:
         raise SettingsError("interval_minutes", None, "the longest time between two runs of the schedule")
     return Schedule(
-        expression=checked("schedule", expression or _EVERY_QUARTER, TEXT),
+        expression=checked("schedule", expression or default, TEXT),
         time_zone=checked("time_zone", args.get("time_zone", "UTC"), TEXT),
-        interval_minutes=checked("interval_minutes", 15 if interval is None else interval, whole(1, 1440)),
+        interval_minutes=checked("interval_minutes", minutes if interval is None else interval, whole(1, 1440)),
+        short_run_minutes=settle_short_runs(short, _literal_minutes(minutes if interval is None else interval)),
     )
+
+
+def _literal_minutes(interval: object) -> int | None:
+    return whole(1, 1440)("interval_minutes", interval) if is_literal(interval) else None
 
 
 def given_schedule(args: GcpForecastJobArgs) -> dict[str, Any]:
@@ -67,6 +75,10 @@ def job_args(
 
     A run that fails is tried again; the job tells a repeated delivery by the planned time (`X-CloudScheduler-ScheduleTime`).
     """
+    retries = gcp.cloudscheduler.JobRetryConfigArgs(
+        retry_count=2, min_backoff_duration="30s", max_backoff_duration="120s", max_doublings=1
+    )
+    call = _call({"source": "schedule"}, uri=uri, invoker=invoker)
     return gcp.cloudscheduler.JobArgs(
         region=region,
         description=f"Runs the forecast job {job}",
@@ -75,16 +87,35 @@ def job_args(
         attempt_deadline=timeout_seconds.apply(
             lambda seconds: f"{min(seconds + _GRACE_SECONDS, _LONGEST_ATTEMPT_SECONDS)}s"
         ),
-        retry_config=gcp.cloudscheduler.JobRetryConfigArgs(
-            retry_count=2, min_backoff_duration="30s", max_backoff_duration="120s", max_doublings=1
-        ),
-        http_target=gcp.cloudscheduler.JobHttpTargetArgs(
-            uri=uri,
-            http_method="POST",
-            headers={"Content-Type": "application/json"},
-            body=_EVENT,
-            oidc_token=gcp.cloudscheduler.JobHttpTargetOidcTokenArgs(service_account_email=invoker, audience=uri),
-        ),
+        retry_config=retries,
+        http_target=call,
+    )
+
+
+def short_job_args(
+    job: str, minutes: int, *, region: pulumi.Input[str], uri: pulumi.Input[str], invoker: pulumi.Input[str]
+) -> gcp.cloudscheduler.JobArgs:
+    """The schedule of the short runs. One that finds the function's one instance busy with a full run is not tried again: the next is near."""
+    return gcp.cloudscheduler.JobArgs(
+        region=region,
+        description=f"Short runs of the forecast job {job}",
+        schedule="0 * * * *" if minutes == 60 else f"*/{minutes} * * * *",
+        time_zone="UTC",
+        attempt_deadline=f"{60 * minutes}s",
+        retry_config=gcp.cloudscheduler.JobRetryConfigArgs(retry_count=0),
+        http_target=_call({"source": "schedule", "kind": "short"}, uri=uri, invoker=invoker),
+    )
+
+
+def _call(
+    event: Mapping[str, str], *, uri: pulumi.Input[str], invoker: pulumi.Input[str]
+) -> gcp.cloudscheduler.JobHttpTargetArgs:
+    return gcp.cloudscheduler.JobHttpTargetArgs(
+        uri=uri,
+        http_method="POST",
+        headers={"Content-Type": "application/json"},
+        body=base64.b64encode(json.dumps(event).encode()).decode(),  # as the provider takes it
+        oidc_token=gcp.cloudscheduler.JobHttpTargetOidcTokenArgs(service_account_email=invoker, audience=uri),
     )
 
 

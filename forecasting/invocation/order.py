@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from forecasting.invocation.summary import SKIPPED, FleetLine
 from forecasting.settings import Fleet
 from forecasting.store.progress import FleetProgress
+
+RETRY_AFTER = timedelta(minutes=15)
+"""A fleet that a full run held is tried again so often: the next full run may be hours away, and most holds are over sooner."""
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -54,7 +57,15 @@ def _advanced(before: FleetProgress, line: FleetLine | None) -> FleetProgress:
         needed_by = line.needed_by or before.needed_by
         return before.model_copy(update={"needed_by": needed_by, "deferred_since": before.deferred_since or line.at})
     # It had its turn: what holds it is not the time.
-    return before.model_copy(update={"deferred_since": None})
+    held_at = None if line.code in SKIPPED else line.at
+    return before.model_copy(update={"deferred_since": None, "held_at": held_at})
+
+
+def is_overdue(known: FleetProgress | None, now: datetime) -> bool:
+    """Whether a fleet's next turn is a full one even in a short run: the last full run put it off, or held it a while ago."""
+    if known is None:
+        return False
+    return known.deferred_since is not None or (known.held_at is not None and now - known.held_at >= RETRY_AFTER)
 
 
 def oldest_plan_age_minutes(

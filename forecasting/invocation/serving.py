@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from forecasting.aws_session import sharing_clients
 from forecasting.errors import Deferred, ElasticIacError
-from forecasting.invocation.order import advanced, by_need, oldest_plan_age_minutes
+from forecasting.invocation.order import advanced, by_need, is_overdue, oldest_plan_age_minutes
 from forecasting.invocation.summary import FleetLine, Summary, line_of
 from forecasting.job import run_fleet
 from forecasting.pacing import WRITES_PER_SECOND, Pacing
@@ -66,7 +66,7 @@ def invoke(
         on_result: Called with each fleet's line, one at a time.
         pacing: How fast it writes; `WRITES_PER_SECOND` where it is not given.
         workers: Fleets under way at once.
-        kind: Of the run. A short one has the time until the next, and leaves the order of need, which is of plans, as it is.
+        kind: Of the run. A short one has the time until the next; whom the last full run put off or held has a full turn in it.
 
     Raises:
         StoreError, CredentialsError: the store cannot be read; nothing was written.
@@ -96,7 +96,7 @@ class _Invocation:
     def __init__(self, run: Run, on_result: Callable[[FleetLine], None], kind: Kind) -> None:
         self._run = run
         self._kind: Kind = kind
-        self._serve_fleet = run_fleet if kind == "full" else run_fleet_short
+        self._planned: set[str] = set()  # those that had a full turn
         self._on_result = on_result
         self._began = self._saved = run.pacing.monotonic()
         self._progress = read_progress(run.store, run.job.name).fleets
@@ -142,7 +142,9 @@ class _Invocation:
         began = run.pacing.monotonic()
         try:
             run.pacing.check_start(run.remaining_seconds())
-            result = self._serve_fleet(run, fleet)
+            if self._kind == "full" or is_overdue(self._progress.get(fleet.name), run.clock()):
+                self._planned.add(fleet.name)
+            result = (run_fleet if fleet.name in self._planned else run_fleet_short)(run, fleet)
             return line_of(result, run.owners, run.clock(), run.pacing.monotonic() - began)
         except Deferred as error:
             return FleetLine(fleet.name, "deferred", run.clock(), error.code, error.reason)
@@ -152,9 +154,9 @@ class _Invocation:
 
     def _save(self) -> None:
         """Progress orders the next run and feeds alarms: where it cannot be saved, what was written stands."""
-        run, lines = self._run, dict(self._lines)
+        run, lines = self._run, {name: line for name, line in self._lines.items() if self._counts(line)}
         self._saved = run.pacing.monotonic()
-        if self._kind == "short":
+        if not lines and self._kind == "short":
             return
 
         def change(before: Mapping[str, FleetProgress]) -> dict[str, FleetProgress]:
@@ -165,6 +167,10 @@ class _Invocation:
         except ElasticIacError as error:
             log.warning("the job's progress could not be saved: %s", error)
             self._progress = change(self._progress)
+
+    def _counts(self, line: FleetLine) -> bool:
+        """Whether it says something of the fleet's plan: a short turn does not confirm one."""
+        return self._kind == "full" or line.fleet in self._planned
 
     def _save_short(self) -> None:
         """What the last short run did, one item for the whole job: it is news, and no later run goes by it."""

@@ -169,7 +169,7 @@ class Fleet(Settings):
     )
     short_lead: Bool | None = Field(
         default=None,
-        description="Short runs re-level the next slots by the newest samples; where it is not given, at a lead time of 5 to 60 minutes.",
+        description="Short runs re-level the next slots by the newest samples; where it is not given, at a lead time of 10 to 60 minutes.",
     )
     step_minutes: Literal[5, 15, 30, 60] = Field(default=15, description="Step of the forecast and the plan.")
     horizon_hours: Int = Field(default=48, ge=6, le=48, description="How far ahead is planned.")

@@ -29,6 +29,7 @@ class FleetProgress(BaseModel):
         plan_until: The standing plan's last planned minute; the baseline comes back then.
         needed_by: When the standing plan first falls short, as far as is known; `plan_until` for a fleet that was served.
         deferred_since: When it was first put off since it was last served.
+        held_at: When a full run last held it since it was last served.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
@@ -38,6 +39,7 @@ class FleetProgress(BaseModel):
     plan_until: AwareDatetime | None = None
     needed_by: AwareDatetime | None = None
     deferred_since: AwareDatetime | None = None
+    held_at: AwareDatetime | None = None
 
 
 class Progress(Record):

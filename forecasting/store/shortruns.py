@@ -5,6 +5,7 @@ No later run goes by it; `status` shows it.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -46,6 +47,16 @@ def read_short_run(store: Store, job_name: str) -> LastShortRun | None:
     """
     item = store.get(_key(job_name))
     return LastShortRun.from_bytes(_key(job_name), item.body) if item else None
+
+
+def last_short_result(store: Store, job_name: str, fleet: str) -> tuple[datetime, ShortResult] | None:
+    """When the job's last short run was (aware), and what it did for a fleet; None where there was none.
+
+    Raises:
+        StoreError, CredentialsError: as for `read_short_run`.
+    """
+    last = read_short_run(store, job_name)
+    return (last.time, last.fleets[fleet]) if last and fleet in last.fleets else None
 
 
 def save_short_run(store: Store, job_name: str, run: LastShortRun) -> None:
