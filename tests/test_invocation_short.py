@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,8 @@ def test_whom_a_full_run_held_has_a_full_turn_a_quarter_of_an_hour_later(aws: Lo
 
 class Request:
     def __init__(self, body: Any, **headers: str) -> None:
-        self.headers, self._body = headers, body
+        self.headers: Mapping[str, str] = headers
+        self._body = body
 
     def get_json(self, *, silent: bool) -> Any:
         assert silent
