@@ -120,6 +120,23 @@ class TestUnits:
         fleet = fleet_of(BLOCKS)
         assert "mixedInstancesPolicy" not in group_of(BLOCKS)
         assert (fleet.floor, fleet.ceiling, fleet.load_per_instance) == (0, 8, 800)
+        assert fleet.pool is not None
+        assert (fleet.pool.units_per_instance, fleet.pool.warm_headroom) == (1, 0)
+
+    def test_in_capacity_blocks_replicas_kept_warm_are_whole_instances(self) -> None:
+        """Of 8 GPUs at 2 a replica an instance serves as 4 replicas."""
+        workload = {"image": "server:1", "preset": "vllm", "gpus_per_replica": 2}
+        kept = {
+            replicas: fleet_of(changed(BLOCKS, workload=workload, forecast=forecast(BLOCKS, warm_headroom=replicas)))
+            for replicas in (0, 1, 4, 5)
+        }
+        assert {replicas: fleet.pool.warm_headroom for replicas, fleet in kept.items() if fleet.pool} == {
+            0: 0,
+            1: 1,
+            4: 1,
+            5: 2,
+        }
+        assert kept[0].load_per_instance == 400
 
 
 class TestFleet:
@@ -296,11 +313,12 @@ class TestCapacityBlocks:
         assert {"minSize", "desiredCapacity", "maxSize"} <= set(group.ignore_changes)
 
     def test_each_opens_at_its_start_and_closes_forty_minutes_before_its_end(self) -> None:
+        """A minute later, since a slot of the job may stand at a quarter of an hour, and starts are unique."""
         found = {name: (item.inputs["startTime"], item.inputs["maxSize"]) for name, item in schedules().items()}
         assert found == {
-            f"{FIRST}-opens": ("2026-11-23T11:30:00Z", 4),
+            f"{FIRST}-opens": ("2026-11-23T11:31:00Z", 4),
             f"{FIRST}-closes": ("2026-11-24T10:50:00Z", 0),
-            f"{SECOND}-opens": ("2026-11-25T11:30:00Z", 8),
+            f"{SECOND}-opens": ("2026-11-25T11:31:00Z", 8),
             f"{SECOND}-closes": ("2026-11-27T10:50:00Z", 0),
         }
 
@@ -314,8 +332,8 @@ class TestCapacityBlocks:
         pool = fleet_of(BLOCKS).pool
         assert pool is not None
         assert [(item.start.isoformat(), item.end.isoformat(), item.floor, item.units) for item in pool.windows] == [
-            ("2026-11-23T11:30:00+00:00", "2026-11-24T10:50:00+00:00", 1, 4),
-            ("2026-11-25T11:30:00+00:00", "2026-11-27T10:50:00+00:00", 2, 8),
+            ("2026-11-23T11:31:00+00:00", "2026-11-24T10:50:00+00:00", 1, 4),
+            ("2026-11-25T11:31:00+00:00", "2026-11-27T10:50:00+00:00", 2, 8),
         ]
 
     def test_the_template_buys_in_the_block_and_the_group_names_it(self) -> None:
@@ -355,7 +373,10 @@ class TestCapacityBlocks:
             }
 
         before = compared("2026-11-22T20:00:00Z")
-        for moment in ("2026-11-23T11:29:30Z", "2026-11-23T11:30:30Z", "2026-11-24T10:40:00Z"):
+        assert compared("2026-11-23T11:30:30Z") == before
+        for size in ("minSize", "maxSize"):  # followed until it has run
+            del before[f"{FIRST}-opens"][size]
+        for moment in ("2026-11-23T11:31:00Z", "2026-11-24T10:40:00Z"):
             assert compared(moment) == before
         names = {"2026-11-24T10:49:50Z", "2026-11-24T10:52:50Z"}  # it may still be executed: it must not be deleted
         assert all(f"{FIRST}-closes" in compared(moment) for moment in names)
@@ -367,6 +388,31 @@ class TestCapacityBlocks:
         }
         unchanged = set(before) - {"llm-group", *(name for name in before if "-block-" in name)}
         assert {name: months_later[name] for name in unchanged} == {name: before[name] for name in unchanged}
+
+    @pytest.mark.parametrize("minute", range(60))
+    def test_neither_opening_nor_closing_is_where_the_jobs_slots_are(self, minute: int) -> None:
+        (first, _) = cast("Any", BLOCKS)["capacity_blocks"]
+        given = {**first, "start": f"2026-11-25T11:{minute:02}:00Z", "end": f"2026-11-27T11:{minute:02}:00Z"}
+        (block,) = capacity_block.settle_blocks([given], all_running=False)
+        assert block.opens.minute % 15
+        assert block.closes.minute % 15
+        assert timedelta(0) <= block.opens - block.start <= timedelta(minutes=1)
+        assert timedelta(0) <= block.end - block.closes - capacity_block.CLOSES_BEFORE_END <= timedelta(minutes=1)
+
+    def test_a_change_of_an_open_block_asks_for_no_start_in_the_past(
+        self, deployed_at: Callable[[datetime], None]
+    ) -> None:
+        """The provider would put the action that has run again, with its own start."""
+
+        def compared(least: int) -> dict[str, Any]:
+            args = changed(BLOCKS)
+            cast("Any", args)["capacity_blocks"][1]["min_instances"] = least
+            opens = schedules(args)[f"{FIRST}-opens"]
+            return {key: value for key, value in opens.inputs.items() if key not in opens.ignore_changes}
+
+        assert compared(1) != compared(3)
+        deployed_at(datetime.fromisoformat("2026-11-23T12:00:00Z"))
+        assert compared(1) == compared(3)
 
     def test_an_extension_moves_the_closing_of_the_same_action(self) -> None:
         extended = changed(BLOCKS)

@@ -24,6 +24,8 @@ LATENESS = timedelta(minutes=3)
 """An action may run two minutes late; until then it must not be taken away."""
 _SOON = timedelta(minutes=3)
 """A start must be ahead of now when it reaches the API."""
+_SLOTS_MINUTES = 15
+"""The job's slots start on multiples of this, and starts are unique within a group: an action that came later would be refused there."""
 LEAVE = -1
 """Of a size: the provider takes a size that is not given for 0."""
 
@@ -32,7 +34,7 @@ RESERVATION_ID = matching(r"cr-[0-9a-z]+", "a capacity reservation's id, 'cr-...
 
 @dataclass(frozen=True)
 class Block:
-    """One Block; `start`, `end` and `closes` are UTC."""
+    """One Block; all its times are UTC."""
 
     reservation_id: pulumi.Output[str]
     start: datetime
@@ -41,9 +43,15 @@ class Block:
     min_instances: int
 
     @property
+    def opens(self) -> datetime:
+        """When the pool may have instances: at the start, or a minute later where a slot of the job may stand."""
+        return self.start + _aside(self.start)
+
+    @property
     def closes(self) -> datetime:
         """When the pool is empty again."""
-        return self.end - CLOSES_BEFORE_END
+        closes = self.end - CLOSES_BEFORE_END
+        return closes - _aside(closes)
 
     @property
     def key(self) -> str:
@@ -86,13 +94,7 @@ def _block(at: str, given: AwsCapacityBlock, *, all_running: bool) -> Block:
     refuse_unknown(at, given, AwsCapacityBlock)
     start, end = _moment(f"{at}.start", given["start"]), _moment(f"{at}.end", given["end"])
     instances = whole(1, MAX_INSTANCES)(f"{at}.instances", given["instances"])
-    if end - start <= CLOSES_BEFORE_END:
-        raise SettingsError(
-            f"{at}.end",
-            given["end"],
-            f"more than {CLOSES_BEFORE_END} after start, {given['start']}: it closes before its end",
-        )
-    return Block(
+    block = Block(
         reservation_id=checked(f"{at}.capacity_reservation_id", given["capacity_reservation_id"], RESERVATION_ID),
         start=start,
         end=end,
@@ -101,6 +103,13 @@ def _block(at: str, given: AwsCapacityBlock, *, all_running: bool) -> Block:
             f"{at}.min_instances", given.get("min_instances", instances if all_running else 1)
         ),
     )
+    if block.closes <= block.opens:
+        raise SettingsError(
+            f"{at}.end",
+            given["end"],
+            f"more than {CLOSES_BEFORE_END} after start, {given['start']}: it closes before its end",
+        )
+    return block
 
 
 def _moment(field: str, value: object) -> datetime:
@@ -116,15 +125,19 @@ def _moment(field: str, value: object) -> datetime:
 
 
 def opening_of(block: Block, now: datetime) -> datetime | None:
-    """When a pool that is deployed now opens for the Block: at its start, or soon where that has passed; None: not any more.
+    """When a pool that is deployed now opens for the Block: `Block.opens`, or soon where that has passed; None: not any more.
 
     Soon is never on a multiple of five minutes: start times are unique within a group, and the job's slots are there.
     """
     soon = (now + _SOON).replace(second=0, microsecond=0) + timedelta(minutes=1)
     if soon.minute % 5 == 0:
         soon += timedelta(minutes=1)
-    opens = max(block.start, soon)
+    opens = max(block.opens, soon)
     return opens if opens < block.closes else None
+
+
+def _aside(moment: datetime) -> timedelta:
+    return timedelta(minutes=0 if moment.minute % _SLOTS_MINUTES else 1)
 
 
 def opening_args(block: Block, group_name: pulumi.Input[str], opens: datetime) -> aws.autoscaling.ScheduleArgs:

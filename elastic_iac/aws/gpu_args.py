@@ -57,13 +57,15 @@ class AwsCapacityBlock(TypedDict):
     capacity_reservation_id: pulumi.Input[str]
     """Its reservation, 'cr-...'."""
     start: str
-    """When it begins, ISO 8601 with its UTC offset, for example '2027-03-01T11:30:00Z'."""
+    """When it begins, ISO 8601 with its UTC offset, for example '2027-03-01T11:30:00Z'. The pool opens a minute later where that is a quarter of
+    an hour."""
     end: str
     """When it ends, later than `start`. EC2 takes the instances back 30 minutes before; the pool is empty 40 minutes before."""
     instances: float
     """Instances of the Block, 1 to 64."""
     min_instances: NotRequired[float]
-    """Instances at least while it is open; 1 by default, without a `forecast` all. The Block costs the same whatever runs in it."""
+    """Instances at least while it is open; 1 by default, without a `forecast` all. The Block costs the same whatever runs in it.
+    Once it is open, a change moves what the job asks for alone."""
 
 
 class AwsDedicatedHosts(TypedDict):
@@ -105,7 +107,7 @@ class AwsGpuForecast(TypedDict):
     load_per_replica: pulumi.Input[float]
     """Load that one replica serves at its target utilisation, in the load's unit: requests or tokens per second."""
     warm_headroom: NotRequired[pulumi.Input[float]]
-    """Replicas kept ready above what the load needs, up to the ceiling; none by default."""
+    """Replicas kept ready above what the load needs, up to the ceiling; none by default. In Capacity Blocks rounded up to instances."""
     on_demand_quantile: NotRequired[pulumi.Input[float]]
     """`spot.on_demand_base_capacity` is advised for this quantile of the load, .01 to .95. It is advice: the job writes a minimum only."""
     learn_lead_time: NotRequired[pulumi.Input[bool]]
@@ -131,9 +133,9 @@ class AwsGpuForecast(TypedDict):
     horizon_hours: NotRequired[pulumi.Input[float]]
     """How far ahead is planned, 6 to 48 (the default)."""
     max_increase_per_slot: NotRequired[pulumi.Input[float]]
-    """The floor rises by no more than this from one scheduled action to the next."""
+    """The floor rises by no more than so many replicas (in Capacity Blocks instances) from one scheduled action to the next."""
     max_decrease_per_slot: NotRequired[pulumi.Input[float]]
-    """The floor falls by no more than this from one scheduled action to the next."""
+    """The floor falls by no more than so many, likewise."""
     time_zone: NotRequired[pulumi.Input[str]]
     """IANA zone whose days and weeks the load follows; 'UTC' by default."""
     model: NotRequired[pulumi.Input[str]]
@@ -141,7 +143,7 @@ class AwsGpuForecast(TypedDict):
     max_load: NotRequired[pulumi.Input[float]]
     """A sample above this is a wrong unit or a broken exporter: nothing is written."""
     events: NotRequired[list[LoadEvent]]
-    """Known future events."""
+    """Known future events; their floors count replicas, in Capacity Blocks instances."""
     holidays: NotRequired[list[pulumi.Input[str]]]
     """Countries, or parts of them, whose public holidays move the load: 'US', 'DE-BY'."""
     exclusions: NotRequired[list[LoadExclusion]]

@@ -9,6 +9,7 @@ from elastic_iac.aws.args import AwsAutoscalingGroupArgs, AwsLoad
 from elastic_iac.aws.capacity_block import Block
 from elastic_iac.aws.fleet import fleet_settings
 from elastic_iac.fleet import check_forecast, check_literals
+from elastic_iac.validation import checked, whole
 from forecasting.errors import SettingsError
 
 _POOL_FIELDS = ("warm_headroom", "on_demand_quantile")
@@ -46,6 +47,9 @@ def pool_fleet(
     settings = fleet_settings(name, typed, region=region, group_name=group_name, load_balancer=load_balancer)
     units = 1 if blocks else pulumi.Output.all(*weights).apply(lambda all_weights: min(map(int, all_weights)))
     pool = {"units_per_instance": units, **own}
+    if blocks and "warm_headroom" in own:
+        replicas = checked("forecast.warm_headroom", own["warm_headroom"], whole(0, 100_000))
+        pool["warm_headroom"] = pulumi.Output.all(replicas, weights[0]).apply(lambda both: -(-both[0] // int(both[1])))
     if blocks:
         pool["windows"] = [_window(block) for block in blocks]
     return settings | {"learn_lead_time": learn, "pool": pool}
@@ -53,7 +57,7 @@ def pool_fleet(
 
 def _window(block: Block) -> dict[str, Any]:
     return {
-        "start": block.start.isoformat(),
+        "start": block.opens.isoformat(),
         "end": block.closes.isoformat(),
         "floor": block.min_instances,
         "units": block.instances,

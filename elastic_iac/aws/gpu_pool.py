@@ -218,8 +218,12 @@ class AwsGpuPool(pulumi.ComponentResource):
                 aws.autoscaling.Schedule(
                     f"{name}-block-{block.key}-opens",
                     blocks.opening_args(block, group.name, opens),
-                    # Where the Block has begun the start is that of the deployment, which is another one at the next.
-                    pulumi.ResourceOptions(parent=self, ignore_changes=["startTime"]),
+                    # Where the Block has begun the start is that of the deployment, which is another one at the next; and the action has run,
+                    # so that nothing of it can be changed any more: its start would be refused as past.
+                    pulumi.ResourceOptions(
+                        parent=self,
+                        ignore_changes=["startTime", *(["minSize", "maxSize"] if block.opens <= pool.deployed else [])],
+                    ),
                 )
             closing = blocks.closing_args(block, group.name)
             aws.autoscaling.Schedule(f"{name}-block-{block.key}-closes", closing, self._child)
