@@ -1,11 +1,13 @@
 """Whole invocations of one fleet, interleaved at random: `python -m benchmarks.interleavings [--count 20000]`.
 
-Two that start together and a stale one, each with a plan of its own, share a group with AWS's rules and a store with conditional writes, both in
-memory. Everything between is the job's own code: claim, lease, intent, fence, writes, read-back, commit. At every call to the store or the group any
-of them may be stopped in favour of another, for seconds, for longer than its lease, or for good. One seed gives one interleaving.
+Two that start together and a stale one share a group with AWS's rules and a store with conditional writes, both in memory. Each is a full run with a
+plan of its own, or a short one with a need of its own for the next slot. Everything between is the job's own code: basis, claim, lease, intent,
+fence, writes, read-back, commit. At every call to the store or the group any of them may be stopped in favour of another, for seconds, for longer
+than its lease, or for good; a full run may come to the group with little of its time left. One seed gives one interleaving.
 
-What must hold: the group ends with the plan of the highest generation, if that one got through. The documented window is the exception: a process
-that is stopped between its fence and its call, for longer than its lease, makes that single write afterwards. The next run mends it, always.
+What must hold: the group ends with the plan of the highest generation, if that one got through, and a short one's is the newest full plan but for the
+next slot. The documented window is the exception: a process that is stopped between its fence and its call, for longer than its lease, makes that
+single write afterwards. The next run mends it, full or short, always.
 """
 
 from __future__ import annotations
@@ -20,26 +22,36 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, cast
 
+import pandas as pd
+
 from elastic_iac.local.rules import Group, Sizes
 from forecasting.history import History
 from forecasting.job import Pipeline
 from forecasting.models.base import Forecast
-from forecasting.run import FleetResult, Run
+from forecasting.planning.base import Plan
+from forecasting.run import FleetResult, Kind, Run
 from forecasting.schedule.actions import GroupState, ScheduledAction, slot_name
 from forecasting.schedule.base import Schedule, Slot
 from forecasting.schedule.memory import Memory, Observation
 from forecasting.settings import Job, parse_job
+from forecasting.shortlead.features import LEVELS
+from forecasting.shortrun import ShortRun
 from forecasting.store.base import Item
+from forecasting.store.basis import Basis, Quantiles, Series
 from forecasting.store.ledger import Ledger
 from forecasting.store.records import TargetState
 from forecasting.targets.aws import AutoScalingTarget
 from forecasting.targets.base import Diff
-from forecasting.turn import Planner
+from forecasting.turn import Planner, Turn
 from tests.stores import MemoryStore
 
 NOW = datetime(2026, 3, 2, 10, 7, tzinfo=UTC)
+FIRST = NOW + timedelta(hours=2, minutes=53)
+"""Hours ahead, so that no slot runs meanwhile."""
+
 SLOTS = 5
 BUDGET_SECONDS = 600.0
+SHORT_SECONDS = 300.0
 STALE_SECONDS = 1500.0
 JOB: Job = parse_job(
     {
@@ -101,14 +113,21 @@ class World:
 class Actor:
     """One invocation, in a thread that runs only in its turns."""
 
-    def __init__(self, world: World, number: int, *, stale: bool = False, mortal: bool = False) -> None:
+    def __init__(
+        self, world: World, number: int, kind: Kind = "full", *, stale: bool = False, mortal: bool = False
+    ) -> None:
         self.world = world
+        self.kind: Kind = kind
         self.turn = threading.Semaphore(0)
         self.over = False
         self.wakes_at = world.now
         self.result: FleetResult | None = None
         self.generation = 0
+        # What it plans, and from how much time: a full run may have served others before.
         self.plan = make_plan(world.dice)
+        self.needed = world.dice.randint(3, 30)
+        self.seconds = SHORT_SECONDS if kind == "short" else BUDGET_SECONDS * world.dice.choice((1, 1, 0.1))
+        self.planned: tuple[Slot, ...] = ()
         # Where it is stopped for long, and where for good.
         self._freezes_at = world.dice.randint(1, 40) if stale else 0
         self._dies_at = world.dice.randint(1, 40) if mortal else 0
@@ -118,9 +137,9 @@ class Actor:
     def _live(self, number: int) -> None:
         self.turn.acquire()
         try:
-            pipeline = SmallPipeline(self, f"run-{number}")
-            self.result = pipeline.guarded()
-            self.generation = pipeline.claim.generation if pipeline.claim else 0
+            turn = (SmallPipeline if self.kind == "full" else SmallShortRun)(self, f"run-{number}")
+            self.result = turn.guarded()
+            self.generation = turn.claim.generation if turn.claim else 0
         except Killed:
             pass
         finally:
@@ -142,13 +161,23 @@ class Actor:
         self.step()
 
 
-def make_plan(dice: random.Random) -> tuple[Slot, ...]:
-    """Hours ahead, so that no slot runs meanwhile; which of the starts are used differs, and the last restores the baseline."""
-    grid = [NOW + timedelta(hours=3, minutes=15 * number - 7) for number in range(SLOTS)]
-    used = [start for start in grid[:-1] if dice.random() < 0.8]
-    floors = [*(dice.randint(3, 30) for _ in used), 2]
+def make_plan(dice: random.Random) -> Plan:
+    """Steps of a quarter of an hour."""
+    index = pd.date_range(FIRST, periods=SLOTS - 1, freq="15min")
+    floor = pd.Series([dice.randint(3, 8) for _ in index], index=index)
+    return Plan(floor=floor, need=floor, load=floor.astype(float), baseline=2)
+
+
+def slots_of(plan: Plan) -> tuple[Slot, ...]:
+    """A slot where the floor changes, so that plans differ in their starts too; the last one restores the baseline."""
+    starts: list[datetime] = [stamp.to_pydatetime() for stamp in pd.DatetimeIndex(plan.floor.index)]
+    levels = [*plan.floor.tolist(), plan.baseline]
     return tuple(
-        Slot(start, floor, slot_name("prod", start)) for start, floor in zip([*used, grid[-1]], floors, strict=True)
+        Slot(start, level, slot_name("prod", start))
+        for start, level, before in zip(
+            [*starts, starts[-1] + timedelta(minutes=15)], levels, [None, *levels[:-1]], strict=True
+        )
+        if level != before
     )
 
 
@@ -212,8 +241,8 @@ class MemoryTarget(AutoScalingTarget):
         change(world.group)
 
 
-class SmallPipeline(Pipeline):
-    """The job's pipeline with a plan that is given instead of forecast."""
+class Small(Turn):
+    """A turn of the job with a plan that is given instead of forecast."""
 
     def __init__(self, actor: Actor, run_id: str) -> None:
         world, began = actor.world, actor.world.now
@@ -223,7 +252,7 @@ class SmallPipeline(Pipeline):
             run_id=run_id,
             session=cast("Any", object()),
             clock=world.clock,
-            time_left=lambda: BUDGET_SECONDS - (world.now - began).total_seconds(),
+            time_left=lambda: actor.seconds - (world.now - began).total_seconds(),
         )
         vars(run)["store"] = world.store
         super().__init__(run, JOB.fleets[0])
@@ -235,11 +264,33 @@ class SmallPipeline(Pipeline):
         world = self._actor.world
         return Ledger(world.store, self.fleet.target_key, clock=world.clock, sleep=self._actor.sleep)
 
+    def _schedule(
+        self, planner: Planner, group: GroupState, memory: Memory | None
+    ) -> tuple[Schedule, Diff, Observation]:
+        del memory
+        self._actor.generation = self.claim.generation if self.claim else 0
+        plan = planner(group.min_size)
+        schedule, seen = Schedule(slots_of(plan)), Observation(0, 2)
+        diff = self.target.rules.diff(group, schedule, self.run.owners, self.run.clock())
+        self._actor.planned = schedule.slots
+        self._note(plan=plan, schedule=schedule, diff=diff, group=group, observation=seen)
+        return schedule, diff, seen
+
+
+class SmallPipeline(Small, Pipeline):
+    """A full run."""
+
     def _read(self) -> Any:
         return None
 
     def _history(self, reading: Any) -> Any:
         return reading
+
+    def _trusted(self, own: Any) -> Any:
+        return own
+
+    def _choose(self, history: History) -> None:
+        del history
 
     def _forecast(self, history: Any) -> Any:
         return history
@@ -247,18 +298,40 @@ class SmallPipeline(Pipeline):
     def _score(self, history: History) -> None:
         del history
 
-    def _planner(self, history: History, load: Forecast) -> Any:
+    def _planner(self, history: History, load: Forecast) -> Planner:
         del history, load
+        return lambda _in_force: self._actor.plan
 
-    def _schedule(
-        self, planner: Planner, group: GroupState, memory: Memory | None
-    ) -> tuple[Schedule, Diff, Observation]:
-        del planner, memory
-        self._actor.generation = self.claim.generation if self.claim else 0
-        schedule, seen = Schedule(self._actor.plan), Observation(0, 2)
-        diff = self.target.rules.diff(group, schedule, self.run.owners, self.run.clock())
-        self._note(schedule=schedule, diff=diff, group=group, observation=seen)
-        return schedule, diff, seen
+    def _leave_basis(self) -> None:
+        assert self.claim
+        self.ledger.leave_basis(basis_of(self._actor.plan, self.claim.generation, self.run.now))
+
+
+class SmallShortRun(Small, ShortRun):
+    """A short run, whose need is given: it sets the first slot of the basis to it."""
+
+    def _needed(self, basis: Basis) -> int | None:
+        del basis
+        return self._actor.needed
+
+    def _planner(self, basis: Basis, needed: int | None) -> Planner:
+        plan = super()._planner(basis, None)(0)
+        plan.floor.iloc[0] = max(needed or 0, plan.floor.iloc[0] if self.raise_only else 0)
+        return lambda _in_force: plan
+
+
+def basis_of(plan: Plan, generation: int, now: datetime) -> Basis:
+    """What a full run leaves of its plan."""
+    nothing = Quantiles(start=FIRST, step_minutes=15, levels=tuple((0.0, 0.0) for _ in LEVELS))
+    floors = Series.of(plan.floor.astype(float))
+    return Basis(
+        generation=generation,
+        made_at=now,
+        floors=floors,
+        baseline=plan.baseline,
+        raise_only=False,
+        quantiles=nothing,
+    )
 
 
 @dataclass
@@ -266,20 +339,24 @@ class Counts:
     """What became of many interleavings.
 
     Attributes:
-        outcomes: Invocations by status and code.
+        outcomes: Invocations by kind, status and code.
         highest_through: Interleavings whose highest generation got through.
+        shorts_through: Those among them where that was a short run.
         late_writes: Writes that arrived after their lease.
         window: Interleavings where such a write changed the final state.
         lost: Interleavings that ended otherwise than the highest generation planned, without such a write. Must be 0.
+        undone: Interleavings in which a short run that got through left slots of an older full plan than the newest written one. Must be 0.
         unmended: Interleavings that the next run did not put right. Must be 0.
     """
 
     interleavings: int = 0
     outcomes: Counter[str] = field(default_factory=Counter[str])
     highest_through: int = 0
+    shorts_through: int = 0
     late_writes: int = 0
     window: int = 0
     lost: int = 0
+    undone: int = 0
     unmended: int = 0
 
 
@@ -293,10 +370,18 @@ def simulate(count: int, first_seed: int = 0) -> Counts:
 
 def _one(seed: int, counts: Counts) -> None:
     world = World(seed)
-    world.play([Actor(world, 0)])  # a plan stands
+    first = Actor(world, 0)
+    first.seconds = BUDGET_SECONDS
+    world.play([first])  # a plan stands
+    world.now += timedelta(seconds=BUDGET_SECONDS)
     world.late_writes = 0
+    kinds: list[Kind] = [world.dice.choice(("full", "short")) for _ in range(3)]
     mortal = world.dice.random() < 0.2
-    actors = [Actor(world, 1), Actor(world, 2, mortal=mortal), Actor(world, 3, stale=True)]
+    actors = [
+        Actor(world, 1, kinds[0]),
+        Actor(world, 2, kinds[1], mortal=mortal),
+        Actor(world, 3, kinds[2], stale=True),
+    ]
     if world.dice.random() < 0.5:  # the next scheduled one, which may find the lease of the stale one run out
         actors[0].wakes_at += timedelta(seconds=world.dice.uniform(0, STALE_SECONDS))
     world.play(actors)
@@ -304,25 +389,46 @@ def _one(seed: int, counts: Counts) -> None:
     counts.late_writes += world.late_writes
     for actor in actors:
         result = actor.result
-        counts.outcomes["killed" if result is None else f"{result.status} {result.code}".strip()] += 1
-    highest = max(actors, key=lambda actor: actor.generation)
+        outcome = "killed" if result is None else f"{result.status} {result.code}".strip()
+        counts.outcomes[f"{actor.kind} {outcome}"] += 1
+    highest = max([first, *actors], key=lambda actor: actor.generation)
     if highest.result is not None and highest.result.ok:
         counts.highest_through += 1
-        if _standing(world) != _planned(highest):
+        counts.shorts_through += highest.kind == "short"
+        if _standing(world) != _planned(highest.planned):
             counts.window += bool(world.late_writes)
             counts.lost += not world.late_writes
+        elif highest.kind == "short":
+            counts.undone += _far(highest.planned) not in _newest_far([first, *actors])
     world.now += timedelta(seconds=BUDGET_SECONDS)  # whatever lease a dead one holds
-    mender = Actor(world, 4)
+    mender = Actor(world, 4, world.dice.choice(("full", "short")))
+    mender.seconds = BUDGET_SECONDS
     world.play([mender])
-    counts.unmended += mender.result is None or not mender.result.ok or _standing(world) != _planned(mender)
+    mended = mender.result is not None and mender.result.ok and _standing(world) == _planned(mender.planned)
+    if mender.kind == "short":
+        mended &= _far(mender.planned) in _newest_far([first, *actors])
+    counts.unmended += not mended
 
 
 def _standing(world: World) -> dict[str, int | None]:
     return {name: action.min_size for name, action in world.group.actions.items()}
 
 
-def _planned(actor: Actor) -> dict[str, int | None]:
-    return {slot.name: slot.floor for slot in actor.plan}
+def _planned(slots: tuple[Slot, ...]) -> dict[str, int | None]:
+    return {slot.name: slot.floor for slot in slots}
+
+
+def _far(slots: tuple[Slot, ...]) -> list[int]:
+    """What holds in each quarter of an hour from the second on."""
+    starts = [FIRST + timedelta(minutes=15 * number) for number in range(1, SLOTS)]
+    return [next(slot.floor for slot in reversed(slots) if slot.start <= start) for start in starts]
+
+
+def _newest_far(actors: list[Actor]) -> list[list[int]]:
+    """The plans that a short run may leave: the newest one that a full run got through with, or one that died or was stopped after it."""
+    fulls = [actor for actor in actors if actor.kind == "full" and actor.generation]
+    newest = max(actor.generation for actor in fulls if actor.result is not None and actor.result.ok)
+    return [_far(slots_of(actor.plan)) for actor in fulls if actor.generation >= newest]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -331,14 +437,19 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     counts = simulate(options.count, options.seed)
-    print(f"{counts.interleavings} interleavings of two invocations and a stale one")
+    print(f"{counts.interleavings} interleavings of two invocations and a stale one, full and short")
     print(f"  invocations: {', '.join(f'{number} {outcome}' for outcome, number in counts.outcomes.most_common())}")
-    print(f"  the highest generation got through in {counts.highest_through}")
+    print(
+        f"  the highest generation got through in {counts.highest_through}, a short run in {counts.shorts_through} of them"
+    )
     print(
         f"  writes that arrived after their lease: {counts.late_writes}; final states that they changed: {counts.window}"
     )
-    print(f"  updates lost otherwise: {counts.lost}; final states that the next run did not mend: {counts.unmended}")
-    if counts.lost or counts.unmended:
+    print(
+        f"  updates lost otherwise: {counts.lost}; full plans undone by a short run: {counts.undone};"
+        f" final states that the next run did not mend: {counts.unmended}"
+    )
+    if counts.lost or counts.undone or counts.unmended:
         raise SystemExit(1)
 
 

@@ -64,8 +64,8 @@ class ShortRun(Turn):
     def go(self) -> FleetResult:
         """The stages, in order."""
         self._refuse_stopped()
+        state = self.ledger.state()  # before the basis: `claim_short` refuses one that has become old since
         basis = self._basis()
-        state = self.ledger.state()
         refuse_under_way(state, basis.generation, self.run.clock())
         memory = Memory.from_json(state.memory)
         if self._writes and memory is None:
@@ -83,7 +83,7 @@ class ShortRun(Turn):
         if told and not diff.writes:
             return self._note(status="unchanged")
         lease_seconds = max(self.run.remaining_seconds(), 1.0)
-        self.claim = self.ledger.claim_short(self.run.run_id, basis.generation, lease_seconds=lease_seconds)
+        self.claim = self.ledger.claim_short(self.run.run_id, basis.generation, state, lease_seconds=lease_seconds)
         return self._write(self.claim, planner)
 
     def record(self, result: FleetResult) -> None:

@@ -341,7 +341,8 @@ def test_many_short_runs_do_not_make_a_full_run_forget_its_duplicates(planned: S
     for number in range(60):
         basis = planned.ledger.basis()
         assert basis
-        claim = planned.ledger.claim_short(f"short-{number}", basis.generation, lease_seconds=60)
+        seen = planned.ledger.state()
+        claim = planned.ledger.claim_short(f"short-{number}", basis.generation, seen, lease_seconds=60)
         planned.ledger.release(claim)
     assert full(planned, run_id="schedule-1").code == "duplicate-run"
     assert len(planned.ledger.state().short_runs) <= 12

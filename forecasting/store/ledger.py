@@ -25,7 +25,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pandas as pd
 
-from forecasting.errors import ConflictError, Hold, StandsBack
+from forecasting.errors import ConflictError, Hold, StandsBack, StoreError
 from forecasting.store.base import Store
 from forecasting.store.basis import Basis
 from forecasting.store.frames import decode_frame, encode_frame
@@ -142,7 +142,7 @@ class Ledger:
         today = (started or self._clock()).astimezone(UTC).date()
         return Claim(state.generation, run_id, state, first_of_day=days != [today])
 
-    def claim_short(self, run_id: str, basis_generation: int, *, lease_seconds: float) -> Claim:
+    def claim_short(self, run_id: str, basis_generation: int, seen: TargetState, *, lease_seconds: float) -> Claim:
         """Take the next generation and the lease in one step, for a run between two full ones: it waits for nobody and overtakes nobody.
 
         It does not count as started: a full run that began earlier may come to this target later.
@@ -150,10 +150,11 @@ class Ledger:
         Args:
             run_id: Unique for each run.
             basis_generation: Of the full run whose plan it goes by.
+            seen: The state before that plan was read: a full run that claimed since, and has got through, has left a newer one.
             lease_seconds: As for `acquire`.
 
         Raises:
-            StandsBack: another run is under way, or a person's command came after that full run.
+            StandsBack: another run is under way or has left a newer plan, or a person's command came after that full run.
             Hold: `duplicate-run`, as in `claim`.
         """
         token = secrets.token_hex(8)
@@ -163,6 +164,8 @@ class Ledger:
             if run_id in state.short_runs:
                 raise Hold("duplicate-run", f"run {run_id!r} was invoked again")
             refuse_under_way(state, basis_generation, now)
+            if state.full_generation > max(seen.full_generation, basis_generation):
+                raise StandsBack("full-run", "a full run came meanwhile; the next tick goes by its plan")
             generation = state.generation + 1
             return state.model_copy(
                 update={
@@ -261,8 +264,19 @@ class Ledger:
         return Basis.from_bytes(key, item.body) if item else None
 
     def leave_basis(self, basis: Basis) -> None:
-        """Keep it in place of the one before."""
-        self._replace(f"{self._root}/basis.json", basis.to_bytes())
+        """Keep it in place of the one before.
+
+        Raises:
+            Hold: `superseded`: a newer run has left its own.
+            ConflictError: another run did so just now.
+        """
+        key = f"{self._root}/basis.json"
+        current = self._store.get(key)
+        newest = _generation_of(key, current.body) if current else 0
+        # One from beyond the state's own count is of a state that was lost: it keeps nobody out.
+        if 0 < basis.generation < newest <= self.state().generation:
+            raise Hold("superseded", f"generation {basis.generation} was overtaken by {newest}, whose plan stands")
+        self._store.put(key, basis.to_bytes(), if_version=current.version if current else None)
 
     def record_run(self, record: RunRecord) -> None:
         """Keep the record of a run, under its time and generation; recorded again, it is replaced."""
@@ -358,6 +372,14 @@ def slug(text: str) -> str:
     """A key part for any text: readable, at most 93 characters, distinct also where file names ignore case."""
     readable = re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-")[:80]
     return f"{readable}-{hashlib.sha256(text.encode()).hexdigest()[:12]}".lstrip("-")
+
+
+def _generation_of(key: str, body: bytes) -> int:
+    """Of a basis; 0 for one of another release, or a damaged one."""
+    try:
+        return Basis.from_bytes(key, body).generation
+    except StoreError:
+        return 0
 
 
 def _refuse_superseded(state: TargetState, claim: Claim) -> None:
