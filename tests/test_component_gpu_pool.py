@@ -392,7 +392,7 @@ class TestCapacityBlocks:
     @pytest.mark.parametrize("minute", range(60))
     def test_neither_opening_nor_closing_is_where_the_jobs_slots_are(self, minute: int) -> None:
         (first, _) = cast("Any", BLOCKS)["capacity_blocks"]
-        given = {**first, "start": f"2026-11-25T11:{minute:02}:00Z", "end": f"2026-11-27T11:{minute:02}:00Z"}
+        given: Any = {**first, "start": f"2026-11-25T11:{minute:02}:00Z", "end": f"2026-11-27T11:{minute:02}:00Z"}
         (block,) = capacity_block.settle_blocks([given], all_running=False)
         assert block.opens.minute % 15
         assert block.closes.minute % 15

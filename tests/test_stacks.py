@@ -192,7 +192,7 @@ def test_a_pool_of_capacity_blocks_is_deployed_in_its_subnet_and_plans_nothing(m
     recorder, outputs = deploy("local", **{"elastic-iac:gpuPools": json.dumps([GPU_POOL])})
     assert recorder.one("group:Group", "-llm-group").inputs["vpcZoneIdentifiers"] == ["subnet-0b"]
     starts = {item.inputs["startTime"] for item in recorder.of(":Schedule") if "autoscaling" in item.type}
-    assert starts == {"2027-03-01T11:30:00Z", "2027-03-02T10:50:00Z"}
+    assert starts == {"2027-03-01T11:31:00Z", "2027-03-02T10:50:00Z"}
     assert len(outputs["fleets"]) == 1
     assert list(outputs["pools"]) == ["llm"]
 
