@@ -20,6 +20,7 @@ from benchmarks.replay import PEAK_INSTANCES, ROOT, SETTINGS, TRACES
 from benchmarks.short_lead_prior import Trace, arguments, learn, read_trace
 from forecasting.backtest.floors import Predictive, fleet_at, floor_path
 from forecasting.backtest.recommend import csv_fleet
+from forecasting.choosing.base import DEFAULT_QUANTILE
 from forecasting.models.base import FloatArray
 from forecasting.replay import Case, Provider, clairvoyant_minutes, replay
 from forecasting.replay.base import IntArray
@@ -42,11 +43,14 @@ SOURCES = (
     *(f"| {name} | {' | '.join(about)} |" for name, about in TRACES.items()),
     "",
 )
+OR_PLAN = "short-lead or plan, quick choice"
+"""The update, with "no update: the plan's floor stands" among the candidates."""
 POLICIES = (
     "reactive",
     "floor + reactive",
     "short-lead",
     "short-lead, quick choice",
+    OR_PLAN,
     "direct minimum",
     "predicted metric",
 )
@@ -92,12 +96,8 @@ def cases_of(trace: Trace, boot: int, short: FloatArray, direct: FloatArray) -> 
     """All settings of all policies."""
     provider, at_once = Provider(60.0 * boot), Provider(60.0 * boot, action_jitter_minutes=0)
     cases = [Case(f"reactive/{target}", provider, 1, target, 60) for target in REACTIVE_TARGETS]
-    fleet = csv_fleet(trace.name, trace.peak / PEAK_INSTANCES, trace.peak)
-    levels, step = SETTINGS.walk.quantiles, SETTINGS.walk.step_minutes
-    for level in levels:
-        planner = Predictive(fleet_at(fleet, quantile=level, lead_time_seconds=60.0 * boot), levels, step)
-        start, minutes = trace.origins[0].at, len(trace.minutes)
-        floors = floor_path(planner, trace.origins, start, minutes, baseline=1, step_minutes=step)
+    for level in SETTINGS.walk.quantiles:
+        floors = _floors(trace, boot, level)
         cases += [Case(f"floor + reactive/{level}-{t}", provider, floors, t, 60) for t in FLOOR_TARGETS]
     for place, tau in enumerate(TAUS):
         ways = (
@@ -109,6 +109,14 @@ def cases_of(trace: Trace, boot: int, short: FloatArray, direct: FloatArray) -> 
             Case(f"{policy}/{tau}-{t}", how, floors, t, 60) for policy, how, floors in ways for t in SHORT_TARGETS
         ]
     return cases
+
+
+def _floors(trace: Trace, boot: int, level: float) -> IntArray:
+    """The six-hourly floor of a quantile, minute by minute."""
+    levels, step = SETTINGS.walk.quantiles, SETTINGS.walk.step_minutes
+    fleet = csv_fleet(trace.name, trace.peak / PEAK_INSTANCES, trace.peak)
+    planner = Predictive(fleet_at(fleet, quantile=level, lead_time_seconds=60.0 * boot), levels, step)
+    return floor_path(planner, trace.origins, trace.origins[0].at, len(trace.minutes), baseline=1, step_minutes=step)
 
 
 def by_minute(instances: FloatArray, delay: int) -> IntArray:
@@ -145,6 +153,8 @@ def play(trace: Trace, boot: int, short: FloatArray, direct: FloatArray) -> dict
     clairvoyant = np.array([best[1440 * day : 1440 * (day + 1)].sum() for day in range(count)])
     played: dict[str, Played] = {}
     for policy in POLICIES:
+        if policy == OR_PLAN:
+            continue
         name = policy.split(",")[0]
         columns = [place for place, case in enumerate(cases) if case.name.startswith(f"{name}/")]
         days = [
@@ -153,7 +163,41 @@ def play(trace: Trace, boot: int, short: FloatArray, direct: FloatArray) -> dict
         ]
         judged = _quick(trace, short, boot, count) if "," in policy else days
         played[policy] = Played(days, judged, clairvoyant)
+    update, plan = played["short-lead, quick choice"], played["floor + reactive"]
+    stood, judged = _plan(trace, boot, plan.days)
+    played[OR_PLAN] = Played(_beside(update.days, stood), _beside(update.judged, judged), clairvoyant)
     return played
+
+
+def _plan(trace: Trace, boot: int, days: list[DayTotals]) -> tuple[list[DayTotals], list[DayTotals]]:
+    """The six-hourly floor as one candidate of each reactive target, by the replay and by the coarse model; the days before chose its quantile."""
+    levels, per_instance = SETTINGS.walk.quantiles, trace.peak / PEAK_INSTANCES
+    paths = np.stack([_floors(trace, boot, level)[::5] for level in levels], axis=1).astype(np.float64)
+    paths = np.concatenate([paths[1:], paths[-1:]])  # the coarse model lets a floor act a step after its tick
+    replayed: list[list[DayTotals]] = []
+    coarse: list[list[DayTotals]] = []
+    for target in SHORT_TARGETS:
+        found = day_totals(trace.load[trace.scored :], paths, per_instance, math.ceil(boot / 5), reactive_target=target)
+        columns = [place * len(FLOOR_TARGETS) + FLOOR_TARGETS.index(target) for place in range(len(levels))]
+        picked = [choose(found[:day]) for day in range(len(days))]
+        places = [levels.index(DEFAULT_QUANTILE) if place is None else place for place in picked]
+        replayed.append([_only(day, columns[place]) for day, place in zip(days, places, strict=True)])
+        coarse.append([_only(day, place) for day, place in zip(found, places, strict=False)])
+    return _beside(*replayed), _beside(*coarse)
+
+
+def _only(day: DayTotals, column: int) -> DayTotals:
+    return DayTotals(day.paid[[column]], day.uncovered[[column]], day.load)
+
+
+def _beside(*candidates: list[DayTotals]) -> list[DayTotals]:
+    """The same days with the candidates of all."""
+    return [
+        DayTotals(
+            np.concatenate([day.paid for day in days]), np.concatenate([day.uncovered for day in days]), days[0].load
+        )
+        for days in zip(*candidates, strict=False)
+    ]
 
 
 def _quick(trace: Trace, short: FloatArray, boot: int, count: int) -> list[DayTotals]:

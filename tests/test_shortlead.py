@@ -234,6 +234,13 @@ def test_a_target_that_nothing_meets_does_not_cost_everything() -> None:
     assert choose(days) == 1
 
 
+def test_what_is_cheapest_by_luck_in_one_past_is_not_chosen() -> None:
+    # Over these ten days the first one just keeps to the target, all of it on a single day: one more such day, and it is at twice that.
+    days = [totals([100, 102], [50 if day == 4 else 0, 0]) for day in range(10)]
+    assert choose(days) == 1
+    assert choose([totals([100, 102], [5, 0])] * 10) == 0
+
+
 def test_old_days_are_forgotten() -> None:
     days = [totals([100, 300], [500, 0])] * 40 + [totals([100, 300], [0, 0])] * 28
     assert choose(days) == 0

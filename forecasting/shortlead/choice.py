@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting.models.base import FloatArray
-from forecasting.planning.objective import TARGET_SHARE, objective
+from forecasting.planning.objective import TARGET_SHARE, best_setting
 
 WARM_DAYS, MOST_DAYS = 3, 28
 """Fewer days say too little; earlier ones say nothing of today."""
@@ -67,7 +67,7 @@ def day_totals(
 def choose(days: Sequence[DayTotals], target_share: float = TARGET_SHARE) -> int | None:
     """Position of the knob's value for the next day; None where there are too few days.
 
-    Minimises `forecasting.planning.objective.objective` over the sums of the days.
+    By `forecasting.planning.objective.best_setting`, as the plan's quantile is chosen: what is best by luck in one past is not in most.
 
     Args:
         days: The days before, oldest first; the latest `MOST_DAYS` count.
@@ -76,6 +76,5 @@ def choose(days: Sequence[DayTotals], target_share: float = TARGET_SHARE) -> int
     latest = days[-MOST_DAYS:]
     if len(latest) < WARM_DAYS:
         return None
-    paid = np.sum([day.paid for day in latest], axis=0)
-    share = np.sum([day.uncovered for day in latest], axis=0) / max(sum(day.load for day in latest), 1e-300)
-    return int(np.argmin(objective(paid, share, target_share)))
+    paid, uncovered = (np.stack([getattr(day, name) for day in latest]) for name in ("paid", "uncovered"))
+    return best_setting(paid, uncovered, np.array([day.load for day in latest]), target_share)
