@@ -5,9 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
 
 from forecasting.errors import ConflictError
 from forecasting.store.base import Item, Store, checked_key
+from forecasting.store.ledger import Claim, Ledger
 
 BUCKET = "elastic-iac-test"
 
@@ -47,3 +52,15 @@ def count(store: Store, times: int) -> None:
         with suppress(ConflictError):
             store.put("counter", str(value + 1).encode(), if_version=item.version if item else None)
             done += 1
+
+
+def let_every_run_prune(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the day's first one only."""
+    claim = Ledger.claim
+
+    def first_of_day(
+        self: Ledger, run_id: str, started: datetime | None = None, until: datetime | None = None
+    ) -> Claim:
+        return replace(claim(self, run_id, started, until), first_of_day=True)
+
+    monkeypatch.setattr(Ledger, "claim", first_of_day)

@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 
 from elastic_iac.local.aws import LocalAws
-from forecasting import job as pipeline
 from forecasting.errors import ElasticIacError
 from forecasting.invocation import Summary, invoke, load_settings
 from forecasting.pacing import Pacing
@@ -23,6 +22,7 @@ from forecasting.store.ledger import Ledger
 from forecasting.store.records import RunRecord
 from tests.deployed import FLOOR, INTERVAL, Deployed, LoadFeed, deploy, granted, host_package, idle_package, without
 from tests.fleets import floors_by_minute, play, snapshot
+from tests.stores import let_every_run_prune
 
 NOW = datetime(2026, 3, 2, 10, 7, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -271,7 +271,7 @@ BY_LAMBDA = {"logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"}
 def sweep(policed: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sweep:
     for name, value in policed.environment().items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(pipeline, "PRUNE_EVERY", 1)
+    let_every_run_prune(monkeypatch)
     made = Sweep(policed, tmp_path)
     assert made.run().counts["served"] == 1
     policed.clock.advance(5 * HOUR)

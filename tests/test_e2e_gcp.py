@@ -16,7 +16,6 @@ import pytest
 from elastic_iac.local.gcp.cloud import LocalGcp, local_gcp
 from elastic_iac.local.gcp.delivery import Delivery
 from elastic_iac.package import ensure_package
-from forecasting import job as pipeline
 from forecasting.entrypoints.gcp_function import SCHEDULE_TIME
 from forecasting.errors import ElasticIacError
 from forecasting.invocation import Summary, invoke, load_settings
@@ -27,6 +26,7 @@ from forecasting.store.ledger import Ledger
 from forecasting.store.records import RunRecord
 from tests.gcp_deployed import OPERATOR, Deployed, FunctionProcess, publish_load, serving
 from tests.gcp_job_args import PACKAGE
+from tests.stores import let_every_run_prune
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 QUARTER = timedelta(minutes=15)
@@ -273,7 +273,7 @@ HOUSEKEEPING = "storage.objects.list"
 def sweep(gcp: LocalGcp, monkeypatch: pytest.MonkeyPatch) -> Sweep:
     for name, value in gcp.environment().items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(pipeline, "PRUNE_EVERY", 1)
+    let_every_run_prune(monkeypatch)
     made = Sweep(gcp)
     assert made.run().counts["served"] == 1
     gcp.clock.advance(5 * HOUR)
