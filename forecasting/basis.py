@@ -68,6 +68,7 @@ def leave_basis(ledger: Ledger, fleet: Fleet, made: Made) -> str | None:
         made_at=made.now,
         floors=Series.of(made.plan.floor.astype(float)),
         baseline=made.plan.baseline,
+        lead_time_seconds=fleet.lead_time_seconds,
         limits=made.plan.limits,
         raise_only=made.raise_only,
         quantiles=joined(

@@ -100,6 +100,8 @@ class ShortRun(Turn):
             )
             raise Hold("plan-old", f"{text}: find out why no full run gets through; the schedule runs on to its end")
         self.raise_only = basis.raise_only or age > FRESH
+        if self.fleet.learn_lead_time and basis.lead_time_seconds is not None:  # the one that was measured
+            self.fleet = self.fleet.model_copy(update={"lead_time_seconds": basis.lead_time_seconds})
         return basis
 
     def _needed(self, basis: Basis) -> int | None:
@@ -109,7 +111,7 @@ class ShortRun(Turn):
             return None
         fit = basis.fit.fit() if basis.fit is not None else None
         if fit:
-            window = fit.window  # of the lead time that was measured, where it is
+            window = fit.window
         reading = self._read(basis.samples)
         if reading.sample_seconds > STEP.total_seconds():
             return None

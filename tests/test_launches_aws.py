@@ -127,6 +127,13 @@ def test_what_a_group_has_got_is_counted_in_weights_booting_ones_and_its_warm_po
     assert read(of=described).units == 24
 
 
+def test_an_attempt_that_has_no_instance_yet_ends_no_shortage() -> None:
+    under_way = {**activity(2, NOW - MINUTE, None, "InProgress"), "Description": "Launching a new EC2 instance"}
+    assert read(refused(1, NOW - 5 * MINUTE), under_way).launched_at is None
+    got = activity(2, NOW - MINUTE, None, "PreInService")
+    assert read(refused(1, NOW - 5 * MINUTE), got).launched_at == NOW - MINUTE
+
+
 def boots(kind: Any, *minutes: float) -> dict[str, Boot]:
     return {f"{kind}{n}": Boot("g6.xlarge", kind, NOW - (n + 2) * HOUR, m * 60) for n, m in enumerate(minutes)}
 
@@ -145,3 +152,8 @@ def test_a_boot_that_ends_before_the_answer_never_shortens_the_settings_lead_tim
     assert learn(quick, 300, to_answer=False, now=NOW).seconds == 300
     assert "before the first answer" in str(learn(quick, 300, to_answer=False, now=NOW))
     assert learn(quick, 300, to_answer=True, now=NOW).seconds == 30
+
+
+def test_boots_of_a_day_ask_no_further_ahead_than_the_settings_may() -> None:
+    held = {f"b{n}": Boot("g6.xlarge", "cold", NOW - (n + 30) * HOUR, 86_400) for n in range(9)}
+    assert learn(Watch(held), 300, to_answer=True, now=NOW).seconds == 21_600

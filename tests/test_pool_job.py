@@ -22,6 +22,7 @@ from elastic_iac.local.launches import Outage
 from forecasting.invocation.metrics import job_metrics
 from forecasting.invocation.serving import invoke
 from forecasting.pacing import Pacing
+from forecasting.shortrun import run_short
 from tests.fleets import GROUP, NOW, InProcess, make_group
 from tests.street import HOUR, MINUTE, Street, write_load
 
@@ -94,6 +95,21 @@ def test_boots_of_14_minutes_are_learnt_and_the_ramp_starts_earlier(pool: Pool) 
     record = pool.ledger.runs(2)[1]
     assert record.lead_time is not None
     assert (record.lead_time.seconds, record.lead_time.count) == (840, 12)
+
+
+def test_a_short_run_goes_by_the_lead_time_that_was_learnt(pool: Pool) -> None:
+    """By its settings' 3 min the fleet would take no part; its boots take 14."""
+    pool.boot_some()
+    assert pool.run().ok
+    basis = pool.ledger.basis()
+    assert basis is not None
+    assert basis.lead_time_seconds == 840
+    pool.aws.clock.advance(HOUR)
+    (result,) = run_short(pool.make_run())
+    assert result.ok
+    assert result.needed is not None
+    (apart,) = run_short(pool.make_run(pool.job(pool.fleet(learn_lead_time=False))))
+    assert (apart.ok, apart.needed) == (True, None)
 
 
 def test_plan_and_status_tell_of_boots_shortage_and_advice(aws: LocalAws, tmp_path: Path) -> None:

@@ -15,6 +15,9 @@ Meaning = Literal["stockout", "quota"]
 MOST_BOOTS = 300
 """So many are kept of a group: three times what an estimate looks at, for several kinds."""
 
+LONGEST_SECONDS = 21_600.0
+"""As much as the settings may say: a boot that a hook has held for a day must not raise the floor a day ahead."""
+
 MOST_FOLLOWED = 2000
 """So many instances are followed, as many as a managed instance group may have (Compute Engine, regional groups)."""
 
@@ -145,4 +148,4 @@ def learn(watch: Watch, prior_seconds: float, *, to_answer: bool, now: datetime)
     kind: StartKind = "warm" if warm.source == "measured" and not cold.count else "cold"
     lead = warm if kind == "warm" else cold
     seconds = lead.p90_seconds if to_answer else max(lead.p90_seconds, prior_seconds)
-    return Learnt(seconds, lead, kind, estimates(boots, prior_seconds, now=now), to_answer)
+    return Learnt(min(seconds, LONGEST_SECONDS), lead, kind, estimates(boots, prior_seconds, now=now), to_answer)

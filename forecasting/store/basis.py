@@ -122,6 +122,7 @@ class Basis(Record):
         made_at: When the run started (aware).
         floors: The plan.
         baseline: The fleet's floor, which returns after it.
+        lead_time_seconds: What the plan asks ahead; None where an older release left it.
         limits: The most that may be asked for, as `Plan.limits`.
         raise_only: The data was in doubt.
         quantiles: The forecast, with what the one before it said of the last hours, where there was one.
@@ -134,6 +135,7 @@ class Basis(Record):
     made_at: AwareDatetime
     floors: Series
     baseline: int = Field(ge=0)
+    lead_time_seconds: float | None = Field(default=None, ge=0)
     limits: tuple[tuple[AwareDatetime, int], ...] = ()
     raise_only: bool
     quantiles: Quantiles

@@ -84,7 +84,8 @@ def read_launches(
         for launch in launches
         if launch.refused and launch.start >= now - REFUSED_WITHIN
     )
-    begun = [launch.start for launch in launches if not launch.failed]
+    # One that has no instance yet may still be refused: it ends no shortage.
+    begun = [launch.start for launch in launches if not launch.failed and launch.instance]
     return Launches(
         watch=Watch(watch.with_boots(boots, now), {}, now),
         refusals=refusals,
