@@ -17,6 +17,8 @@ from elastic_iac.local.gcp.cloud import LocalGcp, local_gcp
 from forecasting.settings import S3Store
 from forecasting.store import Store, open_store
 from tests.commands import Shell, write_load
+from tests.fleets import NOW
+from tests.gcp_street import Road
 from tests.stores import BUCKET
 from tests.street import Street
 
@@ -119,3 +121,12 @@ def shell(aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 def street(aws: LocalAws, tmp_path: Path) -> Street:
     """A job with one fleet, its group and its load."""
     return Street(aws, tmp_path)
+
+
+@pytest.fixture
+def road(gcp: LocalGcp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Road:
+    """The same on Google Cloud."""
+    gcp.reset(now=NOW)
+    for name, value in gcp.environment().items():
+        monkeypatch.setenv(name, value)
+    return Road(gcp, tmp_path)

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from datetime import UTC, datetime
 
 import pytest
 
 from elastic_iac.cli.main import main
 from elastic_iac.local.gcp import faults
-from elastic_iac.local.gcp.cloud import LocalGcp
 from forecasting.errors import Hold
 from forecasting.invocation import invoke
 from forecasting.job import run_job
 from forecasting.release import release_fleet, roll_back_fleet
-from forecasting.run import FleetResult, Run
-from forecasting.settings import Job
 from forecasting.store.pause import pause
 from tests import commands
-from tests.fleets import NOW, make_job
+from tests.fleets import NOW
 from tests.gcp_fleets import (
     NAME,
     REGION,
@@ -28,47 +23,14 @@ from tests.gcp_fleets import (
     call,
     changes,
     floors,
-    gcp_fleet_data,
     make_autoscaler,
     schedules,
     scope_of,
 )
-from tests.street import write_load
+from tests.gcp_street import Road
+from tests.street import HOUR, MINUTE, write_load
 
-HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 PERSON = {"schedule": "0 9 * * Mon-Fri", "timeZone": "Europe/Berlin", "durationSec": 3600, "minRequiredReplicas": 30}
-
-
-class Road:
-    """A job with one fleet on Google Cloud, its group in the stand-in, and its load in a file."""
-
-    def __init__(self, gcp: LocalGcp, folder: Path) -> None:
-        self.gcp = gcp
-        self.folder = folder
-        self.load = folder / "load.csv"
-        write_load(self.load)
-        make_autoscaler(gcp)
-
-    def job(self, *fleets: dict[str, Any], **more: Any) -> Job:
-        return make_job(self.folder, *(fleets or (self.fleet(),)), **more)
-
-    def fleet(self, **more: Any) -> dict[str, Any]:
-        return gcp_fleet_data(source={"kind": "file", "path": str(self.load)}, **more)
-
-    def make_run(self, job: Job | None = None, **more: Any) -> Run:
-        return Run(job or self.job(), self.gcp.clock.now(), clock=self.gcp.clock.now, **more)
-
-    def run(self, job: Job | None = None, **more: Any) -> FleetResult:
-        self.gcp.calls.clear()
-        return run_job(self.make_run(job, **more))[0]
-
-
-@pytest.fixture
-def road(gcp: LocalGcp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Road:
-    gcp.reset(now=NOW)
-    for name, value in gcp.environment().items():
-        monkeypatch.setenv(name, value)
-    return Road(gcp, tmp_path)
 
 
 def test_a_load_becomes_windows_and_the_floor_per_minute_is_the_plan(road: Road) -> None:
