@@ -36,7 +36,7 @@ def provision(gcp: LocalGcp, package: Path, **group: Any) -> Deployment:
     adjust = {
         "elastic-iac:clouds": '["gcp"]',
         "elastic-iac:gcpGroups": json.dumps(groups),
-        "elastic-iac:gcpJob": json.dumps({"forceDestroy": True, "packagePath": str(package)}),
+        "elastic-iac:gcpJob": json.dumps({"forceDestroy": True, "packagePath": str(package), "shortRunMinutes": 0}),
     }
     google = GoogleCloud(gcp.url, gcp.project, config["gcp:region"])
     return provision_stack(_NoAws(), STACK, google=google, adjust=adjust)

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -178,7 +179,10 @@ def an_update_brings_it_back(story: Story, *, refreshed: bool, maximum: int) -> 
 
 
 def agrees_with_the_plan(story: Story) -> None:
-    """The floor of the coming two days, minute by minute, is the newest plan's: in each window the highest of its steps."""
+    """The floor of the coming two days, minute by minute, is the newest plan's: in each window the highest of its steps.
+
+    A window that stands a little too high stays, up to half too high where it is far.
+    """
     plan = story.newest()
     start = (max(plan.time, story.gcp.clock.now()) + HOUR + 5 * MINUTE).replace(minute=0, second=0, microsecond=0)
     steps = pd.Series({pd.Timestamp(moment): floor for moment, floor in plan.floors.items()}).sort_index()
@@ -189,7 +193,10 @@ def agrees_with_the_plan(story: Story) -> None:
     in_window = pd.Series(starts, index=starts).reindex(minutes, method="ffill")
     expected = steps.reindex(minutes, method="ffill").groupby(in_window).transform("max")[start:].astype(int)
     assert expected.nunique() > 5
-    assert story.job.floors(start, end) == expected.tolist()
+    above = pd.Series(story.job.floors(start, end), index=expected.index) - expected
+    assert above.min() == 0
+    assert (above <= np.maximum(3, np.ceil(expected * 0.5))).all()
+    assert (above == 0).mean() > 0.9
 
 
 def the_plan_is_followed_for_two_days(story: Story) -> None:
