@@ -80,6 +80,9 @@ def leave_basis(ledger: Ledger, fleet: Fleet, made: Made) -> str | None:
     load = _fine(fleet, made) if window else None
     if window and load is not None:
         fit = before.fit.fit() if before and before.fit else None
+        if fit and window == fit.window - 1:
+            # A lead time that is measured hovers around an edge: the longer of two windows is kept, and with it the days by which the knob is chosen.
+            window = fit.window
         try:
             if is_due(fit, window, made.now):
                 fit = _learn(ledger, fleet, fit, load, window, made.now)
@@ -115,4 +118,5 @@ def _learn(ledger: Ledger, fleet: Fleet, before: Fit | None, load: pd.Series[flo
         load_per_instance=fleet.load_per_instance,
         boot_steps=math.ceil(fleet.lead_time_seconds / STEP.total_seconds()),
         target_share=fleet.uncovered_share or TARGET_SHARE,
+        reactive_target=fleet.reactive_target,
     )

@@ -24,6 +24,7 @@ from forecasting.run import FleetResult, Run
 from forecasting.schedule.memory import Memory
 from forecasting.settings import Fleet
 from forecasting.shortlead import FIRST_TAU, STEP, features, forecast_paths, need, relevel, shipped
+from forecasting.shortlead.need import HOLD_STEPS
 from forecasting.shortlead.relevel import REACH
 from forecasting.sources import Reading, open_source
 from forecasting.store.basis import Basis, Series
@@ -115,7 +116,10 @@ class ShortRun(Turn):
         reading = self._read(basis.samples)
         if reading.sample_seconds > STEP.total_seconds():
             return None
-        load = self._load(self._history(basis.samples, reading))
+        history = self._history(basis.samples, reading)
+        # A fleet that refuses requests looks less busy than it is: what it served lowers nothing.
+        self.raise_only |= bool(history.censored.iloc[-HOLD_STEPS:].any())
+        load = self._load(history)
         first: datetime = pd.DatetimeIndex(load.index)[0].to_pydatetime()
         forecast = (basis.quantiles.start, basis.quantiles.frame())
         found = features(np.asarray(load, dtype=np.float64), forecast_paths([forecast], first, len(load) + 1, window))

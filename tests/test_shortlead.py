@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from forecasting.shortlead import (
     features,
     fitted,
     forecast_paths,
+    learn,
     need,
     needs,
     relevel,
@@ -286,3 +288,21 @@ def test_a_doubt_only_raises() -> None:
 def test_a_plan_that_has_run_out_is_left_alone() -> None:
     plan = plan_of([5, 6])
     assert list(relevel(plan, 9, now=FIRST + timedelta(hours=5), ceiling=12).floor) == [5, 6]
+
+
+def test_a_day_is_judged_beside_what_reactive_scaling_aims_at() -> None:
+    load = pd.Series(load_of("daily"), index=pd.date_range(FIRST, periods=9 * DAY, freq="5min"))
+    hours = pd.date_range(FIRST, periods=10 * 24, freq="h")
+    made = [(FIRST, pd.DataFrame({level: np.full(len(hours), 1.0) for level in LEVELS}, index=hours))]
+
+    def paid(target: float) -> np.ndarray:
+        asked: dict[str, Any] = {
+            "window": WINDOW,
+            "load_per_instance": 10.0,
+            "boot_steps": 2,
+            "reactive_target": target,
+        }
+        (day,) = learn(learn(None, load[:-DAY], made, **asked), load, made, **asked).days
+        return day.paid
+
+    assert (paid(0.5) > paid(1.0)).all()

@@ -448,3 +448,59 @@ def test_a_full_run_learns_once_a_day_and_chooses_after_three_judged_days(street
     assert len(learnt[-1].days) >= 4
     assert all(fit.tau == 0.95 for fit in learnt[:3])
     assert learnt[-1].coefficients != learnt[0].coefficients
+
+
+def test_a_lead_time_that_hovers_around_an_edge_keeps_the_longer_window_and_the_judged_days(street: Street) -> None:
+    seen: list[tuple[int, int]] = []
+    for number, lead in enumerate((590, 610, 590, 610, 300)):
+        street.aws.clock.advance_to(NOW + number * 24 * HOUR)
+        write_load(street.folder / "load.csv", street.aws.clock.now())
+        job = street.job(street.fleet(lead_time_seconds=lead, short_lead=True))
+        assert street.run(job).ok
+        basis = street.ledger.basis()
+        assert basis
+        assert basis.fit
+        seen.append((basis.fit.window, len(basis.fit.days)))
+    assert seen == [(5, 0), (6, 0), (6, 1), (6, 2), (4, 0)]
+
+
+def test_what_another_release_learnt_is_learnt_anew(planned: Street) -> None:
+    (path,) = (planned.folder / "store").rglob("basis.json")
+    left = json.loads(path.read_bytes())
+    shapes = [len(row) for row in left["fit"]["coefficients"]]
+    left["fit"]["coefficients"] = [row[:-1] for row in left["fit"]["coefficients"]]
+    path.write_text(json.dumps(left), encoding="utf-8")
+    assert short(planned).status == "held"
+    assert full(planned).ok
+    basis = planned.ledger.basis()
+    assert basis
+    assert basis.fit
+    assert [len(row) for row in basis.fit.coefficients] == shapes
+    assert short(planned).ok
+
+
+def test_what_a_saturated_fleet_served_lowers_nothing(street: Street) -> None:
+    def say(refused: bool) -> None:
+        path = street.folder / "load.csv"
+        table = pd.read_csv(path)
+        recent = pd.to_datetime(table["timestamp"]) >= pd.Timestamp(street.aws.clock.now() - 30 * MINUTE)
+        table.assign(refused=recent & refused).to_csv(path, index=False)
+
+    def lull() -> tuple[dict[datetime, int], dict[datetime, int]]:
+        before = floors(street)
+        assert short(street, job).ok
+        after = floors(street)
+        return before, after
+
+    source = {"kind": "file", "path": str(street.folder / "load.csv"), "censored_column": "refused"}
+    job = street.job({**street.fleet(lead_time_seconds=BOOT), "source": source})
+    say(False)
+    assert street.run(job).status == "written"
+    street.aws.clock.advance(1 * HOUR)
+    rewrite(street, 0.5, 3 * HOUR)
+    say(True)
+    before, after = lull()
+    assert all(after[start] >= floor for start, floor in before.items() if start in after)
+    say(False)
+    before, after = lull()
+    assert any(after[start] < floor for start, floor in before.items() if start in after)

@@ -61,6 +61,7 @@ def learn(
     load_per_instance: float,
     boot_steps: int,
     target_share: float = TARGET_SHARE,
+    reactive_target: float = 1.0,
 ) -> Fit:
     """Judge the days since the last fit by its coefficients, then fit anew.
 
@@ -72,6 +73,7 @@ def learn(
         load_per_instance: What one instance carries.
         boot_steps: Samples from asking to serving.
         target_share: Share of the load that may stay uncovered.
+        reactive_target: What reactive scaling aims at beside it, as a share of the load per instance.
     """
     first: datetime = pd.DatetimeIndex(load.index)[0].to_pydatetime()
     values = np.asarray(load, dtype=np.float64)
@@ -83,20 +85,20 @@ def learn(
         days, until = before.days, before.until
         while end - until >= DAY:
             begin = (until - first) // STEP
-            if begin >= 0 and (
-                judged := _judge(before.coefficients, values, found, begin, load_per_instance, boot_steps)
-            ):
-                days = (*days, judged)
+            floors = _floors(before.coefficients, values, found, begin, load_per_instance) if begin >= 0 else None
+            if floors is not None:
+                day = values[begin : begin + DAY_STEPS]
+                days = (*days, *day_totals(day, floors, load_per_instance, boot_steps, reactive_target=reactive_target))
             until += DAY
     chosen = choose(days, target_share)
     coefficients = fitted(found.part(slice(None, None, THINNED)), shipped(window))
     return Fit(until, window, coefficients, FIRST_TAU if chosen is None else TAUS[chosen], days[-MOST_DAYS:])
 
 
-def _judge(
-    coefficients: FloatArray, load: FloatArray, found: Features, begin: int, load_per_instance: float, boot_steps: int
-) -> DayTotals | None:
-    """The day from tick `begin` on under each value of the knob; None where too little of it was forecast."""
+def _floors(
+    coefficients: FloatArray, load: FloatArray, found: Features, begin: int, load_per_instance: float
+) -> FloatArray | None:
+    """Instances of the day from tick `begin` on under each value of the knob, shape (ticks, taus); None where too little of it was forecast."""
     day = slice(begin, begin + DAY_STEPS)
     if found.usable[day].mean() < LEAST_SHARE:
         return None
@@ -104,6 +106,4 @@ def _judge(
     span = slice(max(begin - HOLD_STEPS, 0), day.stop)
     largest = np.fmax.accumulate(np.concatenate([load[:1], load]))[span]
     wanted = needs(found.part(span), coefficients, largest)[begin - span.start :]
-    floors = np.nan_to_num(np.ceil(wanted / load_per_instance - 1e-9))
-    (judged,) = day_totals(load[day], floors, load_per_instance, boot_steps)
-    return judged
+    return np.nan_to_num(np.ceil(wanted / load_per_instance - 1e-9))

@@ -11,10 +11,10 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from forecasting.shortlead.choice import DayTotals
-from forecasting.shortlead.features import LEVELS, STEP
+from forecasting.shortlead.features import LEVELS, NAMES, STEP
 from forecasting.shortlead.fit import Fit
 from forecasting.shortlead.need import TAUS
 from forecasting.store.records import Record
@@ -94,6 +94,15 @@ class StoredFit(_Part):
     tau: float
     coefficients: tuple[Row, ...] = Field(min_length=len(TAUS), max_length=len(TAUS))
     days: tuple[StoredDay, ...] = ()
+
+    @model_validator(mode="after")
+    def _as_this_release_has_it(self) -> Self:
+        """Of a release with other features or values of the knob it serves nobody: it is learnt anew."""
+        rows = {len(row) for row in self.coefficients}
+        knobs = {len(row) for day in self.days for row in (day.paid, day.uncovered)}
+        if rows != {len(NAMES)} or self.tau not in TAUS or knobs - {len(TAUS)}:
+            raise ValueError("of a release with other features or another knob")
+        return self
 
     @classmethod
     def of(cls, fit: Fit) -> Self:
