@@ -57,8 +57,8 @@ def watch_launches(run: Run, fleet: Fleet, target: Target, desired: int) -> Laun
 
 
 def watch_between(run: Run, fleet: Fleet, target: Target, desired: int) -> Launching:
-    """What a short run looks at: Google Cloud says whether an instance answers, not since when, so it is looked at often. See `watch_launches`."""
-    return watch_launches(run, fleet, target, desired) if fleet.cloud == "gcp" else Launching()
+    """What a short run looks at: a pool's shortages; and Google Cloud says whether an instance answers, not since when. See `watch_launches`."""
+    return watch_launches(run, fleet, target, desired) if fleet.cloud == "gcp" or fleet.pool else Launching()
 
 
 def shortage_of(found: Launches, fleet: Fleet, desired: int, now: datetime) -> Shortage | None:

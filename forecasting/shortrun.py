@@ -19,9 +19,11 @@ from forecasting.basis import window_of
 from forecasting.errors import Hold, StandsBack
 from forecasting.history import History, Verdict, build_history
 from forecasting.launching import watch_between
-from forecasting.planning.base import Plan
+from forecasting.planning.base import Limits, Plan
+from forecasting.planning.pool import pool_limits
 from forecasting.run import FleetResult, Run
 from forecasting.schedule.memory import Memory
+from forecasting.schedule.people import value_at
 from forecasting.settings import Fleet
 from forecasting.shortlead import FIRST_TAU, STEP, features, forecast_paths, need, relevel, shipped
 from forecasting.shortlead.need import HOLD_STEPS
@@ -176,7 +178,9 @@ class ShortRun(Turn):
             index = pd.date_range(floor.index[0], floor.index[-1] + step, freq=FINEST, inclusive="left")
             floor = floor.reindex(index, method="ffill")
         floor = floor.astype(int)
-        plan = Plan(floor=floor, need=floor, load=floor.astype(float), baseline=basis.baseline, limits=basis.limits)
+        plan = Plan(
+            floor=floor, need=floor, load=floor.astype(float), baseline=basis.baseline, limits=self._limits(basis)
+        )
         if needed is None:
             return lambda _in_force: plan
         raise_only = self.raise_only or self._knows_better()
@@ -186,6 +190,16 @@ class ShortRun(Turn):
             return relevel(plan, needed, now=now, ceiling=self.fleet.ceiling, raise_only=raise_only)
 
         return levelled
+
+    def _limits(self, basis: Basis) -> Limits:
+        """Those of the full run, and what the cloud has refused since."""
+        shortage, most = self.result.launching.shortage, self.fleet.ceiling
+        if shortage is None:
+            return basis.limits
+        now = self.run.now
+        since = pool_limits(self.fleet, shortage, now, shortage.until + timedelta(minutes=1))
+        moments = sorted({moment for moment, _ in (*basis.limits, *since)})
+        return tuple((at, min(value_at(basis.limits, at, most), value_at(since, at, most))) for at in moments)
 
     def _units(self, needed: int | None) -> int | None:
         """Of a pool, with what is kept warm, in whole instances."""

@@ -203,6 +203,25 @@ def test_row_32_a_stockout_clamps_is_counted_and_ends(pool: Pool) -> None:
     assert free.plan.floor.max() > 6
 
 
+def test_row_32_a_short_run_clamps_to_a_stockout_that_came_after_the_full_run(pool: Pool) -> None:
+    job = pool.job(pool.fleet(lead_time_seconds=900, learn_lead_time=False))
+    pool.launching.outages.append(Outage(pool.aws.clock.now(), STOCKOUT, units=6))
+    assert pool.run(job).launching.shortage is None
+    pool.aws.clock.advance(HOUR)
+    (result,) = run_short(pool.make_run(job))
+    lacking = result.launching.shortage
+    assert result.ok
+    assert lacking is not None
+    assert lacking.units == 6
+    assert result.needed is not None
+    assert result.needed > 6
+    ours = {action["StartTime"]: action["MinSize"] for action in pool.described("elastic-iac-")}
+    assert max(floor for start, floor in ours.items() if pool.aws.clock.now() < start < lacking.until) <= 6
+    assert max(ours.values()) > 6
+    (again,) = run_short(pool.make_run(job))
+    assert again.written == 0  # I4
+
+
 def test_a_used_up_quota_waits_longer(pool: Pool) -> None:
     now = pool.aws.clock.now()
     pool.launching.outages.append(Outage(now, QUOTA, now + 5 * MINUTE))
