@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +48,16 @@ class Function:
         write_load(folder / "load.csv", aws.clock.now())
         self.settings(self.job())
 
-    def job(self, **changes: Any) -> str:
+    def job(self, lead_time_seconds: int = 180, **changes: Any) -> str:
         source = {"kind": "file", "path": str(self.folder / "load.csv")}
         fleets = [
-            fleet_data(name=name, target={"region": REGION, "group_name": name}, source=source, horizon_hours=6)
+            fleet_data(
+                name=name,
+                target={"region": REGION, "group_name": name},
+                source=source,
+                horizon_hours=6,
+                lead_time_seconds=lead_time_seconds,
+            )
             for name in ("api", "web")
         ]
         store = {"kind": "s3", "bucket": BUCKET, "prefix": "store", "region": REGION}
@@ -217,3 +224,60 @@ def test_i14_what_is_printed_holds_no_secret(function: Function, monkeypatch: py
     assert "ExpiredToken" in told
     assert "SECRET" not in told.replace("AWS_SECRET_ACCESS_KEY", "")
     assert "TOKEN" not in told
+
+
+# Short runs
+
+
+def at(now: datetime, kind: str = "short") -> dict[str, Any]:
+    return {"source": "schedule", "scheduled_time": now.isoformat(), "kind": kind}
+
+
+def test_a_short_event_re_levels_and_a_repeated_one_is_a_duplicate(function: Function) -> None:
+    function.settings(function.job(lead_time_seconds=600))
+    now = function.aws.clock.now()
+    assert function(at(now, "full"))["kind"] == "full"
+    write_load(function.folder / "load.csv", now, scale=1.6)
+    function.printed()
+    summary = function(at(now), aws_request_id="request-2")
+    assert (summary["kind"], summary["run_id"]) == ("short", f"short-{now.isoformat()}")
+    assert {fleet["status"] for fleet in summary["fleets"]} == {"written"}
+    assert 0 < function.changes() <= 2 * 4
+    metrics, logs = function.printed()
+    (of_job,) = [each for each in metrics if "Fleet" not in each]
+    assert "FleetsWorseThanNaive" not in of_job
+    assert {"FleetsServed", "FleetsHeld", "OldestPlanAgeMinutes"} <= set(of_job)
+    assert all(line["needed"] for line in logs if "fleet" in line)
+
+    write_load(function.folder / "load.csv", now, scale=0.6)
+    again = function(at(now), aws_request_id="request-3")
+    assert (again["duplicates"], again["held"], function.changes()) == (2, 0, 0)
+    assert function.printed()[0] == []
+
+
+def test_a_short_event_that_waited_longer_than_the_next_one_takes_is_dropped(function: Function) -> None:
+    now = datetime.now(UTC)
+    late = at(now - timedelta(minutes=6))
+    assert function(late) == {"job": "job", "run_id": f"short-{late['scheduled_time']}", "outdated": True}
+    assert [call.action for call in function.aws.calls if call.mutating] == []
+    assert function.printed()[0] == []
+    function.settings(function.job(short_run_minutes=10))
+    assert "outdated" not in function(late)
+    assert "outdated" not in function(at(now - timedelta(hours=5), "full"))
+    assert "outdated" not in function({"source": "manual", "kind": "short"}, aws_request_id="request-9")
+
+
+def test_an_event_of_no_kind_that_there_is_fails_and_changes_nothing(function: Function) -> None:
+    with pytest.raises(SettingsError, match="kind: got 'shorter'"):
+        function(at(function.aws.clock.now(), "shorter"))
+    assert function.changes() == 0
+
+
+def test_whom_a_full_run_put_off_has_a_full_turn_in_the_next_short_one(function: Function) -> None:
+    now = function.aws.clock.now()
+    assert function(at(now, "full"), milliseconds=24_000)["deferred"] == 2
+    summary = function(at(now), aws_request_id="request-2")
+    assert {fleet["status"] for fleet in summary["fleets"]} == {"written"}
+    assert function.changes() > 2 * 20
+    assert all(function.aws.group(name).actions for name in ("api", "web"))
+    assert function(at(now + timedelta(minutes=5)), aws_request_id="request-3")["writes"] <= 2 * 4

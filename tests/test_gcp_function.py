@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ import pytest
 
 from elastic_iac.local.gcp.cloud import LocalGcp
 from forecasting.entrypoints.gcp_function import SCHEDULE_TIME, Response, handle, run_id_of
+from forecasting.errors import Deferred
 from forecasting.invocation import SETTINGS_VARIABLE
 from tests.commands import write_load
 from tests.fleets import OWNER
 from tests.gcp_fleets import changes, gcp_fleet_data, make_autoscaler, schedules
+from tests.street import write_load as write_wave
 
 BUCKET = "job-records"
 PLANNED = "2026-03-02T10:00:00Z"
@@ -140,3 +143,61 @@ def test_a_held_fleet_is_no_failure(deployed: LocalGcp, capsys: pytest.CaptureFi
     fleet, job = log_lines(capsys)[-2:]
     assert fleet["code"] == "disabled"
     assert job["metrics"]["OldestPlanAgeMinutes"] == 0, "silence would say that the job is dead"
+
+
+# Short runs
+
+
+def scheduled_short(time: str = PLANNED) -> Request:
+    return Request({"source": "schedule", "kind": "short"}, **{SCHEDULE_TIME: time})
+
+
+def write_fine_load(scale: float) -> None:
+    load = write_wave(Path("load.csv"), datetime.now(UTC), after=0, scale=scale)
+    assert len(load) > 3000
+
+
+def test_a_short_request_re_levels_by_one_patch_and_a_repeated_one_is_a_duplicate(
+    deployed: LocalGcp, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settle(deployed, gcp_fleet_data(lead_time_seconds=600, model="seasonal-naive-day", horizon_hours=6))
+    write_fine_load(1)
+    assert handle(scheduled())[0]["kind"] == "full"
+    write_fine_load(1.6)
+    deployed.calls.clear()
+    capsys.readouterr()
+    body, status = handle(scheduled_short())
+    assert (status, body["kind"], body["run_id"], body["served"]) == (200, "short", f"short-{PLANNED}", 1)
+    assert changes(deployed).count("regionAutoscalers.patch") == 1
+    fleet, job = log_lines(capsys)[-2:]
+    assert (fleet["status"], fleet["needed"] > 2, fleet["run_id"]) == ("written", True, f"short-{PLANNED}")
+    assert "FleetsWorseThanNaive" not in job["metrics"]
+    assert job["metrics"]["FleetsServed"] == 1
+
+    write_fine_load(0.6)
+    stood = schedules(deployed)
+    body, status = handle(scheduled_short())
+    assert (status, body["duplicates"], body["served"]) == (200, 1, 0)
+    assert schedules(deployed) == stood
+    assert all("metrics" not in line for line in log_lines(capsys))
+
+
+def test_a_request_of_no_kind_that_there_is_fails_and_changes_nothing(deployed: LocalGcp) -> None:
+    before = changes(deployed)
+    assert "kind: got 'shorter'" in failed(handle(Request({"kind": "shorter"}, **{SCHEDULE_TIME: PLANNED})))
+    assert changes(deployed) == before
+
+
+def test_whom_a_full_run_put_off_has_a_full_turn_in_the_next_short_one(
+    deployed: LocalGcp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_time(*_: object) -> None:
+        raise Deferred("out-of-time", "no time")
+
+    with monkeypatch.context() as context:
+        context.setattr("forecasting.pacing.Pacing.check_start", no_time)
+        assert handle(scheduled())[0]["deferred"] == 1
+    assert schedules(deployed) == {}
+    body, status = handle(scheduled_short())
+    assert (status, body["kind"], body["served"]) == (200, "short", 1)
+    assert len(schedules(deployed)) > 10

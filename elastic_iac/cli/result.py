@@ -38,7 +38,8 @@ STYLES = {
 
 def exit_code(results: Sequence[FleetResult]) -> int:
     """0 where every fleet's plan stands or would, 2 where only the user's input is wrong, else 1."""
-    codes = {_exit_code(result) for result in results if not result.ok}
+    # A short run before the first full one changes nothing, but no plan stands either.
+    codes = {_exit_code(result) for result in results if not result.ok or result.code == "no-plan"}
     if not codes:
         return 0
     return 2 if codes == {2} else 1
@@ -66,6 +67,7 @@ def document(result: FleetResult) -> dict[str, Any]:
         "choice": choice_document(result.choice) if result.choice else None,
         "history_points": int(result.history.load.notna().sum()) if result.history else 0,
         "people_floor": result.observation.people_floor if result.observation else None,
+        "needed": result.needed,
         "group": group_document(result.group) if result.group else None,
         "actions": [
             {"name": slot.name, "start": stamp(slot.start), "min_size": slot.floor}
@@ -157,6 +159,8 @@ def _facts(result: FleetResult, owners: frozenset[str]) -> Iterator[tuple[str, R
         yield "load", _load_line(result.history, fleet.step_minutes)
     if result.forecast:
         yield "model", str(result.forecast.model)
+    if result.needed is not None:
+        yield "need", f"{result.needed} instances within the lead time, by the newest samples"
     if result.plan:
         floors = [int(value) for value in result.plan.floor]
         span = f"{WORDS[fleet.cloud].floor} {min(floors)} to {max(floors)} in the next {fleet.horizon_hours} h"
