@@ -139,7 +139,7 @@ def test_the_fleets_are_what_the_job_reads(environment: Environment) -> None:
     environment.up()
     outputs = environment.stack.outputs()
     fleets = [Fleet.model_validate_json(fleet) for fleet in outputs["fleets"].value]
-    pools = outputs["pools"].value if "pools" in outputs else {}
+    pools: dict[str, list[str]] = outputs["pools"].value if "pools" in outputs else {}
     names = [*outputs["groups"].value.values(), *(name for groups in pools.values() for name in groups)]
     assert [fleet.target_key.split("/")[2] for fleet in fleets] == names
 
