@@ -231,7 +231,7 @@ def _lacking(document: Any, action: str) -> Any:
     return {**document, "Statement": [statement for statement in statements if statement["Action"]]}
 
 
-def deploy(aws: LocalAws, package: Path, **changes: Any) -> Deployed:
+def deploy(aws: LocalAws, package: Path, *, lead_time_seconds: int | None = None, **changes: Any) -> Deployed:
     """Deploy a group and its job, and settle: the new settings have run the job."""
 
     def program() -> None:
@@ -243,6 +243,8 @@ def deploy(aws: LocalAws, package: Path, **changes: Any) -> Deployed:
             "load_per_instance": LOAD_PER_INSTANCE,
             "load": {"namespace": NAMESPACE, "metric_name": METRIC, "dimensions": {"Service": SERVICE}},
         }
+        if lead_time_seconds:
+            forecast["lead_time_seconds"] = lead_time_seconds
         group = AwsAutoscalingGroup(
             "web",
             {

@@ -210,6 +210,38 @@ def failures(job: Deployed) -> list[dict[str, Any]]:
     return [json.loads(message["Body"]) for message in received.get("Messages", [])]
 
 
+def test_both_cadences_run_unattended_and_a_surge_is_answered_between_two_full_runs(
+    policed: LocalAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From one zip, under the role's policies: the scheduler's full and short events, and no other kind."""
+    for name, value in policed.environment().items():
+        monkeypatch.setenv(name, value)
+    policed.reset(now=datetime(2026, 3, 2, 10, 57, tzinfo=UTC))
+    feed = LoadFeed(policed)
+    job = deploy(
+        policed,
+        host_package(),
+        short_run_minutes=5,
+        schedule="cron(0 * * * ? *)",
+        interval_minutes=60,
+        lead_time_seconds=600,
+    )
+    for scale in (1.0, 1.0, 1.0, 1.8, 1.8, 1.8):
+        policed.clock.advance(5 * MINUTE)
+        feed.publish(scale)
+    policed.clock.advance(5 * MINUTE)
+    runs = [line["run_id"].split("-")[0] for line in job.log() if line.get("message") == "done"]
+    assert (runs.count("settings"), runs.count("schedule")) == (1, 1)
+    assert runs.count("short") >= 4
+    told = [line for line in job.log() if line.get("fleet")]
+    assert {line["code"] for line in told} <= {"", "full-run"}, told
+    short = [line for line in told if line["run_id"].startswith("short-") and not line["code"]]
+    assert short[-1]["needed"] > short[0]["needed"]
+    assert any(line["written"] for line in short)
+    assert policed.group(job.group).sizes.minimum >= short[-2]["needed"]
+    assert failures(job) == []
+
+
 # The permissions, one by one: the job in this process, under the credentials that Lambda gives the function
 
 
