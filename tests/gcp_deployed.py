@@ -28,7 +28,7 @@ OPERATOR = "operator"
 """The token of a person who may do everything; calls without one are the function's."""
 
 
-def provision(gcp: LocalGcp, package: Path, **group: Any) -> Deployment:
+def provision(gcp: LocalGcp, package: Path, *, short_run_minutes: int = 0, **group: Any) -> Deployment:
     """The program's part on Google Cloud; `group` replaces fields of its first group."""
     config = read_project(STACK).config
     groups = json.loads(config["elastic-iac:gcpGroups"])
@@ -36,7 +36,9 @@ def provision(gcp: LocalGcp, package: Path, **group: Any) -> Deployment:
     adjust = {
         "elastic-iac:clouds": '["gcp"]',
         "elastic-iac:gcpGroups": json.dumps(groups),
-        "elastic-iac:gcpJob": json.dumps({"forceDestroy": True, "packagePath": str(package), "shortRunMinutes": 0}),
+        "elastic-iac:gcpJob": json.dumps(
+            {"forceDestroy": True, "packagePath": str(package), "shortRunMinutes": short_run_minutes}
+        ),
     }
     google = GoogleCloud(gcp.url, gcp.project, config["gcp:region"])
     return provision_stack(_NoAws(), STACK, google=google, adjust=adjust)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -217,6 +218,37 @@ def the_plan_is_followed_for_two_days(story: Story) -> None:
     now = story.gcp.clock.now()
     assert story.job.floors(now, now + MINUTE) == [2]
     assert len(story.function.runs()) == runs
+
+
+def test_both_cadences_are_fired_by_cloud_scheduler_and_served_by_one_function(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """From the built source, with what the custom roles grant; full runs every six hours, short ones every five minutes."""
+    now = datetime.now(UTC)
+    six = datetime.fromtimestamp(now.timestamp() // 21600 * 21600, UTC)
+    with local_gcp(now=six - MINUTE) as gcp:
+        for name, value in gcp.environment().items():
+            monkeypatch.setenv(name, value)
+        job = Deployed(gcp, ensure_package("gcp-function").path, short_run_minutes=5)
+        publish_load(gcp, job.fleet, now)
+        gcp.grant(job.granted())
+        with serving(job, tmp_path) as function:
+            gcp.clock.advance(7 * MINUTE)
+            made = [each for each in gcp.deliveries.made if "/jobs/" in each.source]
+            kinds = [json.loads(each.body).get("kind", "full") for each in made]
+            assert sorted(set(kinds)) == ["full", "short"]
+            assert kinds.count("full") == 1
+            assert {each.status for each in made} <= {200, 429}
+            served = [run.split("-")[0] for run in function.runs()]
+            assert served.count("schedule") == 1
+            assert served.count("short") >= 1
+            told = [line for line in function.log() if "fleet" in line]
+            assert {(line["status"], line["code"]) for line in told} <= {
+                ("written", ""),
+                ("unchanged", ""),
+                ("unchanged", "full-run"),
+            }
+            assert job.schedules()
 
 
 # The permissions, one by one: the job in this process, with what the custom roles grant
