@@ -1,8 +1,11 @@
-"""A day at both cadences against the strict double, on its clock: `python -m benchmarks.short_runs [--fleets 4] [--hours 24] [--boot 20]`.
+"""A day at both cadences against the strict double, on its clock.
 
-Full runs every six hours with the real models, short runs every five minutes between them, loads of 5 min that jump now and then. Prints the mutating
-calls a day and fleet and the most in five minutes, refusals of the double, minutes in which MinSize was below what the short run before had found to
-be needed, and what a short run takes in processor time beside its calls (to the cloud, the source and the store).
+    python -m benchmarks.short_runs [--fleets 4] [--hours 24] [--boot 20] [--traces FOLDER]
+
+Full runs every six hours with the real models, short runs every five minutes between them, loads of 5 min that jump now and then, or the last days of
+real traces, one a fleet. Prints the mutating calls of the first plan, those a day and fleet after it and the most in five minutes, refusals of the
+double, minutes in which MinSize was below what the short run before had found to be needed, and what a short run takes in processor time beside its
+calls (to the cloud, the source and the store).
 """
 
 from __future__ import annotations
@@ -19,13 +22,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.throughput import NOW, InProcess, fleet_data, prepare
+from benchmarks.throughput import NOW, TRACES, InProcess, fleet_data, prepare
 from elastic_iac.local.aws import LocalAws, local_aws
 from forecasting.job import run_fleet
 from forecasting.run import FleetResult, Run
 from forecasting.settings import Job, parse_job
 from forecasting.shortrun import run_fleet_short
-from forecasting.sources.files import FileSource
+from forecasting.sources.files import FileSource, read_csv
 from forecasting.store.local import LocalStore
 from forecasting.targets.aws import AutoScalingTarget
 
@@ -47,6 +50,21 @@ def write_loads(count: int, folder: Path, hours: int) -> None:
         load = pd.Series(
             dice.uniform(400, 2000) * shape * np.exp(slow + dice.normal(0, 0.03, len(index))) * (1 + jumps), index=index
         )
+        load.rename("value").rename_axis("timestamp").to_csv(
+            folder / f"fleet-{number}.csv", date_format="%Y-%m-%dT%H:%M:%SZ"
+        )
+
+
+def write_traces(count: int, folder: Path, hours: int, traces: Path) -> None:
+    """The last 15 days of a trace, as if its last hours were those to come; the largest load needs 40 instances."""
+    for number in range(count):
+        load = read_csv(traces / TRACES[number % len(TRACES)]).load
+        stamps = pd.DatetimeIndex(load.index)
+        later = pd.Timestamp(NOW + timedelta(hours=hours + 1)).floor("D") - stamps[-1].floor(
+            "D"
+        )  # its hours of the day are kept
+        load = load.set_axis(stamps + later)
+        load = load[load.index >= pd.Timestamp(NOW - timedelta(days=15))] * (2000 / load.max())
         load.rename("value").rename_axis("timestamp").to_csv(
             folder / f"fleet-{number}.csv", date_format="%Y-%m-%dT%H:%M:%SZ"
         )
@@ -99,7 +117,7 @@ def day(aws: LocalAws, job: Job, hours: int, calls: Calls) -> None:
                 spent.append(time.process_time() - began - calls.seconds)
                 if result.needed is not None:
                     needed[fleet.name].append((run.now, min(result.needed, fleet.ceiling)))
-            kind = "full" if full else "short"
+            kind = "first" if not tick else "full" if full else "short"
             statuses[f"{kind} {result.status} {result.code}".strip()] += 1
             writes[kind, fleet.name] += result.written
             made += result.written
@@ -108,12 +126,13 @@ def day(aws: LocalAws, job: Job, hours: int, calls: Calls) -> None:
     refused = sum(call.mutating and (call.status or 0) >= 400 for call in aws.calls)
     below = sum(_below(aws, name, found) for name, found in needed.items())
     fleets, days = len(job.fleets), hours / 24
-    first = sum(count for (kind, _), count in writes.items() if kind == "full")
+    first, later = (sum(count for (kind, _), count in writes.items() if kind == which) for which in ("first", "full"))
     short = [count for (kind, _), count in writes.items() if kind == "short"]
     print(f"runs: {dict(statuses)}")
     short_mean, short_most = sum(short) / fleets / days, max(short) / days
+    print(f"mutating calls of the first plan, a fleet: {first / fleets:.0f}")
     print(
-        f"mutating calls a day and fleet: full runs {first / fleets / days:.0f}, short runs {short_mean:.0f} (at most {short_most:.0f})"
+        f"after it, a day and fleet: full runs {later / fleets / days:.0f}, short runs {short_mean:.0f} (at most {short_most:.0f})"
     )
     print(f"most in one short run of {fleets} fleets: {max(burst)}; refused by the double: {refused}")
     print(f"minutes with MinSize below what was needed, from five to ten minutes after each tick: {below}")
@@ -139,11 +158,15 @@ def main() -> None:
     parser.add_argument("--fleets", type=int, default=4)
     parser.add_argument("--hours", type=int, default=24)
     parser.add_argument("--boot", type=int, default=20)
+    parser.add_argument("--traces", type=Path)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, local_aws(now=NOW) as aws:
         folder = Path(name)
         prepare(aws, folder, given.fleets)
-        write_loads(given.fleets, folder, given.hours)
+        if given.traces:
+            write_traces(given.fleets, folder, given.hours, given.traces)
+        else:
+            write_loads(given.fleets, folder, given.hours)
         fleets = [
             {**fleet_data(number, folder), "lead_time_seconds": 60 * given.boot} for number in range(given.fleets)
         ]

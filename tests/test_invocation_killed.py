@@ -95,6 +95,49 @@ def test_i3_and_i5_ended_at_any_write_the_next_run_completes(
         _completes(fleets)
 
 
+@pytest.mark.parametrize("change", ["up", "down", "person"])
+def test_i3_and_i5_a_short_run_ended_at_any_call_the_next_run_completes(
+    aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """Its claim, its intent, its writes, its commit and what the job keeps of it, before each and after; a person's action changes many slots."""
+    mortal = Mortal(monkeypatch)
+    begun = aws.clock.now
+
+    def prepared(name: str) -> Fleets:
+        fleets = Fleets(aws, tmp_path / _folder(tmp_path, name), 1, horizon_hours=6, lead_time_seconds=600)
+        fleets.invoke("first")
+        aws.clock.advance(1 * HOUR)
+        if change == "person":
+            aws.client("autoscaling", in_process=True).put_scheduled_update_group_action(
+                AutoScalingGroupName=NAME, ScheduledActionName="theirs", StartTime=begun() + 130 * MINUTE, MinSize=33
+            )
+        write_load(fleets.folder / "load.csv", scale=0.5 if change == "down" else 1.6)
+        mortal.lives()
+        return fleets
+
+    fleets = prepared("whole")
+    before = snapshot(aws, NAME)
+    assert statuses(fleets.invoke("second", kind="short", seconds=240)) == [(NAME, "written", "")]
+    total, whole = mortal.writes, snapshot(aws, NAME)
+    start, end = begun(), begun() + 7 * HOUR
+    old, new = (floors_by_minute(play(group, end), start, end) for group in (before, whole))
+    assert (old != new).any()
+    steps = range(1, total + 1) if change != "person" else (2, total // 2, total - 2)
+    for last in steps:
+        for after in (False, True):
+            fleets = prepared(f"{last}-{after}")
+            mortal.lives(last, after=after)
+            with pytest.raises(Killed):
+                fleets.invoke("second", kind="short", seconds=240)
+            crashed = floors_by_minute(play(snapshot(aws, NAME), end), start, end)
+            assert ((crashed == old) | (crashed == new)).all(), f"I3 at write {last}"
+            mortal.lives()
+            aws.clock.advance(5 * MINUTE)
+            kind = "full" if last % 3 == 0 else "short"
+            assert statuses(fleets.invoke("third", kind=kind, seconds=240))[0][1] in {"written", "unchanged"}
+            assert statuses(fleets.invoke("fourth", kind=kind)) == [(NAME, "unchanged", "")]
+
+
 def test_i3_and_i5_the_time_runs_out_among_the_writes(
     aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
