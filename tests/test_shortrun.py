@@ -178,6 +178,18 @@ def test_without_samples_of_the_last_quarter_of_an_hour_nothing_is_lowered(plann
     assert all(floor >= raised[start] for start, floor in floors(planned).items() if start in raised)
 
 
+def test_i6_in_doubt_a_slot_that_an_earlier_run_put_ahead_of_the_grid_stays(planned: Street) -> None:
+    rewrite(planned, 1.6, 20 * MINUTE)
+    assert short(planned).written
+    raised = floors(planned)
+    stamps = pd.DatetimeIndex(planned.load.index)
+    load = planned.load[np.asarray(stamps < pd.Timestamp(planned.aws.clock.now() - 25 * MINUTE))]
+    load.rename("value").rename_axis("timestamp").to_csv(planned.folder / "load.csv", date_format="%Y-%m-%dT%H:%M:%SZ")
+    result = short(planned)  # a person's, at once: the first slot has not run yet
+    assert (result.ok, result.needed) == (True, None)
+    assert floors(planned) == raised
+
+
 def test_row_12_an_outage_lowers_nothing(planned: Street) -> None:
     before = floors(planned)
     rewrite(planned, 0.0, 30 * MINUTE)

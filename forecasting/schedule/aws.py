@@ -158,11 +158,7 @@ class _Builder:
         standing = next((start for start in sorted(self.owned) if self.first <= start < self.first + ORDER_GAP), None)
         start = standing or self.first
         in_force = value_at(self.slots.standing, start - timedelta(seconds=1), self.request.group.min_size)
-        if start < first_slot and in_force < min(
-            self.slots.planned(start, first_slot), self.slots.most(start, first_slot)
-        ):
-            return start
-        return None
+        return start if start < first_slot and in_force < self.slots.wanted(start, first_slot) else None
 
     def _name(self, start: datetime) -> str:
         """The name that stands for this start (a former owner's is kept: it can neither be renamed nor doubled), else our own."""

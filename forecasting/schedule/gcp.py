@@ -172,9 +172,7 @@ class _Builder:
         kept = windows_timeline(self.windows.kept, self.request.group.min_size)
         bounds = [start, *(bound for bound, _ in kept if start < bound < first_slot)]
         lowest = min(value_at(kept, bound, self.request.group.min_size) for bound in bounds)
-        return (
-            start if lowest < min(self.slots.planned(start, first_slot), self.slots.most(start, first_slot)) else None
-        )
+        return start if lowest < self.slots.wanted(start, first_slot) else None
 
     def _name(self, start: datetime) -> str:
         """The name that stands for this start (a former owner's is kept), else our own."""

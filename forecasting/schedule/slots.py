@@ -173,6 +173,11 @@ class PlannedSlots:
         last = bisect_left(self.starts, end) if end else len(self.starts)
         return max(self.floors[first:last], default=self.plan.baseline)
 
+    def wanted(self, start: datetime, end: datetime) -> int:
+        """What a slot between two starts must ask for: the plan's floor within its limits; in doubt no less than what stands."""
+        planned = min(self.planned(start, end), self.most(start, end))
+        return max(planned, self._standing(start, end)) if self.request.raise_only else planned
+
     def _standing(self, start: datetime, end: datetime | None) -> int:
         """The standing schedule's largest floor between two starts."""
         return highest(self.standing, start, end, self.request.group.min_size)
