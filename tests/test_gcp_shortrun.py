@@ -249,6 +249,9 @@ def test_i6_in_doubt_no_minute_is_below_the_plan(planned: Road) -> None:
 
 
 def test_by_a_plan_older_than_twelve_hours_it_only_raises(planned: Road) -> None:
+    """Its windows are an hour long by now, and an open one hides what would fall: so the plan itself is looked at."""
+    basis = ledger_of(planned).basis()
+    assert basis
     planned.gcp.clock.advance(12 * HOUR)
     planned.series = write_load(planned.load, planned.gcp.clock.now())
     before = ahead(planned, 5 * HOUR)
@@ -257,6 +260,8 @@ def test_by_a_plan_older_than_twelve_hours_it_only_raises(planned: Road) -> None
     assert result.ok
     assert result.needed
     assert result.needed <= before[20] / 2
+    assert result.plan
+    assert (result.plan.floor >= basis.floors.series()).all()
     assert all(after >= floor for after, floor in zip(ahead(planned, 5 * HOUR), before, strict=True))
 
 
