@@ -91,6 +91,8 @@ def page(results: Results) -> str:
         "launches that were over before each run. A job that believes in a wrong lead time also judges its past by it. Cost:",
         "instance-hours over those of a clairvoyant policy. Days after the first three. Traces: alibaba/ServeGen (Apache-2.0);",
         "their dates are invented.",
+        "The update's shipped coefficients were learnt on these traces too, and",
+        "are drawn to each trace's own past; `short_lead.md` has the figures without the trace at hand.",
         "",
         "![Cost and uncovered load of guessed and learnt lead times](../docs/lead-time.svg)",
         "",

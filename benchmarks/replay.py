@@ -166,6 +166,8 @@ def _page(results: dict[str, Backtest], later: Sequence[Later]) -> str:
         f"first half of the days and measured on the second**, for a goal of {SETTINGS.goal_percent:g} % of the load uncovered. Cost:",
         "instance-hours over those of the",
         "clairvoyant policy with the same boot time.",
+        "The update's shipped coefficients were learnt on these traces too, and",
+        "are drawn to each trace's own past; `short_lead.md` has the figures without the trace at hand.",
         "",
         *_equal_hours(results),
         *_verdicts(later),
