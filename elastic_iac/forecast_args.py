@@ -51,6 +51,7 @@ FORECAST_FIELDS = (
     "prices",
     "uncovered_share",
     "reactive_target",
+    "short_lead",
     "step_minutes",
     "horizon_hours",
     "max_increase_per_slot",

@@ -8,7 +8,7 @@ import pulumi
 
 from elastic_iac.aws.args import AwsAutoscalingGroupArgs
 from elastic_iac.aws.job_args import AwsForecastJobArgs
-from stacks.settings_base import Event, Exclusion, Prices, Settings
+from stacks.settings_base import PlannedAhead, Settings
 
 
 class RootVolume(Settings):
@@ -96,32 +96,11 @@ class LoadBalancer(Settings):
     deletion_protection: bool | None = None
 
 
-class Forecast(Settings):
+class Forecast(PlannedAhead):
     """See `AwsForecast`."""
 
     load_per_instance: float
     load: Load | None = None
-    period_seconds: int | None = None
-    saturated_cpu_percent: float | None = None
-    lead_time_seconds: float | None = None
-    quantile: float | None = None
-    prices: Prices | None = None
-    uncovered_share: float | None = None
-    reactive_target: float | None = None
-    step_minutes: int | None = None
-    horizon_hours: int | None = None
-    max_increase_per_slot: int | None = None
-    max_decrease_per_slot: int | None = None
-    time_zone: str | None = None
-    model: str | None = None
-    max_load: float | None = None
-    events: list[Event] | None = None
-    holidays: list[str] | None = None
-    exclusions: list[Exclusion] | None = None
-    similar_fleet: str | None = None
-    expected_load: float | None = None
-    dry_run: bool | None = None
-    enabled: bool | None = None
 
 
 class Group(Settings):

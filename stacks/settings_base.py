@@ -39,3 +39,30 @@ class Exclusion(Settings):
     name: str
     start: AwareDatetime = Field(strict=False)
     end: AwareDatetime = Field(strict=False)
+
+
+class PlannedAhead(Settings):
+    """What the forecasts of groups and pools share on both clouds."""
+
+    period_seconds: int | None = None
+    saturated_cpu_percent: float | None = None
+    lead_time_seconds: float | None = None
+    quantile: float | None = None
+    prices: Prices | None = None
+    uncovered_share: float | None = None
+    reactive_target: float | None = None
+    short_lead: bool | None = None
+    step_minutes: int | None = None
+    horizon_hours: int | None = None
+    max_increase_per_slot: int | None = None
+    max_decrease_per_slot: int | None = None
+    time_zone: str | None = None
+    model: str | None = None
+    max_load: float | None = None
+    events: list[Event] | None = None
+    holidays: list[str] | None = None
+    exclusions: list[Exclusion] | None = None
+    similar_fleet: str | None = None
+    expected_load: float | None = None
+    dry_run: bool | None = None
+    enabled: bool | None = None

@@ -7,7 +7,7 @@ from typing import cast
 import pulumi
 
 from elastic_iac.gcp.pool_args import GcpGpuPoolArgs
-from stacks.settings_base import Event, Exclusion, Prices, Settings
+from stacks.settings_base import PlannedAhead, Settings
 from stacks.settings_gcp import BootDisk, HealthCheck, Load, LoadBalancer, ScaleInControl, TargetTracking, UpdatePolicy
 from stacks.settings_gpu import Training, Workload
 
@@ -51,7 +51,7 @@ class Shard(Settings):
     metadata: dict[str, str] | None = None
 
 
-class GpuForecast(Settings):
+class GpuForecast(PlannedAhead):
     """See `GcpGpuForecast`."""
 
     load_per_replica: float
@@ -59,27 +59,6 @@ class GpuForecast(Settings):
     on_demand_quantile: float | None = None
     learn_lead_time: bool | None = None
     load: Load | None = None
-    period_seconds: int | None = None
-    saturated_cpu_percent: float | None = None
-    lead_time_seconds: float | None = None
-    quantile: float | None = None
-    prices: Prices | None = None
-    uncovered_share: float | None = None
-    reactive_target: float | None = None
-    step_minutes: int | None = None
-    horizon_hours: int | None = None
-    max_increase_per_slot: int | None = None
-    max_decrease_per_slot: int | None = None
-    time_zone: str | None = None
-    model: str | None = None
-    max_load: float | None = None
-    events: list[Event] | None = None
-    holidays: list[str] | None = None
-    exclusions: list[Exclusion] | None = None
-    similar_fleet: str | None = None
-    expected_load: float | None = None
-    dry_run: bool | None = None
-    enabled: bool | None = None
 
 
 class GcpPool(Settings):

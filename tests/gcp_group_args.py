@@ -88,6 +88,7 @@ MAXIMAL: GcpAutoscalingGroupArgs = {
         "period_seconds": 60,
         "saturated_cpu_percent": 90,
         "prices": {"instance_hour": 0.12, "unmet_instance_hour": 3},
+        "short_lead": False,
         "step_minutes": 30,
         "horizon_hours": 24,
         "max_increase_per_slot": 8,

@@ -79,6 +79,7 @@ MAXIMAL: GcpGpuPoolArgs = {
         "period_seconds": 60,
         "saturated_cpu_percent": 90,
         "prices": {"instance_hour": 1.2, "unmet_instance_hour": 30},
+        "short_lead": False,
         "step_minutes": 30,
         "horizon_hours": 24,
         "max_increase_per_slot": 8,

@@ -80,6 +80,7 @@ MAXIMAL: AwsGpuPoolArgs = {
         "period_seconds": 60,
         "saturated_cpu_percent": 95,
         "prices": {"instance_hour": 2.2, "unmet_instance_hour": 30},
+        "short_lead": False,
         "step_minutes": 30,
         "horizon_hours": 24,
         "max_increase_per_slot": 16,

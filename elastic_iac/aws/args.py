@@ -167,6 +167,8 @@ class AwsForecast(TypedDict):
     """Instead of both: share of the load that may stay uncovered, by which the quantile is chosen; .005 by default."""
     reactive_target: NotRequired[pulumi.Input[float]]
     """What the group's own reactive scaling aims at, as a share of `load_per_instance`; 1 by default. The choice of the quantile counts on it."""
+    short_lead: NotRequired[pulumi.Input[bool]]
+    """Short runs set the next slots by the newest samples; where it is not given, at a lead time of 10 to 60 minutes."""
     step_minutes: NotRequired[pulumi.Input[float]]
     """Step of the plan: 5, 15 (the default), 30 or 60."""
     horizon_hours: NotRequired[pulumi.Input[float]]
