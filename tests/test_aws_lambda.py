@@ -126,7 +126,7 @@ def test_a_scheduled_run_serves_all_fleets_and_reports_them(function: Function) 
     assert (definition["Namespace"], definition["Dimensions"], of_job[0]["Job"]) == ("ElasticIac", [["Job"]], "job")
     units = {metric["Name"]: metric["Unit"] for metric in definition["Metrics"]}
     counts = {"FleetsServed", "FleetsHeld", "FleetsFailed", "FleetsDeferred", "FleetsPinned", "FleetsWorseThanNaive"}
-    counts |= {"FleetsUncovered", "WritesRefused", "Writes"}
+    counts |= {"FleetsUncovered", "FleetsCapacityLimited", "WritesRefused", "Writes"}
     assert units == dict.fromkeys(counts, "Count") | {"RunSeconds": "Seconds", "OldestPlanAgeMinutes": "None"}
     assert of_job[0]["FleetsServed"] == [2.0]
     of_fleet = {each["Fleet"]: each for each in metrics if "Fleet" in each}

@@ -207,7 +207,11 @@ def test_a_fleets_life_at_the_keyboard(console: Console) -> None:
     applied = console.run("apply", "--yes", "--json")
     assert applied.code == 0, applied.stderr
     ours = {name: raw["minRequiredReplicas"] for name, raw in standing(console.gcp).items() if name != "office-hours"}
-    assert ours == puts
+    # The window ahead of the grid begins three minutes after the command: a minute may have passed between the two.
+    on_grid = {name: floor for name, floor in puts.items() if name[-3:-1] in {"00", "15", "30", "45"}}
+    assert len(on_grid) >= len(puts) - 1 > 10
+    assert on_grid.items() <= ours.items()
+    assert sorted(ours.values()) == sorted(puts.values())
     assert patches(console.gcp) == 1
 
     shown = console.run("status")
