@@ -135,6 +135,27 @@ def test_a_delayed_call_is_overtaken(aws: LocalAws, client: Any, start: datetime
     assert [call.params["ScheduledActionName"] for call in aws.calls if call.action == PUT] == ["fast", "slow"]
 
 
+def test_a_delayed_call_does_not_outlive_a_reset(aws: LocalAws, client: Any, start: datetime) -> None:
+    aws.faults.add(faults.delay(0.3, action=PUT))
+    dropped: list[Exception] = []
+
+    def put() -> None:
+        try:
+            put_action(client, "slow", start)
+        except HTTPClientError as error:
+            dropped.append(error)
+
+    slow = threading.Thread(target=put)
+    slow.start()
+    _wait_until_in_flight(aws)
+    aws.reset()
+    create_group(client)
+    slow.join()
+    assert len(dropped) == 1
+    assert action_names(client) == []
+    assert not [call for call in aws.calls if call.action == PUT]
+
+
 def test_of_two_writes_in_flight_to_one_group_the_second_is_refused(
     aws: LocalAws, client: Any, start: datetime
 ) -> None:

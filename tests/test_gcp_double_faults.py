@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -185,6 +186,17 @@ def test_a_delayed_call_waits(gcp: LocalGcp) -> None:
     with pytest.raises(requests.exceptions.ReadTimeout):
         requests.patch(f"{gcp.url}{PATCH}", json=CHANGE, timeout=0.05)
     assert requests.patch(f"{gcp.url}{PATCH}", json=CHANGE, timeout=30).status_code == 200
+
+
+def test_a_delayed_call_does_not_outlive_a_reset(gcp: LocalGcp) -> None:
+    gcp.faults.add(faults.delay(0.2, action=ACTION))
+    with pytest.raises(requests.exceptions.ReadTimeout):
+        requests.patch(f"{gcp.url}{PATCH}", json=CHANGE, timeout=0.05)
+    gcp.reset(now=START)
+    make_autoscaler(gcp)
+    time.sleep(0.3)
+    assert names(gcp) == set()
+    assert not [call for call in gcp.calls if call.action == ACTION]
 
 
 ROLE = {"compute.autoscalers.get", "compute.autoscalers.update", "compute.instanceGroupManagers.use"}

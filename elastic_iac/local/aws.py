@@ -70,6 +70,7 @@ class LocalAws:
         self._sessions: dict[bool, Any] = {}
         self._clients: dict[tuple[str, str, bool, str], Any] = {}
         self._start = now
+        self._resets = 0
         self._flights: Counter[tuple[str, str | None]] = Counter()
         self._flight_lock = threading.Lock()
         self._server = Server(self.answer)  # before the emulator, which is told where
@@ -147,6 +148,7 @@ class LocalAws:
 
     def reset(self, now: datetime | None = None) -> None:
         """Wipe everything: state here and in the emulator, calls, faults, jitter; the clock returns to its start, or stands at `now`."""
+        self._resets += 1
         self._services.reset()
         connection = HTTPConnection(HOST, self._ministack.port, timeout=60)
         try:
@@ -251,13 +253,15 @@ class LocalAws:
         return self._answer(wire.request(method, path, headers, body, self.region))
 
     def _answer(self, request: Request) -> Response:
+        resets = self._resets
         request = replace(request, faults=self.faults.strike(request))
         response: Response | None = None
         applied = False
         with self._in_flight(request) as alone:
+            time.sleep(sum(fault.delay_seconds for fault in request.faults))
+            if resets != self._resets:
+                raise ConnectionDropped  # a delayed call goes with the state that it was made in
             try:
-                if request.faults:
-                    time.sleep(sum(fault.delay_seconds for fault in request.faults))
                 response = _struck(request, alone=alone) or self._apply(request)
                 applied = response.status < 400
                 response = _struck(request, after=True) or response

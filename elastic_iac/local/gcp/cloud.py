@@ -93,6 +93,7 @@ class LocalGcp:
         self.deliveries = Deliveries(clock, self.services, self.storage, self.identity)
         self._granted: dict[str, tuple[str, frozenset[str]]] = {}
         self._lock = threading.Lock()
+        self._resets = 0
         self._start = clock.now()
         self._unbind = (
             clock.bind(self.compute.run_due),
@@ -123,6 +124,7 @@ class LocalGcp:
 
     def reset(self, now: datetime | None = None) -> None:
         """Wipe everything: state, calls, faults, grants; the clock returns to its start, or stands at `now`."""
+        self._resets += 1
         self.clock.set(now or self._start)
         self.compute.reset()
         self.monitoring.reset()
@@ -281,11 +283,14 @@ class LocalGcp:
             GcpError: it is refused.
             ConnectionDropped: a fault resets the connection.
         """
+        resets = self._resets
         struck = self.faults.strike(asked.service, asked.action, asked.resource, mutating=asked.mutating)
+        time.sleep(sum(fault.delay_seconds for fault in struck))
+        if resets != self._resets:
+            raise ConnectionDropped  # a delayed call goes with the state that it was made in
         principal, granted = self._granted.get(token, ("anyone", None))
         status, applied = None, False
         try:
-            time.sleep(sum(fault.delay_seconds for fault in struck))
             _raise(struck, after=False)
             _authorise(asked, granted)
             result = handle(struck)
