@@ -16,7 +16,7 @@ from forecasting.planning.base import Plan
 from forecasting.planning.objective import TARGET_SHARE
 from forecasting.run import FleetResult
 from forecasting.settings import FileSource, Fleet
-from forecasting.shortlead import STEP, Fit, is_due, learn
+from forecasting.shortlead import STEP, Fit, Terms, is_due, learn
 from forecasting.shortlead.choice import MOST_DAYS
 from forecasting.shortlead.need import window_steps
 from forecasting.store.basis import Basis, Quantiles, Series, StoredFit, joined, week_of
@@ -84,7 +84,7 @@ def leave_basis(ledger: Ledger, fleet: Fleet, made: Made) -> str | None:
             # A lead time that is measured hovers around an edge: the longer of two windows is kept, and with it the days by which the knob is chosen.
             window = fit.window
         try:
-            if is_due(fit, window, made.now):
+            if is_due(fit, window, _terms(fleet), made.now):
                 fit = _learn(ledger, fleet, fit, load, window, made.now)
         except (ElasticIacError, ValueError, np.linalg.LinAlgError) as error:
             remark = f"the short runs' coefficients stay as they were: {error}"
@@ -115,8 +115,11 @@ def _learn(ledger: Ledger, fleet: Fleet, before: Fit | None, load: pd.Series[flo
         load,
         [(each.made_at, each.quantiles) for each in made],
         window=window,
-        load_per_instance=fleet.load_per_instance,
+        terms=_terms(fleet),
         boot_steps=math.ceil(fleet.lead_time_seconds / STEP.total_seconds()),
         target_share=fleet.uncovered_share or TARGET_SHARE,
-        reactive_target=fleet.reactive_target,
     )
+
+
+def _terms(fleet: Fleet) -> Terms:
+    return Terms(fleet.load_per_instance, fleet.floor, fleet.ceiling, fleet.reactive_target)

@@ -138,7 +138,7 @@ class Pipeline(Turn):
 
     def _choose(self, history: History) -> None:
         """From here on the fleet has the quantile that was chosen."""
-        found = settled_choice(self.fleet, self.ledger, history, self.run.now, keep=self.run.write)
+        found = settled_choice(self._as_measured(), self.ledger, history, self.run.now, keep=self.run.write)
         self.fleet = self.fleet.model_copy(update={"quantile": found.quantile, "prices": None})
         self._note(choice=found)
 
@@ -189,10 +189,13 @@ class Pipeline(Turn):
             return
         generation = claim.generation if claim else 0
         made = Made(result, result.plan, result.forecast, generation, self.run.now, self.raise_only)
-        lead = result.launching.lead_time_seconds or self.fleet.lead_time_seconds
-        fleet = self.fleet.model_copy(update={"lead_time_seconds": float(lead)})
-        if remark := leave_basis(self.ledger, fleet, made):
+        if remark := leave_basis(self.ledger, self._as_measured(), made):
             self._note(remarks=(*result.remarks, remark))
+
+    def _as_measured(self) -> Fleet:
+        """The fleet with the lead time that was measured, where one was."""
+        lead = self.result.launching.lead_time_seconds or self.fleet.lead_time_seconds
+        return self.fleet.model_copy(update={"lead_time_seconds": float(lead)})
 
     def record(self, result: FleetResult) -> None:
         """Keep the run and its forecast. What was written stands, whether or not that can be kept."""

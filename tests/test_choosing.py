@@ -18,7 +18,7 @@ from forecasting.planning.capacity import plan_capacity
 from forecasting.planning.headroom import learn_headroom
 from forecasting.settings import parse_fleet
 from forecasting.shortlead import DayTotals
-from tests.fleets import make_fleet
+from tests.fleets import NOW, make_fleet
 from tests.street import HOUR, Street, write_load
 
 DAY = timedelta(days=1)
@@ -249,6 +249,18 @@ def test_the_settings_are_told_apart_by_what_the_replay_depends_on() -> None:
     digest = quantile._settings_sha256  # pyright: ignore[reportPrivateUsage]
     assert digest(plain) == digest(same)
     assert digest(plain) != digest(later)
+
+
+def test_days_are_kept_while_a_lead_time_that_is_learnt_hovers(street: Street) -> None:
+    seen: list[bool] = []
+    for number, lead in enumerate((590, 610, 590, 610, 530)):
+        street.aws.clock.advance_to(NOW + number * DAY)
+        write_load(street.folder / "load.csv", street.aws.clock.now())
+        before = street.ledger.past_days()
+        assert street.run(street.job(street.fleet(lead_time_seconds=lead))).ok
+        seen.append(street.ledger.past_days().settings_sha256 == before.settings_sha256)
+    assert seen == [False, False, True, True, False]
+    assert len(street.ledger.past_days().days) == 3  # replayed anew from the stored forecasts
 
 
 def test_a_fleet_may_say_what_reactive_scaling_aims_at() -> None:

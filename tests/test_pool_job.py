@@ -19,9 +19,11 @@ from elastic_iac.cli.standing import look
 from elastic_iac.local import faults
 from elastic_iac.local.aws import LocalAws
 from elastic_iac.local.launches import Outage
+from forecasting.choosing import Choice, quantile, replay_days
 from forecasting.invocation.metrics import job_metrics
 from forecasting.invocation.serving import invoke
 from forecasting.pacing import Pacing
+from forecasting.settings import Fleet
 from forecasting.shortrun import run_short
 from tests.fleets import GROUP, NOW, InProcess, make_group
 from tests.street import HOUR, MINUTE, Street, write_load
@@ -95,6 +97,33 @@ def test_boots_of_14_minutes_are_learnt_and_the_ramp_starts_earlier(pool: Pool) 
     record = pool.ledger.runs(2)[1]
     assert record.lead_time is not None
     assert (record.lead_time.seconds, record.lead_time.count) == (840, 12)
+
+
+def test_the_quantile_is_chosen_by_the_lead_time_that_was_learnt(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its settings' 3 min reactive scaling covers what the plan does not; its boots take 14."""
+    replayed: list[float] = []
+
+    def replay(forecasts: Any, load: Any, fleet: Fleet, *more: Any) -> Any:
+        replayed.append(fleet.lead_time_seconds)
+        return replay_days(forecasts, load, fleet, *more)
+
+    monkeypatch.setattr(quantile, "replay_days", replay)
+    pool.boot_some()
+    choices: list[Choice] = []
+    for learns in (True, False):
+        job = pool.job(pool.fleet(quantile=None, learn_lead_time=learns))
+        if learns:
+            for _ in range(5):
+                assert pool.run(job).ok
+                pool.aws.clock.advance(24 * HOUR)
+                write_load(pool.folder / "load.csv", pool.aws.clock.now())
+        found = pool.run(job, write=False).choice
+        assert found
+        choices.append(found)
+    assert {*replayed[:-1]} == {840}
+    assert replayed[-1] == 180
+    assert [choice.source for choice in choices] == ["past", "past"]
+    assert choices[0].uncovered_share != choices[1].uncovered_share
 
 
 def test_a_short_run_goes_by_the_lead_time_that_was_learnt(pool: Pool) -> None:

@@ -13,15 +13,19 @@ from hypothesis import strategies as st
 
 from forecasting.planning.base import Plan
 from forecasting.shortlead import (
+    FIRST_TAU,
     LEVELS,
     TAUS,
     DayTotals,
     Features,
+    Fit,
+    Terms,
     choose,
     day_totals,
     features,
     fitted,
     forecast_paths,
+    is_due,
     learn,
     need,
     needs,
@@ -290,19 +294,51 @@ def test_a_plan_that_has_run_out_is_left_alone() -> None:
     assert list(relevel(plan, 9, now=FIRST + timedelta(hours=5), ceiling=12).floor) == [5, 6]
 
 
-def test_a_day_is_judged_beside_what_reactive_scaling_aims_at() -> None:
-    load = pd.Series(load_of("daily"), index=pd.date_range(FIRST, periods=9 * DAY, freq="5min"))
-    hours = pd.date_range(FIRST, periods=10 * 24, freq="h")
-    made = [(FIRST, pd.DataFrame({level: np.full(len(hours), 1.0) for level in LEVELS}, index=hours))]
+TERMS = Terms(load_per_instance=10.0, floor=0, ceiling=1000)
 
+
+def learnt(before: Fit | None, days: int, terms: Terms = TERMS) -> Fit:
+    """What is learnt of the first days of a daily load; its forecast says nothing."""
+    load = pd.Series(load_of("daily", days=days), index=pd.date_range(FIRST, periods=days * DAY, freq="5min"))
+    hours = pd.date_range(FIRST, periods=15 * 24, freq="h")
+    made = [(FIRST, pd.DataFrame({level: np.full(len(hours), 1.0) for level in LEVELS}, index=hours))]
+    return learn(before, load, made, window=WINDOW, terms=terms, boot_steps=2)
+
+
+def test_a_day_is_judged_beside_what_reactive_scaling_aims_at() -> None:
     def paid(target: float) -> np.ndarray:
-        asked: dict[str, Any] = {
-            "window": WINDOW,
-            "load_per_instance": 10.0,
-            "boot_steps": 2,
-            "reactive_target": target,
-        }
-        (day,) = learn(learn(None, load[:-DAY], made, **asked), load, made, **asked).days
+        terms = TERMS._replace(reactive_target=target)
+        (day,) = learnt(learnt(None, 8, terms), 9, terms).days
         return day.paid
 
     assert (paid(0.5) > paid(1.0)).all()
+
+
+def test_a_day_is_judged_between_floor_and_ceiling() -> None:
+    """Reactive scaling asks for up to 17; the update for more where it may, and for less at night where it must not."""
+    (free,) = learnt(learnt(None, 8), 9).days
+    bounded = TERMS._replace(floor=12, ceiling=12)
+    (held,) = learnt(learnt(None, 8, bounded), 9, bounded).days
+    assert len({*free.paid.tolist()}) == len(TAUS)
+    assert {*held.paid.tolist()} == {held.paid[0]}
+    assert held.paid[0] >= 12 * DAY
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"load_per_instance": 20.0}, {"floor": 3}, {"ceiling": 12}, {"reactive_target": 0.5}],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_days_that_were_judged_in_other_terms_say_nothing(changed: dict[str, Any]) -> None:
+    fit: Fit | None = None
+    for days in range(8, 13):
+        fit = learnt(fit, days)
+    assert fit
+    assert len(fit.days) == WARM_DAYS + 1
+    assert fit.tau != FIRST_TAU
+    assert not is_due(fit, WINDOW, TERMS, fit.until)
+    terms = TERMS._replace(**changed)
+    assert is_due(fit, WINDOW, terms, fit.until)
+    anew = learnt(fit, 12, terms)
+    assert (anew.days, anew.tau, anew.terms) == ((), FIRST_TAU, terms)
+    assert len(learnt(anew, 13, terms).days) == 1

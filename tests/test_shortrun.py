@@ -152,6 +152,22 @@ def test_row_12_an_outage_lowers_nothing(planned: Street) -> None:
     assert (asked(planned) >= before).all()
 
 
+def test_row_15_a_frozen_exporter_lowers_nothing(planned: Street) -> None:
+    planned.aws.clock.advance(7 * HOUR)
+    before = asked(planned)
+    stamps = pd.DatetimeIndex(planned.load.index)
+    frozen = planned.load.mask(np.asarray(stamps >= pd.Timestamp(planned.aws.clock.now() - 7 * HOUR)), 90.0)
+    frozen.rename("value").rename_axis("timestamp").to_csv(
+        planned.folder / "load.csv", date_format="%Y-%m-%dT%H:%M:%SZ"
+    )
+    result = short(planned)
+    assert result.history
+    assert [finding.code for finding in result.history.findings] == ["frozen"]
+    assert result.needed
+    assert result.needed < before[5]
+    assert (asked(planned) >= before).all()
+
+
 def test_row_11_a_spike_stays_below_the_cap_and_the_ceiling(planned: Street) -> None:
     rewrite(planned, 100, 10 * MINUTE)
     result = short(planned)

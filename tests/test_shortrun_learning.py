@@ -11,7 +11,7 @@ import pytest
 from forecasting import job as job_module
 from tests.fleets import NOW
 from tests.invocations import quick_forecast
-from tests.shortruns import BOOT, asked, full, plan_an_hour_ago, rewrite, short
+from tests.shortruns import BOOT, asked, full, job_of, plan_an_hour_ago, rewrite, short
 from tests.street import HOUR, MINUTE, Street, write_load
 
 
@@ -58,6 +58,24 @@ def test_a_lead_time_that_hovers_around_an_edge_keeps_the_longer_window_and_the_
         assert basis.fit
         seen.append((basis.fit.window, len(basis.fit.days)))
     assert seen == [(5, 0), (6, 0), (6, 1), (6, 2), (4, 0)]
+
+
+def test_new_settings_judge_anew_at_once(street: Street) -> None:
+    def learn(number: int, **changes: Any) -> tuple[int, float]:
+        street.aws.clock.advance_to(NOW + number * 6 * HOUR)
+        write_load(street.folder / "load.csv", street.aws.clock.now())
+        assert street.run(job_of(street, **changes)).ok
+        basis = street.ledger.basis()
+        assert basis
+        assert basis.fit
+        return len(basis.fit.days), basis.fit.tau
+
+    seen = [learn(number) for number in range(0, 21, 4)]
+    assert [days for days, _ in seen] == [0, 1, 2, 3, 4, 5]
+    assert seen[-1][1] != 0.95
+    assert learn(21) == seen[-1]
+    assert learn(22, load_per_instance=20) == (0, 0.95)
+    assert learn(26, load_per_instance=20)[0] == 1
 
 
 def test_what_another_release_learnt_is_learnt_anew(planned: Street) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from elastic_iac.local import faults
 from forecasting import job as job_module
 from forecasting.job import run_fleet
 from forecasting.release import roll_back_fleet
-from forecasting.shortrun import ShortRun, run_fleet_short
-from forecasting.store.ledger import Claim
+from forecasting.schedule.memory import Memory
+from forecasting.shortrun import ShortRun, run_fleet_short, run_short
+from forecasting.store.ledger import Claim, Ledger
 from forecasting.targets.aws import AutoScalingTarget
 from tests.fleets import GROUP, make_group
 from tests.invocations import quick_forecast
@@ -42,7 +45,7 @@ def test_it_stands_back_while_a_full_run_is_under_way_and_goes_on_once_that_died
     now = planned.aws.clock.now()
     planned.ledger.claim("full", now, now + 14 * MINUTE)
     result = short(planned)
-    assert (result.status, result.code, planned.changes()) == ("unchanged", "full-run", [])
+    assert (result.status, result.code, planned.aws.calls) == ("unchanged", "full-run", [])
     planned.aws.clock.advance(15 * MINUTE)
     rewrite(planned, 1.6, 35 * MINUTE)
     assert short(planned).status == "written"
@@ -98,6 +101,45 @@ def test_i5_a_full_run_overtakes_it_and_its_plan_stands(planned: Street, monkeyp
     assert floors(planned) == {slot.start: slot.floor for slot in newest.schedule.slots}
 
 
+def test_it_stands_back_from_a_full_run_that_begins_while_it_looks(
+    planned: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rewrite(planned, 1.6, 20 * MINUTE)
+    now, read = planned.aws.clock.now(), AutoScalingTarget.read
+
+    def overtaken(target: AutoScalingTarget) -> Any:
+        planned.ledger.claim("full", now, now + 14 * MINUTE)
+        return read(target)
+
+    monkeypatch.setattr(AutoScalingTarget, "read", overtaken)
+    result = short(planned)
+    assert (result.status, result.code, planned.changes()) == ("unchanged", "full-run", [])
+
+
+def test_a_full_run_that_came_and_went_since_its_plan_was_read_is_not_undone(
+    planned: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Ledger.basis
+    newer: list[dict[datetime, int]] = []
+
+    def overtaken(ledger: Ledger) -> Any:
+        basis = read(ledger)
+        monkeypatch.undo()
+        monkeypatch.setattr(job_module, "forecast", quick_forecast)
+        rewrite(planned, 1.5, 6 * HOUR)
+        assert full(planned).status == "written"
+        newer.append(floors(planned))
+        planned.aws.clock.advance(15 * MINUTE)  # nothing of it is under way any more
+        planned.aws.calls.clear()
+        return basis
+
+    monkeypatch.setattr(Ledger, "basis", overtaken)
+    (result,) = run_short(planned.make_run(job_of(planned), time_left=lambda: 600.0))
+    assert (result.status, result.code, planned.changes()) == ("unchanged", "full-run", [])
+    assert newer
+    assert floors(planned).items() <= newer[0].items()
+
+
 def test_row_24_a_repeated_delivery_of_one_that_wrote_is_a_duplicate(planned: Street) -> None:
     rewrite(planned, 1.6, 20 * MINUTE)
     assert short(planned, run_id="short-1").status == "written"
@@ -146,26 +188,52 @@ def test_i3_ended_at_any_write_the_floor_is_the_old_plans_or_the_new_ones(
         assert ((state == old) | (state == new)).all()
 
 
+@pytest.mark.parametrize("left", [20, 1])
 def test_i5_a_full_run_that_died_among_its_writes_is_completed_by_the_next_short_one(
-    planned: Street, monkeypatch: pytest.MonkeyPatch
+    planned: Street, monkeypatch: pytest.MonkeyPatch, left: int
 ) -> None:
     planned.aws.clock.advance(5 * HOUR)
     rewrite(planned, 1.5, 6 * HOUR)
     run = planned.make_run(job_of(planned), write=False)
-    wanted = run_fleet(run, run.job.fleets[0]).schedule
-    assert wanted
-    live = killed_at(monkeypatch, 20)
+    wanted = run_fleet(run, run.job.fleets[0])
+    assert wanted.plan
+    assert wanted.diff
+    live = killed_at(monkeypatch, len(wanted.diff.puts) - left)
     with pytest.raises(KilledError):
         full(planned)
     live()
-    planned.aws.clock.advance(15 * MINUTE)  # its lease
+    planned.aws.clock.advance(15 * MINUTE)  # its lease; where one write was left, a slot of its own has run
     result = short(planned)
     assert result.ok
     assert result.observation
     assert result.observation.note is None  # no person's hand
-    far = {slot.start: slot.floor for slot in wanted.slots if slot.start > planned.aws.clock.now() + 1 * HOUR}
-    stood = floors(planned)
-    assert all(stood[start] >= floor for start, floor in far.items() if start in stood)
+    now = planned.aws.clock.now()
+    far = wanted.plan.floor[now + 1 * HOUR : now + 40 * HOUR]
+    floor = asked(planned, 40 * HOUR)
+    short_of = {start: need for start, need in far.items() if floor[(pd.Timestamp(str(start)) - now) // MINUTE] < need}
+    assert short_of == {}
+
+
+def test_behind_a_full_run_that_died_after_its_last_write_only_the_memory_is_completed(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: Any) -> None:
+        raise KilledError
+
+    job = job_of(street, short_lead=False)
+    with monkeypatch.context() as patched:
+        patched.setattr(Ledger, "commit", killed)
+        with pytest.raises(KilledError):
+            street.run(job)
+    left = Memory.from_json(street.ledger.state().memory)
+    assert left
+    assert left.intended
+    result = short(street, job)
+    assert (result.status, street.changes()) == ("unchanged", [])
+    found = Memory.from_json(street.ledger.state().memory)
+    assert found
+    assert (found.slots, found.intended) == (left.intended, ())
+    assert dict(found.slots) == floors(street)
 
 
 def test_i15_one_fleets_failure_leaves_the_others(street: Street) -> None:

@@ -39,6 +39,8 @@ REACH = timedelta(hours=6)
 """The plan of a day's first hours was made so long before."""
 
 _LEAD_SECONDS = 300.0
+_HOVER_SECONDS = 60.0
+"""A lead time that is learnt hovers: so little below what the days were replayed with, they are kept."""
 
 
 def settled_choice(fleet: Fleet, ledger: Ledger, history: History, now: datetime, *, keep: bool = True) -> Choice:
@@ -163,7 +165,10 @@ class _Past:
 
 def _grown(past: PastDays, fleet: Fleet, ledger: Ledger, history: History, now: datetime) -> PastDays:
     """With the days that are complete and have not been looked at; those that are too old are gone."""
+    longer = fleet.model_copy(update={"lead_time_seconds": fleet.lead_time_seconds + _HOVER_SECONDS})
     settings = _settings_sha256(fleet)
+    if settings != past.settings_sha256 == _settings_sha256(longer):
+        fleet, settings = longer, past.settings_sha256
     if past.settings_sha256 != settings:
         past = PastDays(settings_sha256=settings)
     today = datetime.combine(now.astimezone(UTC).date(), time(), UTC)

@@ -5,7 +5,7 @@ See `designs/short-lead.md` for the decisions and what was measured.
 
 from forecasting.shortlead.choice import DayTotals, choose, day_totals
 from forecasting.shortlead.features import LEVELS, STEP, Features, features, forecast_paths
-from forecasting.shortlead.fit import FIRST_TAU, Fit, is_due, learn
+from forecasting.shortlead.fit import FIRST_TAU, Fit, Terms, is_due, learn
 from forecasting.shortlead.need import TAUS, fitted, need, needs, shipped, window_steps
 from forecasting.shortlead.relevel import relevel
 
@@ -17,6 +17,7 @@ __all__ = [
     "DayTotals",
     "Features",
     "Fit",
+    "Terms",
     "choose",
     "day_totals",
     "features",

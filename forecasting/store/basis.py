@@ -15,12 +15,15 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from forecasting.shortlead.choice import DayTotals
 from forecasting.shortlead.features import LEVELS, NAMES, STEP
-from forecasting.shortlead.fit import Fit
+from forecasting.shortlead.fit import Fit, Terms
 from forecasting.shortlead.need import TAUS
 from forecasting.store.records import Record
 
 _DIGITS = 5
 """Significant digits: far below what a load's noise leaves of them."""
+
+_NO_TERMS = Terms(0.0, 0, 0)
+"""Of a fit that an older release left: no fleet's, so that it is learnt anew."""
 
 Row = tuple[float, ...]
 
@@ -93,6 +96,7 @@ class StoredFit(_Part):
     window: int = Field(ge=1)
     tau: float
     coefficients: tuple[Row, ...] = Field(min_length=len(TAUS), max_length=len(TAUS))
+    terms: Terms = _NO_TERMS
     days: tuple[StoredDay, ...] = ()
 
     @model_validator(mode="after")
@@ -112,6 +116,7 @@ class StoredFit(_Part):
             window=fit.window,
             tau=fit.tau,
             coefficients=tuple(_finite(row) for row in fit.coefficients),
+            terms=fit.terms,
             days=tuple(
                 StoredDay(paid=_finite(day.paid), uncovered=_finite(day.uncovered), load=day.load) for day in fit.days
             ),
@@ -120,7 +125,7 @@ class StoredFit(_Part):
     def fit(self) -> Fit:
         """As it was given."""
         days = tuple(DayTotals(np.array(day.paid), np.array(day.uncovered), day.load) for day in self.days)
-        return Fit(self.until, self.window, np.array(self.coefficients), self.tau, days)
+        return Fit(self.until, self.window, np.array(self.coefficients), self.tau, self.terms, days)
 
 
 class Basis(Record):
