@@ -161,7 +161,7 @@ def page(table: str, names: list[str]) -> str:
         f"{about}\n\n{table}\n\n"
         f"Traces: {', '.join(names)}; sources and licences are in [the table of the forecast's page](../designs/forecast-blend.md#traces). "
         f"Python {platform.python_version()} on {platform.machine()}, one BLAS thread a process. Processor time counts child processes (Prophet's "
-        "Stan). The machine was shared with other work, so wall seconds are longer than on idle cores; the last but one column is processor seconds "
+        "Stan). The machine was busy, so wall seconds are longer than on idle cores; the last but one column is processor seconds "
         "over cores.\n"
     )
 

@@ -72,7 +72,10 @@ class ShortRun(Turn):
         refuse_under_way(state, basis.generation, self.run.clock())
         memory = Memory.from_json(state.memory)
         if self._writes and memory is None:
-            raise StandsBack("no-plan", "nothing has been written to this group yet: a full run comes first")
+            raise StandsBack(
+                "no-plan",
+                "nothing has been written to this group yet: a full run comes first (`elastic-iac apply` makes one)",
+            )
         # The last full run was held or died: what it saw is not known here.
         self.raise_only |= basis.generation < state.full_generation
         group = self.target.read()
@@ -95,7 +98,9 @@ class ShortRun(Turn):
     def _basis(self) -> Basis:
         basis = self.ledger.basis()
         if basis is None:
-            raise StandsBack("no-plan", "no full run has left a plan yet: it comes first")
+            raise StandsBack(
+                "no-plan", "no full run has left a plan yet: it comes first (`elastic-iac apply` makes one)"
+            )
         age = self.run.now - basis.made_at
         if age > STALE:
             text = (

@@ -249,8 +249,11 @@ class Turn(ABC):
             raise Deferred("out-of-time", "the run's time is spent; this fleet goes first in the next one")
 
     def _refuse_paused(self) -> None:
-        if self.run.write and (found := paused(self.run.store, self.run.job, self.fleet.name, self.run.clock())):
+        if not (found := paused(self.run.store, self.run.job, self.fleet.name, self.run.clock())):
+            return
+        if self.run.write:
             raise Hold("paused", str(found))
+        self._note(remarks=(*self.result.remarks, f"{found}: until then nothing is written"))
 
 
 def place(fleet: Fleet) -> str:

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,11 @@ def test_help_of_every_command_shows_an_example(command: str, capsys: pytest.Cap
     printed = capsys.readouterr().out
     assert "Example:" in printed
     assert f"elastic-iac {command}" in " ".join(printed.split())
+
+
+def test_the_version_needs_no_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"{version('elastic-iac')}\n"
 
 
 def test_help_imports_neither_pandas_nor_a_cloud() -> None:

@@ -61,6 +61,8 @@ def test_backtest_of_a_fleet_reads_its_own_source(shell: Shell) -> None:
         (["--csv", "load.csv", "--load-per-instance", "-1"], "load_per_instance"),
         (["--csv", "load.csv", "--load-per-instance", "1", "--lead-time", "5"], "such as 90s, 5m or 1h"),
         (["--csv", "load.csv", "--load-per-instance", "1", "--model", "magic"], "model"),
+        (["--csv", "load.csv", "--load-per-instance", "1", "--model", "mstl"], "this one needs statsforecast"),
+        (["--csv", "load.csv", "--load-per-instance", "1", "--fleet", "web"], "--fleet"),
         (["--csv", "absent.csv", "--load-per-instance", "1"], "no such file"),
         (["--csv", "load.csv", "--config", "job.yaml"], "either --csv"),
         (["--csv", "load.csv", "--load-per-instance", "1", "--uncovered", "0.5"], "such as 0.5%"),
@@ -72,7 +74,10 @@ def test_backtest_of_a_fleet_reads_its_own_source(shell: Shell) -> None:
         (["--csv", "load.csv", "--load-per-instance", "1", "--time-zone", "Mars/Base"], "time_zone"),
     ],
 )
-def test_wrong_backtest_is_exit_code_2(shell: Shell, arguments: list[str], message: str) -> None:
+def test_wrong_backtest_is_exit_code_2(
+    shell: Shell, arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("elastic_iac.cli.choose.find_spec", lambda _: None)  # no extra library is installed
     done = shell.run("backtest", *arguments)
     assert done.code == 2
     assert message in done.stderr

@@ -28,6 +28,7 @@ def test_a_pause_holds_until_it_is_resumed(shell: Shell) -> None:
     done = shell.run("pause", "--config", config, "--reason", "load test", "--json")
     assert done.code == 0, done.stderr
     assert done.document["until"] is None
+    assert "was paused by" in shell.run("plan", "--config", config).stdout
     held = shell.run("apply", "--config", config, "--yes", "--json").document["fleets"][0]
     assert held["code"] == "paused"
     assert "load test" in held["reason"]
@@ -48,7 +49,9 @@ def test_a_pause_of_one_fleet_leaves_the_others(shell: Shell) -> None:
     assert {fleet["name"]: fleet["status"] for fleet in done.document["fleets"]} == {"web": "held", "other": "written"}
 
 
-@pytest.mark.parametrize(("option", "value"), [("--for", "soon"), ("--for", "99999999999999h"), ("--fleet", "unknown")])
+@pytest.mark.parametrize(
+    ("option", "value"), [("--for", "soon"), ("--for", "0h"), ("--for", "99999999999999h"), ("--fleet", "unknown")]
+)
 def test_a_wrong_pause_names_the_option(shell: Shell, option: str, value: str) -> None:
     done = shell.run("pause", "--config", shell.settings(), option, value)
     assert done.code == 2

@@ -47,7 +47,7 @@ def test_before_the_first_full_run_it_says_so_and_fails(shell: Shell, config: st
     for command in (["plan", "--short"], ["apply", "--short", "--yes"]):
         done = shell.run(*command, "--config", config)
         assert done.code == 1
-        assert "web: unchanged (no-plan)" in done.stdout
+        assert "web: no plan yet" in done.stdout
         assert "no full run has left a plan yet: it comes first" in done.stdout
         assert "Traceback" not in done.stdout + done.stderr
     told = shell.run("plan", "--short", "--config", config, "--json")

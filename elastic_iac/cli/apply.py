@@ -48,7 +48,7 @@ def _apply_unasked(job: Job, names: list[str] | None, output: Output, short: boo
 
     run = Run(job, utc_now())
     return (run_short if short else run_job)(
-        run, names, lambda each: output.show(results.page(each, run.owners, job.schedule), "")
+        run, names, lambda each: output.show(results.page(each, run.owners, job), "")
     )
 
 
@@ -60,7 +60,7 @@ def _apply_asking(job: Job, names: list[str] | None, output: Output, short: bool
 
     run = Run(job, utc_now(), write=False)
     planned = (run_short if short else run_job)(
-        run, names, lambda each: output.show(results.page(each, run.owners, job.schedule), "")
+        run, names, lambda each: output.show(results.page(each, run.owners, job), "")
     )
     writes = sum(each.diff.writes for each in planned if each.ok and each.diff)
     if writes:
@@ -82,5 +82,5 @@ def _write(shown: Run, planned: FleetResult, output: Output, short: bool) -> Fle
         return planned
     run = Run(shown.job, shown.now)
     written = (run_fleet_short if short else run_fleet)(run, planned.fleet, agreed=planned.diff)
-    output.show(results.headline(written), results.closing(written, shown.job.schedule), "")
+    output.show(results.headline(written), results.closing(written, shown.job), "")
     return written

@@ -12,6 +12,7 @@ from elastic_iac.cli import options
 from elastic_iac.cli.output import Output
 
 if TYPE_CHECKING:
+    from forecasting.backtest import Backtest
     from forecasting.settings import Fleet, Job
     from forecasting.sources import Reading
 
@@ -84,8 +85,9 @@ def backtest(
 ) -> None:
     """Replay what prediction, reactive scaling and others would have done, and say whether prediction pays.
 
-    Forecasts are made from what was known at the time, every six hours, and re-levelled every five minutes where the samples are fine enough. Nothing
-    is written to a cloud.
+    Forecasts are made from what was known at the time, every six hours, and re-levelled every five minutes where samples are that fine.
+
+    Nothing is written to a cloud.
 
     Example: elastic-iac backtest --csv load.csv --load-per-instance 75 --lead-time 5m --lead-time 15m
     """
@@ -112,8 +114,14 @@ def backtest(
     report = write_report(out / "report.html", backtest_report(result, name=name))
     settings = out / "settings.yaml"
     settings.write_text(recommended_settings(result, chosen, job=job), encoding="utf-8")
-    output.show(page(result, name), "", f"In pictures: {report}", f"Recommended settings: {settings}")
+    output.show(page(result, name), "", f"In pictures: {report}", _recommended(settings, result))
     output.document({"command": "backtest", **result.to_json(), "report": str(report), "settings": str(settings)})
+
+
+def _recommended(settings: Path, result: Backtest) -> str:
+    """Where they are; they can be for one boot time only."""
+    several = f", for a boot of {result.boots[0].boot_minutes:g} min" if len(result.boots) > 1 else ""
+    return f"Recommended settings{several}: {settings}"
 
 
 def _subject(
@@ -125,7 +133,7 @@ def _subject(
     leads: list[float],
 ) -> tuple[Fleet, Reading, Job | None]:
     """The fleet and its load: of a file, or of the settings."""
-    from elastic_iac.cli.choose import one_fleet  # noqa: PLC0415
+    from elastic_iac.cli.choose import installed, one_fleet  # noqa: PLC0415
     from elastic_iac.cli.duration import seconds  # noqa: PLC0415
     from forecasting.backtest.recommend import csv_fleet  # noqa: PLC0415
     from forecasting.errors import UsageError  # noqa: PLC0415
@@ -136,14 +144,16 @@ def _subject(
         raise UsageError("give either --csv with --load-per-instance, or --config")
     if config is not None:
         job = load_settings(config)
-        chosen = one_fleet(job, name)
+        chosen = installed(one_fleet(job, name))
         return chosen, _read_past(chosen), job
+    if name is not None:
+        raise UsageError("--fleet: a --csv file has no fleets; give it with --config")
     if csv is None or load_per_instance is None:
         raise UsageError("--csv needs --load-per-instance: how much of the file's load one instance serves")
     reading = read_csv(csv)
     lead = leads[0] if leads else seconds(DEFAULT_LEAD_TIME, "--lead-time")
     peak = float(reading.load.max())
-    return csv_fleet(csv, load_per_instance, peak, lead_time_seconds=lead, model=model), reading, None
+    return installed(csv_fleet(csv, load_per_instance, peak, lead_time_seconds=lead, model=model)), reading, None
 
 
 def _read_past(fleet: Fleet) -> Reading:

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from forecasting.errors import UsageError
+from importlib.util import find_spec
+
+from forecasting.errors import SettingsError, UsageError
+from forecasting.models.extras import LIBRARIES
 from forecasting.settings import Fleet, Job
 from forecasting.turn import select_fleets
+
+
+def installed(fleet: Fleet) -> Fleet:
+    """The fleet, whose model's library is here. A job that lacks it falls back and says so: it must go on.
+
+    Raises:
+        SettingsError: it is not.
+    """
+    library = LIBRARIES.get(fleet.model)
+    if library is not None and find_spec(library) is None:
+        raise SettingsError("model", fleet.model, f"a model that is installed here; this one needs {library}")
+    return fleet
 
 
 def one_fleet(job: Job, name: str | None) -> Fleet:

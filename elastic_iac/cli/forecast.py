@@ -49,8 +49,9 @@ def forecast(
 ) -> None:
     """Forecast a fleet's load, with its uncertainty, as a table and a picture.
 
-    Up to 7 days ahead at the fleet's steps, as the job does it; up to 365 days at daily steps, for reservations and budgets. Nothing is written to a
-    cloud.
+    Up to 7 days ahead at the fleet's steps, as the job does it; up to 365 days at daily steps, for reservations and budgets.
+
+    Nothing is written to a cloud.
 
     Example: elastic-iac forecast --csv load.csv --days 90
     """
@@ -78,7 +79,7 @@ def forecast(
 
 
 def _settings(csv: Path | None, config: str | None, name: str | None, model: str, time_zone: str) -> Fleet:
-    from elastic_iac.cli.choose import one_fleet  # noqa: PLC0415
+    from elastic_iac.cli.choose import installed, one_fleet  # noqa: PLC0415
     from forecasting.backtest.recommend import csv_fleet  # noqa: PLC0415
     from forecasting.errors import UsageError  # noqa: PLC0415
     from forecasting.invocation import load_settings  # noqa: PLC0415
@@ -87,10 +88,12 @@ def _settings(csv: Path | None, config: str | None, name: str | None, model: str
     if (csv is None) == (config is None):
         raise UsageError("give either --csv or --config")
     if config is not None:
-        return one_fleet(load_settings(config), name)
+        return installed(one_fleet(load_settings(config), name))
+    if name is not None:
+        raise UsageError("--fleet: a --csv file has no fleets; give it with --config")
     # Instances play no part in the load: one a unit will do.
     placeholder = csv_fleet(str(csv), 1.0, 1.0, model=model)
-    return parse_fleet({**placeholder.model_dump(mode="json", exclude_none=True), "time_zone": time_zone})
+    return installed(parse_fleet({**placeholder.model_dump(mode="json", exclude_none=True), "time_zone": time_zone}))
 
 
 def _history(fleet: Fleet, *, at_file_end: bool) -> History:
@@ -174,7 +177,9 @@ def _page(found: Forecast, name: str, output: Output) -> list[str | Table]:
     from elastic_iac.cli.chart import sparkline  # noqa: PLC0415
     from forecasting.models.base import DEFAULT_QUANTILES  # noqa: PLC0415
 
-    lines: list[str | Table] = [f"The load of {name}: {found.model}", _table(found)]
+    steps = -(-len(found.quantiles) // TABLE_ROWS)
+    each = f", the highest of {_span(steps * found.step)} in a row" if steps > 1 else ""
+    lines: list[str | Table] = [f"The load of {name}, by quantile{each}. Model: {found.model}", _table(found, steps)]
     if not output.plain:
         columns = max(output.width - 10, 10)
         lines += [
@@ -183,16 +188,20 @@ def _page(found: Forecast, name: str, output: Output) -> list[str | Table]:
     return lines
 
 
-def _table(found: Forecast) -> Table:
-    """At most `TABLE_ROWS` rows; one that stands for several steps shows the largest of each column."""
+def _span(length: pd.Timedelta) -> str:
+    hours = length.total_seconds() / 3600
+    return f"{hours / 24:g} days" if hours >= 48 else f"{hours:g} h"
+
+
+def _table(found: Forecast, steps: int) -> Table:
+    """A row for so many steps: the largest of each column."""
     from rich.table import Table  # noqa: PLC0415
 
-    steps = -(-len(found.quantiles) // TABLE_ROWS)
-    table = Table(
-        "from",
-        *(f"{level:.0%}" for level in found.quantiles.columns),
-        title=f"largest of {steps} steps" if steps > 1 else None,
-    )
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    zone = f"{found.quantiles.index[0]:%Z}"
+    table.add_column(f"from ({zone})", no_wrap=True)
+    for level in found.quantiles.columns:
+        table.add_column(f"{level:.0%}", justify="right")
     for first in range(0, len(found.quantiles), steps):
         rows = found.quantiles.iloc[first : first + steps]
         table.add_row(f"{rows.index[0]:%a %Y-%m-%d %H:%M}", *(f"{value:.4g}" for value in rows.max()))

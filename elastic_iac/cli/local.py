@@ -37,7 +37,8 @@ def up(
     from elastic_iac.local import daemon  # noqa: PLC0415 - `--help` starts nothing
 
     output = Output(as_json)
-    output.progress("starting the local cloud ...")
+    if daemon.status(state_dir) is None:
+        output.progress("starting the local cloud ...")
     running = daemon.up(state_dir, region)
     _show(output, running)
 

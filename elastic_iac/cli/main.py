@@ -64,19 +64,22 @@ app.command("package")(package.package)
 app.add_typer(local.app, name="local")
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(version("elastic-iac"))
+        raise typer.Exit
+
+
 @app.callback()
 def common(
     debug: Annotated[
         bool, typer.Option("--debug", help=f"Show tracebacks and debug logs (or {DEBUG_VARIABLE}=1).")
     ] = False,
     show_version: Annotated[
-        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)
+        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=_say_version)
     ] = False,
 ) -> None:
     """Options before the command."""
-    if show_version:
-        typer.echo(version("elastic-iac"))
-        raise typer.Exit
     if debug:
         os.environ[DEBUG_VARIABLE] = "1"
     # The project's own logs only: botocore's debug log holds the headers of requests, which are secret.

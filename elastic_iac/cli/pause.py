@@ -33,6 +33,7 @@ def pause(
     Example: elastic-iac pause --config job.yaml --fleet web --for 6h --reason "load test"
     """
     from elastic_iac.cli.duration import seconds  # noqa: PLC0415 - `--help` needs none of these
+    from forecasting.errors import SettingsError  # noqa: PLC0415
     from forecasting.invocation import load_settings  # noqa: PLC0415
     from forecasting.run import utc_now  # noqa: PLC0415
     from forecasting.store import open_store  # noqa: PLC0415
@@ -42,6 +43,8 @@ def pause(
     output = Output(as_json)
     job = load_settings(config)
     until = None if lasting is None else utc_now() + timedelta(seconds=seconds(lasting, "--for"))
+    if until is not None and until <= utc_now():
+        raise SettingsError("--for", lasting, "more than nothing")
     store = open_store(job.store)
     names = [each.name for each in select_fleets(job, fleet)] if fleet else [None]
     for name in names:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from elastic_iac.aws.job_policies import DELETE, PUT, reads, write_policy
 from elastic_iac.cli.check import Check
+from forecasting.errors import SettingsError
 from forecasting.settings import AwsTarget, Fleet, Job, S3Store
 from forecasting.targets.aws_errors import code_of
 
@@ -19,6 +21,9 @@ KEPT_UNRESERVED = 100
 """Concurrent executions that AWS keeps unreserved in every account (Lambda developer guide, reserved concurrency)."""
 
 _STORE_ACTIONS = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")
+
+
+_ROLE = re.compile(r"arn:[^:]+:iam::\d{12}:role/.+")
 
 
 @dataclass(frozen=True)
@@ -34,8 +39,11 @@ def principal_of(session: Any, role_arn: str | None) -> Principal:
     """The role, or who is calling: of an assumed role, the role (one without a path: the session's name does not tell it).
 
     Raises:
+        SettingsError: the role is no ARN.
         ClientError, BotoCoreError: AWS does not answer.
     """
+    if role_arn is not None and not _ROLE.fullmatch(role_arn):
+        raise SettingsError("--role", role_arn, "an IAM role's ARN, such as arn:aws:iam::111122223333:role/NAME")
     caller: str = session.client("sts").get_caller_identity()["Arn"]
     arn = role_arn or caller
     _, partition, service, _, account, name = arn.split(":", 5)

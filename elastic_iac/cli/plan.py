@@ -25,6 +25,6 @@ def plan(
     run = Run(load_settings(config), utc_now(), write=False)
     planned = (run_short if short else run_job)(run, fleet)
     for each in planned:
-        output.show(results.page(each, run.owners, run.job.schedule), "")
+        output.show(results.page(each, run.owners, run.job), "")
     output.document({"command": "plan", "fleets": [results.document(each) for each in planned]})
     raise typer.Exit(results.exit_code(planned))

@@ -50,7 +50,8 @@ def release(
         f"{words.minimum} {released.min_size_before} -> {released.min_size_after}, read back."
     )
     output.show(
-        f"The job plans for it again when it runs next ({job.schedule} UTC), unless the fleet's `enabled` is false."
+        f"The job plans for it again when it runs next ({job.schedule}, {job.schedule_time_zone}), unless the fleet's "
+        "`enabled` is false."
     )
     output.document(
         {

@@ -23,6 +23,7 @@ from forecasting.launching import recorded_launching
 from forecasting.run import FleetResult
 from forecasting.schedule.actions import GroupState, split_actions
 from forecasting.schedule.memory import Observation
+from forecasting.settings import Job
 from forecasting.store.records import RecordedChoice
 from forecasting.targets.base import Diff
 
@@ -119,13 +120,13 @@ def stamp(moment: datetime) -> str:
 # Pages
 
 
-def page(result: FleetResult, owners: frozenset[str], schedule: str) -> RenderableType:
+def page(result: FleetResult, owners: frozenset[str], job: Job) -> RenderableType:
     """Everything a person should know of a fleet's result, the most urgent first.
 
     Args:
         result: The result.
         owners: Ids whose actions are ours.
-        schedule: When the job runs, in cron.
+        job: The job whose fleet it is.
     """
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim", no_wrap=True)
@@ -135,13 +136,16 @@ def page(result: FleetResult, owners: frozenset[str], schedule: str) -> Renderab
     parts: list[RenderableType] = [headline(result), facts]
     if result.diff and result.diff.writes:
         parts += [Text(""), diff_table(result.diff, result.fleet.time_zone, WORDS[result.fleet.cloud])]
-    parts += [Text(""), Text(closing(result, schedule))]
+    parts += [Text(""), Text(closing(result, job))]
     return Group(*parts)
 
 
 def headline(result: FleetResult) -> Text:
     """Fleet, status and, where it is held, why."""
     text = Text(f"{result.fleet.name}: ", style="bold")
+    if result.code == "no-plan":  # a short run has nothing to go by
+        text.append("no plan yet", style=STYLES["held"])
+        return text
     text.append(result.status.upper() if not result.ok else result.status, style=STYLES[result.status])
     if result.code:
         text.append(f" ({result.code})", style=STYLES[result.status])
@@ -202,7 +206,7 @@ def _load_line(history: History, step_minutes: int) -> str:
     return f"{days:.1f} days in steps of {step_minutes} min{gaps}, to {end:%Y-%m-%d %H:%M} UTC; quality: {history.verdict.value}"
 
 
-def closing(result: FleetResult, schedule: str) -> str:
+def closing(result: FleetResult, job: Job) -> str:
     """What was or would be written, and what comes next."""
     words = WORDS[result.fleet.cloud]
     lines: list[str] = []
@@ -221,8 +225,15 @@ def closing(result: FleetResult, schedule: str) -> str:
     if not result.ok:
         lines.append(f"Nothing more is written; the {words.action}s that stand run on.")
     if result.status != "planned":
-        lines.append(f"The job plans again on its schedule ({schedule} UTC).")
+        lines.append(next_run(job))
     return "\n".join(lines)
+
+
+def next_run(job: Job) -> str:
+    """When the job plans next. One whose records lie in a folder is not deployed: a person is its schedule."""
+    if job.store.kind == "local":
+        return "Nothing runs this by itself: run `elastic-iac apply` again, or deploy the job."
+    return f"The job plans again on its schedule ({job.schedule}, {job.schedule_time_zone})."
 
 
 def _summary(result: FleetResult, diff: Diff) -> str:

@@ -138,6 +138,9 @@ def origin_features(
     return np.stack(features, axis=2).astype(np.float64), scale
 
 
+LIBRARIES = {"lightgbm": "lightgbm", "prophet": "prophet", "auto-arima": "statsforecast", "mstl": "statsforecast"}
+"""What each of `EXTRA_MODELS` imports."""
+
 EXTRA_MODELS = (
     GradientBoosting(),
     Refitted("prophet", prophet_path, origins=7),

@@ -223,11 +223,3 @@ def _dodge(start: datetime, busy: Collection[datetime], changes: Collection[date
     while start in busy or near_a_change(start):
         start += _MINUTE
     return start
-
-
-def standing_timeline(
-    actions: Collection[ScheduledAction], owners: Collection[str]
-) -> tuple[tuple[datetime, int], ...]:
-    """Our slots as they stand: (start, MinSize), ascending."""
-    owned, _ = split_actions(actions, owners)
-    return tuple(sorted((start, action.min_size or 0) for start, action in owned.items()))

@@ -78,15 +78,15 @@ class Job(Settings):
         default=(), description="Ids this stack had before: their actions are taken over, not orphaned."
     )
     schedule: ScheduleExpression = Field(
-        default="*/15 * * * *",
-        description="When the job runs: five-field cron, 'rate(15 minutes)', or EventBridge's 'cron(0/15 * * * ? *)'.",
+        default="0 */6 * * *",
+        description="When full runs are: five-field cron, 'rate(6 hours)', or EventBridge's 'cron(0 0/6 * * ? *)'.",
     )
     schedule_time_zone: TimeZoneName = Field(default="UTC", description="IANA zone that the schedule is read in.")
     interval_minutes: Int = Field(
-        default=15,
+        default=360,
         ge=1,
         le=1440,
-        description="The longest time between two runs that the schedule plans: a plan older than two of these is stale.",
+        description="The longest time between two full runs that the schedule plans: a plan older than two of these is stale.",
     )
     short_run_minutes: Int = Field(
         default=SHORT_RUN_MINUTES,

@@ -47,7 +47,7 @@ def run(
             scene = _set_up(clouds, trace, engine, folder, output)
             if scene.held:
                 for part in scene.held:
-                    output.show(results.page(part.result, frozenset({scene.job.owner}), scene.job.schedule))
+                    output.show(results.page(part.result, frozenset({scene.job.owner}), scene.job))
                 return document(scene, (), None, None)
             output.progress("letting 48 hours pass ...")
             endings = _pass_time(clouds, scene)
