@@ -51,7 +51,7 @@ def test_defaults_are_those_that_the_documents_promise() -> None:
     fleet = job.fleets[0]
     assert (job.version, job.schedule, job.store.kind, job.dry_run, job.enabled) == (
         1,
-        "*/15 * * * *",
+        "0 */6 * * *",
         "local",
         False,
         True,
