@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pulumi
 
+from forecasting.settings import Fleet
 from tests.recording import Recorder, record
 
 from elastic_iac.aws import gpu_pool as component  # isort: skip - after the import that quiets the SDK
@@ -166,3 +167,13 @@ def forecast(base: AwsGpuPoolArgs = MINIMAL, **changes: Any) -> Mapping[str, Any
     """The forecast of `base` with fields replaced, and those that are None left out."""
     merged = {**cast("Mapping[str, Any]", base.get("forecast", {})), **changes}
     return {key: value for key, value in merged.items() if value is not None}
+
+
+def group_of(args: AwsGpuPoolArgs) -> dict[str, Any]:
+    """Inputs of the one group."""
+    return declare(args)[0].one("group:Group").inputs
+
+
+def fleet_of(args: AwsGpuPoolArgs) -> Fleet:
+    """What the job reads."""
+    return Fleet.model_validate_json(declare(args)[1]["fleet"])

@@ -59,7 +59,8 @@ IMPOSSIBLE: list[tuple[str, str, AwsGpuPoolArgs]] = [
     ("capacity_blocks[0].start", "UTC offset", with_block(start="tomorrow")),
     ("capacity_blocks[0].capacity_reservation_id", "cr-", with_block(capacity_reservation_id="b-1")),
     ("capacity_blocks", "one Block at a time", with_block(start="2026-11-24T11:00:00Z")),
-    ("capacity_blocks", "or more", changed(BLOCKS, capacity_blocks=[])),
+    ("capacity_blocks", "stays when it is over", changed(BLOCKS, capacity_blocks=[])),
+    ("forecast.on_demand_quantile", "no on-demand base", changed(BLOCKS, forecast=forecast(BLOCKS, on_demand_quantile=0.2))),
     # adapters, hosts and clusters are only in some places
     ("instance_types[1].instance_type", "Elastic Fabric Adapters", changed(MINIMAL, efa=True, instance_types=types("g5.8xlarge", "g5.xlarge"))),
     ("instance_types[0].instance_type", "p4d.24xlarge", changed(MINIMAL, dedicated_hosts=HOSTS)),

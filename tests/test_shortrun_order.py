@@ -101,19 +101,26 @@ def test_i5_a_full_run_overtakes_it_and_its_plan_stands(planned: Street, monkeyp
     assert floors(planned) == {slot.start: slot.floor for slot in newest.schedule.slots}
 
 
-def test_it_stands_back_from_a_full_run_that_begins_while_it_looks(
-    planned: Street, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("code", ["full-run", "busy"])
+def test_it_stands_back_from_a_run_that_begins_while_it_looks(
+    planned: Street, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
     rewrite(planned, 1.6, 20 * MINUTE)
     now, read = planned.aws.clock.now(), AutoScalingTarget.read
 
     def overtaken(target: AutoScalingTarget) -> Any:
-        planned.ledger.claim("full", now, now + 14 * MINUTE)
+        state, ledger = planned.ledger.state(), Ledger(run.store, run.job.fleets[0].target_key, clock=run.clock)
+        if code == "full-run":
+            ledger.claim("full", now, now + 14 * MINUTE)
+        else:
+            ledger.claim_short("another", state.full_generation, state, lease_seconds=60)
         return read(target)
 
     monkeypatch.setattr(AutoScalingTarget, "read", overtaken)
-    result = short(planned)
-    assert (result.status, result.code, planned.changes()) == ("unchanged", "full-run", [])
+    run = planned.make_run(job_of(planned))
+    planned.aws.calls.clear()
+    (result,) = run_short(run)
+    assert (result.status, result.code, planned.changes()) == ("unchanged", code, [])
 
 
 def test_a_full_run_that_came_and_went_since_its_plan_was_read_is_not_undone(

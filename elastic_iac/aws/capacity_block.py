@@ -78,7 +78,9 @@ def settle_blocks(given: Sequence[AwsCapacityBlock], *, all_running: bool) -> tu
         for index, item in enumerate(plain_list("capacity_blocks", given))
     ]
     if not blocks:
-        raise SettingsError("capacity_blocks", [], "one Capacity Block or more")
+        raise SettingsError(
+            "capacity_blocks", [], "one Capacity Block or more: the last one stays when it is over, and the pool at 0"
+        )
     blocks.sort(key=lambda block: block.start)
     for before, after in pairwise(blocks):
         if after.start < before.end:

@@ -109,7 +109,7 @@ class AwsGpuForecast(TypedDict):
     warm_headroom: NotRequired[pulumi.Input[float]]
     """Replicas kept ready above what the load needs, up to the ceiling; none by default. In Capacity Blocks rounded up to instances."""
     on_demand_quantile: NotRequired[pulumi.Input[float]]
-    """`spot.on_demand_base_capacity` is advised for this quantile of the load, .01 to .95. It is advice: the job writes a minimum only."""
+    """`spot.on_demand_base_capacity` is advised for this quantile of the load, .01 to .95: the job writes a minimum only. Not in Capacity Blocks."""
     learn_lead_time: NotRequired[pulumi.Input[bool]]
     """Plan with the lead time of the pool's own boots once enough are seen; true by default."""
     load: NotRequired[AwsLoad]
@@ -192,7 +192,10 @@ class AwsGpuPoolArgs(TypedDict):
     reservation: NotRequired[AwsGpuReservation]
     """On-Demand Capacity Reservations that are used before, or instead of, other capacity."""
     capacity_blocks: NotRequired[list[AwsCapacityBlock]]
-    """Capacity Blocks one after the other: the pool has instances in them only, and its own scheduled actions open and close it."""
+    """Capacity Blocks one after the other: the pool has instances in them only, opened and closed by its own scheduled actions.
+
+    The last one stays here when it is over.
+    """
     dedicated_hosts: NotRequired[AwsDedicatedHosts]
     """Dedicated Hosts on which the instances run; shared hosts by default."""
     cluster_placement: NotRequired[bool]

@@ -211,7 +211,9 @@ class AwsGpuPool(pulumi.ComponentResource):
         """
         for block in pool.blocks:
             if block.is_over(pool.deployed):
-                pulumi.log.info(f"the Capacity Block of {block.start:%Y-%m-%d %H:%M} UTC is over: take it out", self)
+                last = block is pool.blocks[-1]
+                advice = "the pool stays at 0 until another is added beside it" if last else "take it out"
+                pulumi.log.info(f"the Capacity Block of {block.start:%Y-%m-%d %H:%M} UTC is over: {advice}", self)
                 continue
             opens = blocks.opening_of(block, pool.deployed)
             if opens is not None:

@@ -46,6 +46,11 @@ def refuse_combinations(args: Mapping[str, Any], types: Sequence[GpuType]) -> No
             _refuse_beside(args, beside)
     if "capacity_blocks" in args:
         _check_block_type(args, types)
+        if "on_demand_quantile" in args.get("forecast", {}):
+            expected = (
+                "nothing beside capacity_blocks: a Block is paid for whole, and no on-demand base is bought beside it"
+            )
+            raise SettingsError("forecast.on_demand_quantile", args["forecast"]["on_demand_quantile"], expected)
     if args.get("efa", False):
         _need(types, "efa_interfaces", "efa is true")
     if "dedicated_hosts" in args:
