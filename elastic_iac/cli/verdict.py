@@ -28,6 +28,11 @@ def _parts(result: Backtest, name: str) -> Iterator[RenderableType]:
         f"the days before; {result.goal_percent:g} % of the load may stay uncovered.",
         style="dim",
     )
+    yield Text(
+        "hours: instance-hours; cost: over the clairvoyant's; uncovered: load above what was in service; moves: changes of capacity; "
+        "target: of load_per_instance.",
+        style="dim",
+    )
     for boot in result.boots:
         yield Text("")
         yield Text(f"Boot of {boot.boot_minutes:g} min", style="bold")
@@ -56,7 +61,7 @@ def _recommended(boot: BootResult) -> str:
 def _table(boot: BootResult) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("", no_wrap=True)
-    for title in ("hours", "cost", "uncovered", "changes/day", "target"):
+    for title in ("hours", "cost", "uncovered", "moves/day", "target"):
         table.add_column(title, justify="right")
     for row in boot.rows:
         found = row.measures
