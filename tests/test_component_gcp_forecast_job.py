@@ -4,7 +4,7 @@ import base64
 import json
 import sys
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -14,13 +14,11 @@ import pulumi_gcp
 import pytest
 
 from forecasting.errors import SettingsError
-from forecasting.invocation.metrics import fleet_metrics, job_metrics
 from forecasting.settings import Job, parse_job
 from tests.gcp_job_args import MAXIMAL, MINIMAL, SHARDED, changed, component, declare, fleet, target
 from tests.group_args import later
 from tests.recording import GOLDEN, Recorder, as_json, golden, record
 
-from elastic_iac.gcp import job_metrics as measures  # isort: skip - after the import that quiets the SDK
 from elastic_iac.gcp.job_args import GcpForecastJobArgs  # isort: skip
 
 
@@ -247,125 +245,6 @@ def test_automatic_names_have_room() -> None:
     assert max(map(len, others)) + 1 <= 63 - 8
 
 
-class TestMetrics:
-    def test_all_that_the_job_measures_is_kept(self) -> None:
-        """Whatever an invocation measures by name becomes a metric, and no other does."""
-        line: Any = SimpleNamespace(
-            **dict.fromkeys(
-                (
-                    *("load", "forecast_low", "forecast_median", "forecast_high", "floor", "capacity"),
-                    *("weighted_quantile_loss", "naive_weighted_quantile_loss"),
-                ),
-                1.0,
-            ),
-            duplicate=False,
-        )
-        counts = (
-            "served",
-            "held",
-            "failed",
-            "deferred",
-            "pinned",
-            "worse_than_naive",
-            "uncovered",
-            "capacity_limited",
-            "refused",
-            "writes",
-        )
-        summary: Any = SimpleNamespace(
-            kind="full", lines=[line], counts=dict.fromkeys(counts, 1), seconds=2.0, oldest_plan_age_minutes=3.0
-        )
-        assert [name for name, _, _ in job_metrics(summary)] == list(measures.JOB_METRICS)
-        assert [name for name, _, _ in fleet_metrics(line)] == list(measures.FLEET_METRICS)
-
-    def test_they_are_read_from_the_jobs_own_lines(self) -> None:
-        recorder, _ = declare(MINIMAL)
-        metric = recorder.one("metric:Metric", "-load").inputs
-        assert metric["filter"].split(" AND ") == [
-            'resource.type="cloud_run_revision"',
-            'jsonPayload.job=~"^job(-[0-9]+)?$"',
-            "jsonPayload.metrics.Load>=0",
-        ]
-        assert metric["valueExtractor"] == "EXTRACT(jsonPayload.metrics.Load)"
-        assert metric["labelExtractors"] == {
-            "job": "EXTRACT(jsonPayload.job)",
-            "fleet": "EXTRACT(jsonPayload.fleet)",
-        }
-        assert "fleet" not in recorder.one("metric:Metric", "-writes").inputs["labelExtractors"]
-
-    def test_a_name_with_hyphens_is_asked_for_as_it_is(self) -> None:
-        wanted = measures.metric_args("shop-forecast", "Load").filter
-        assert 'jsonPayload.job=~"^shop-forecast(-[0-9]+)?$"' in str(wanted)
-
-
-class TestAlerts:
-    @pytest.fixture
-    def alerts(self) -> Mapping[str, Any]:
-        recorder, _ = declare(changed(MINIMAL, alarm_emails=["oncall@example.com"]))
-        return {item.name.removeprefix("job-alert-"): item.inputs for item in recorder.of(":AlertPolicy")}
-
-    def test_they_are_those_of_aws(self, alerts: Mapping[str, Any]) -> None:
-        aws = golden("forecast_job_minimal.json", None)["registrations"]
-        names = {item["name"].removeprefix("job-alarm-") for item in aws if item["type"].endswith(":MetricAlarm")}
-        assert set(alerts) == names
-
-    def test_each_says_what_to_read_and_whom_to_tell(self, alerts: Mapping[str, Any]) -> None:
-        for key, alert in alerts.items():
-            assert alert["documentation"]["content"].endswith(f" docs/runbook.md#alarm-{key}")
-            assert alert["notificationChannels"] == ["job-alerts-to-oncall@example.com-0"]
-
-    def test_each_watches_a_metric_of_this_job(self, alerts: Mapping[str, Any]) -> None:
-        for key, alert in alerts.items():
-            for condition in alert["conditions"]:
-                own = 'service_name="job-function-0"' if key == "failed" else 'metric.labels.job="job"'
-                assert own in condition["conditionThreshold"]["filter"]
-
-    def test_a_silent_job_is_told_of(self, alerts: Mapping[str, Any]) -> None:
-        old, silent = (condition["conditionThreshold"] for condition in alerts["plan-old"]["conditions"])
-        assert (old["thresholdValue"], old["comparison"]) == (720, "COMPARISON_GT")
-        assert (silent["thresholdValue"], silent["comparison"]) == (1, "COMPARISON_LT")
-        assert silent["evaluationMissingData"] == "EVALUATION_MISSING_DATA_ACTIVE"
-        assert silent["aggregations"][0]["alignmentPeriod"] == "1800s"
-
-    @pytest.mark.parametrize("minutes", [1, 59, 1440])
-    def test_cloud_monitoring_takes_them_at_any_interval(self, minutes: int) -> None:
-        """Durations and alignment periods are multiples of a minute, of a day at most (AlertPolicy.Condition)."""
-        recorder, _ = declare(changed(MINIMAL, schedule="* * * * *", interval_minutes=minutes))
-        for alert in recorder.of(":AlertPolicy"):
-            for condition in alert.inputs["conditions"]:
-                threshold = condition["conditionThreshold"]
-                duration = int(threshold["duration"].rstrip("s"))
-                period = int(threshold["aggregations"][0]["alignmentPeriod"].rstrip("s"))
-                assert duration % 60 == period % 60 == 0
-                assert 60 <= period <= 86_400
-                assert duration <= 84_600
-
-    def test_the_kill_switch_leaves_the_schedule_on_and_the_alerts_silent(self) -> None:
-        recorder, _ = declare(changed(MINIMAL, enabled=False))
-        assert all("paused" not in each.inputs for each in recorder.of("job:Job"))
-        assert settings(recorder).enabled is False
-        assert {alert.inputs["enabled"] for alert in recorder.of(":AlertPolicy")} == {False}
-
-
-class TestDashboard:
-    def body(self) -> Any:
-        return json.loads(declare(MINIMAL)[0].one(":Dashboard").inputs["dashboardJson"])
-
-    def test_it_shows_all_that_is_measured_of_a_fleet(self) -> None:
-        tiles = self.body()["mosaicLayout"]["tiles"]
-        shown = json.dumps(tiles)
-        for measured in (*measures.FLEET_METRICS, "FleetsHeld", "OldestPlanAgeMinutes", "Writes", "RunSeconds"):
-            assert f"logging.googleapis.com/user/job-{measured.lower()}-0" in shown
-
-    def test_its_tiles_do_not_overlap_and_fit(self) -> None:
-        layout = self.body()["mosaicLayout"]
-        cells = [
-            (x, each["yPos"]) for each in layout["tiles"] for x in range(each["xPos"], each["xPos"] + each["width"])
-        ]
-        assert len(set(cells)) == len(cells)
-        assert max(x for x, _ in cells) < layout["columns"] <= 48
-
-
 class TestCode:
     def test_another_zip_is_another_object_and_moves_the_function(self, tmp_path: Path) -> None:
         def declared(text: str) -> tuple[str, str]:
@@ -389,69 +268,6 @@ class TestCode:
         recorder, _ = declare(changed(MINIMAL, package_path=None))
         assert asked == ["gcp-function"]
         assert recorder.one(":BucketObject", "-code").inputs["name"] == "code/job-abababababab.zip"
-
-
-WRONG: list[tuple[str, GcpForecastJobArgs]] = [
-    ("fleets", changed(MINIMAL, fleets=[])),
-    ("fleets[0]", changed(MINIMAL, fleets=["web"])),
-    (
-        "fleets[0].target.location",
-        changed(MINIMAL, fleets=[fleet(target={**target("web"), "location": "europe-west1-b"})]),
-    ),
-    ("fleets", changed(MINIMAL, fleets=[fleet(), fleet()])),
-    ("fleet_count", changed(MINIMAL, fleet_count=2)),
-    ("flets", changed(MINIMAL, flets=[])),
-    ("region", changed(MINIMAL, region="europe")),
-    ("schedule", changed(MINIMAL, schedule="rate", interval_minutes=15)),
-    ("interval_minutes", changed(MINIMAL, schedule="0 * * * *")),
-    ("interval_minutes", changed(MINIMAL, interval_minutes=15)),
-    ("interval_minutes", changed(MINIMAL, schedule="0 * * * *", interval_minutes=0)),
-    ("time_zone", changed(MINIMAL, time_zone="Berlin")),
-    ("memory_mib", changed(MINIMAL, memory_mib=100)),
-    ("timeout_seconds", changed(MINIMAL, timeout_seconds=3600)),
-    ("package_path", changed(MINIMAL, package_path="nothing.zip")),
-    ("owner", changed(MINIMAL, owner="Shop")),
-    ("former_owners[0]", changed(MINIMAL, former_owners=["Shop"])),
-    ("former_owners", changed(MINIMAL, former_owners=["job"])),
-    ("dry_run", changed(MINIMAL, dry_run="no")),
-    ("enabled", changed(MINIMAL, enabled=1)),
-    ("alarm_channels[0]", changed(MINIMAL, alarm_channels=["oncall"])),
-    ("alarm_emails[0]", changed(MINIMAL, alarm_emails=["oncall"])),
-    ("alarm_emails", changed(MINIMAL, alarm_emails=["a@b.example", "a@b.example"])),
-    ("store_retention_days", changed(MINIMAL, store_retention_days=30)),
-    ("kms_key", changed(MINIMAL, kms_key="k")),
-    ("force_destroy", changed(MINIMAL, force_destroy="yes")),
-    ("labels.team", changed(MINIMAL, labels={"team": 3})),
-]
-
-
-@pytest.mark.parametrize(("field", "args"), WRONG, ids=[f"{index}-{field}" for index, (field, _) in enumerate(WRONG)])
-def test_a_wrong_argument_is_named_before_anything_is_registered(field: str, args: GcpForecastJobArgs) -> None:
-    def program() -> None:
-        with pytest.raises(SettingsError) as raised:
-            component.GcpForecastJob("job", args)
-        assert raised.value.field == field
-        assert raised.value.expected
-
-    recorder, _ = record(program)
-    assert recorder.registrations == []
-
-
-def test_a_group_of_another_cloud_is_refused() -> None:
-    aws = fleet(
-        cloud="aws", target={"region": "eu-central-1", "group_name": "web"}, source={"kind": "file", "path": "x"}
-    )
-    with pytest.raises(SettingsError, match=r"fleets\[0\]\.cloud: got 'aws'"):
-        declare(changed(MINIMAL, fleets=[aws]))
-
-
-@pytest.mark.parametrize("name", ["Job", "9job", "j" * 29, ""])
-def test_a_name_must_fit_into_names_of_the_cloud(name: str) -> None:
-    def program() -> None:
-        with pytest.raises(SettingsError, match=r"^name: "):
-            component.GcpForecastJob(name, MINIMAL)
-
-    assert record(program)[0].registrations == []
 
 
 def test_none_is_the_same_as_not_given() -> None:

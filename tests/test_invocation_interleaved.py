@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from benchmarks.interleavings import basis_of, make_plan, simulate
+from benchmarks.interleaved import basis_of, make_plan
+from benchmarks.interleavings import simulate
 from forecasting.errors import Hold, StandsBack
 from forecasting.store.ledger import Ledger
 from tests.stores import MemoryStore

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecasting.errors import ConflictError, Hold, StoreError
-from forecasting.store.ledger import Claim, Ledger, slug
+from forecasting.store.keys import slug
+from forecasting.store.ledger import Claim, Ledger
 from forecasting.store.records import RunRecord, TargetState, digest
 from tests.stores import MemoryStore
 

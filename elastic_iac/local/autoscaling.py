@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -21,14 +21,12 @@ from elastic_iac.local.clock import Clock
 from elastic_iac.local.groups import EXTENSIONS, LAUNCH_SOURCES, describe_group, keep
 from elastic_iac.local.launches import RETENTION, Launching, bounds, shown
 from elastic_iac.local.lifecycle import CALLS, Lifecycle, Lifecycles, instances_of
-from elastic_iac.local.rules import DEFAULT_PAGE, MAX_BATCH, MAX_PAGE, Group, Sizes, invalid
+from elastic_iac.local.pages import Arguments, Result, action_name, batch, each, matches, page
+from elastic_iac.local.rules import MAX_PAGE, Group, Sizes, invalid
 from elastic_iac.local.wire import AwsError, Request, Response
 
 Jitter = Callable[[str, datetime], timedelta]
 """How late an action (by group/name and start) runs: AWS says up to two minutes."""
-
-Arguments = dict[str, Any]
-Result = dict[str, Any]
 
 
 def no_jitter(_action: str, _start: datetime) -> timedelta:
@@ -209,14 +207,14 @@ class AutoScaling:
 
     def _batch_put(self, request: Request, arguments: Arguments) -> Result:
         group = self.group(arguments["AutoScalingGroupName"], request.region)
-        asked: list[Arguments] = _batch(arguments["ScheduledUpdateGroupActions"])
-        failed = _each(request, asked, _action_name, lambda item: group.put(item, self._clock.now()))
+        asked: list[Arguments] = batch(arguments["ScheduledUpdateGroupActions"])
+        failed = each(request, asked, action_name, lambda item: group.put(item, self._clock.now()))
         return {"FailedScheduledUpdateGroupActions": failed}
 
     def _batch_delete(self, request: Request, arguments: Arguments) -> Result:
         group = self.group(arguments["AutoScalingGroupName"], request.region)
-        names: list[str] = _batch(arguments["ScheduledActionNames"])
-        return {"FailedScheduledActions": _each(request, names, str, group.delete)}
+        names: list[str] = batch(arguments["ScheduledActionNames"])
+        return {"FailedScheduledActions": each(request, names, str, group.delete)}
 
     def _describe_actions(self, request: Request, arguments: Arguments) -> Result:
         name = arguments.get("AutoScalingGroupName")
@@ -238,7 +236,7 @@ class AutoScaling:
             )
         ]
         found.sort(key=lambda entry: entry[:3])
-        return _page("ScheduledUpdateGroupActions", [entry[3] for entry in found], arguments)
+        return page("ScheduledUpdateGroupActions", [entry[3] for entry in found], arguments)
 
     def _describe_activities(self, request: Request, arguments: Arguments) -> Result:
         name = arguments.get("AutoScalingGroupName")
@@ -261,7 +259,7 @@ class AutoScaling:
         activities.sort(
             key=lambda each: (each.get("EndTime") is None, cast("datetime", each["StartTime"])), reverse=True
         )
-        return _page("Activities", activities, arguments, default=MAX_PAGE)
+        return page("Activities", activities, arguments, default=MAX_PAGE)
 
     # Groups
 
@@ -334,7 +332,7 @@ class AutoScaling:
             for described in self._upstream_groups(request)
             if (request.region, described["AutoScalingGroupName"]) in self._groups
             and (not names or described["AutoScalingGroupName"] in names)
-            and all(_matches(described.get("Tags", []), asked) for asked in filters)
+            and all(matches(described.get("Tags", []), asked) for asked in filters)
         ]
         for group in groups:
             launching: Launching | None = self._groups[request.region, group["AutoScalingGroupName"]].launching
@@ -344,7 +342,7 @@ class AutoScaling:
         if arguments.get("IncludeInstances") is False:
             for group in groups:
                 group["Instances"] = []
-        return _page("AutoScalingGroups", groups, arguments)
+        return page("AutoScalingGroups", groups, arguments)
 
     def _describe_instances(self, request: Request, arguments: Arguments) -> Result:
         """API, DescribeAutoScalingInstances: of all groups of the region; unknown ids are no error."""
@@ -356,7 +354,7 @@ class AutoScaling:
             for instance in instances_of(self._lifecycles.shown(request.region, described))
             if not wanted or instance["InstanceId"] in wanted
         ]
-        return _page("AutoScalingInstances", found, arguments)
+        return page("AutoScalingInstances", found, arguments)
 
     def _upstream_groups(self, request: Request) -> list[dict[str, Any]]:
         """The emulator's description of all groups of the region; asked again only after something changed."""
@@ -369,50 +367,3 @@ class AutoScaling:
             described = cast("list[dict[str, Any]]", wire.parse_xml(response, action)["AutoScalingGroups"])
             self._described[request.region] = described
         return described
-
-
-def _batch(items: list[Any]) -> list[Any]:
-    if len(items) > MAX_BATCH:
-        raise invalid(f"A batch holds at most {MAX_BATCH} scheduled actions; got {len(items)}")
-    return items
-
-
-def _action_name(item: Arguments) -> str:
-    return item["ScheduledActionName"]
-
-
-def _each(request: Request, items: list[Any], name: Callable[[Any], str], apply: Callable[[Any], None]) -> list[Result]:
-    """Apply one by one; the failures, as a batch answers them inside a 200. An injected one strikes the first item."""
-    injected = [AwsError(fault.item_code, fault.message) for fault in request.faults if fault.item_code]
-    failed: list[Result] = []
-    for item in items:
-        try:
-            if injected:
-                raise injected.pop()
-            apply(item)
-        except AwsError as error:
-            failed.append({"ScheduledActionName": name(item), "ErrorCode": error.code, "ErrorMessage": error.message})
-    return failed
-
-
-def _page(key: str, items: list[Any], arguments: Arguments, default: int = DEFAULT_PAGE) -> Result:
-    """One page; the token is the offset of the next. API, Describe*.MaxRecords: 50 by default, 100 at most."""
-    size: int = arguments.get("MaxRecords", default)
-    if not 1 <= size <= MAX_PAGE:
-        raise invalid(f"MaxRecords: got {size}; expected 1 to {MAX_PAGE}")
-    token: str = arguments.get("NextToken", "0")
-    if not token.isascii() or not token.isdigit() or int(token) > len(items):
-        raise AwsError("InvalidNextToken", "The NextToken value is not valid.")
-    end = int(token) + size
-    return {key: items[int(token) : end], "NextToken": str(end) if end < len(items) else None}
-
-
-def _matches(tags: list[Mapping[str, str]], asked: Mapping[str, Any]) -> bool:
-    """API, Filter: `tag:KEY`, `tag-key` and `tag-value`; one of the values must match."""
-    name, values = asked.get("Name", ""), asked.get("Values", [])
-    if name.startswith("tag:"):
-        return any(tag["Key"] == name[4:] and tag["Value"] in values for tag in tags)
-    members = {"tag-key": "Key", "tag-value": "Value"}
-    if name not in members:
-        raise invalid(f"Filter name {name!r} is not supported: tag:KEY, tag-key or tag-value")
-    return any(tag[members[name]] in values for tag in tags)

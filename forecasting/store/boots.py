@@ -14,7 +14,7 @@ from forecasting.errors import ConflictError, StoreError
 from forecasting.leadtime import Boot, StartKind
 from forecasting.leadtime.launches import Followed, Watch
 from forecasting.store.base import Store
-from forecasting.store.ledger import slug
+from forecasting.store.keys import slug
 from forecasting.store.records import Record
 
 log = logging.getLogger(__name__)

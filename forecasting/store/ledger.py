@@ -14,9 +14,7 @@ in ascending generations, and the highest one writes last.
 
 from __future__ import annotations
 
-import hashlib
 import random
-import re
 import secrets
 import time
 from collections.abc import Callable
@@ -29,6 +27,7 @@ from forecasting.errors import ConflictError, Hold, StandsBack, StoreError
 from forecasting.store.base import Store
 from forecasting.store.basis import Basis
 from forecasting.store.frames import decode_frame, encode_frame
+from forecasting.store.keys import floor_second, key_time, slug, stamp
 from forecasting.store.records import Lease, Memory, PastDays, RunRecord, TargetState
 
 _REMEMBERED_RUNS = (
@@ -38,7 +37,6 @@ _REMEMBERED_SHORT_RUNS = 12  # an hour of those that wrote
 _ATTEMPTS = 20
 _POLL_SECONDS = 2.0
 _PAST_DAYS = "past-days.json"
-_STAMP = "%Y%m%dT%H%M%SZ"
 
 
 @dataclass(frozen=True)
@@ -280,7 +278,7 @@ class Ledger:
 
     def record_run(self, record: RunRecord) -> None:
         """Keep the record of a run, under its time and generation; recorded again, it is replaced."""
-        key = f"{self._root}/runs/{_stamp(record.time)}-{record.generation:08d}.json"
+        key = f"{self._root}/runs/{stamp(record.time)}-{record.generation:08d}.json"
         self._replace(key, record.to_bytes())
 
     def runs(self, limit: int) -> list[RunRecord]:
@@ -290,7 +288,7 @@ class Ledger:
 
     def save_forecast(self, run_id: str, made_at: datetime, quantiles: pd.DataFrame) -> None:
         """Keep a forecast (`Forecast.quantiles`) made at `made_at` (aware), as gzipped CSV."""
-        key = f"{self._root}/forecasts/{_stamp(made_at)}-{slug(run_id)}.csv.gz"
+        key = f"{self._root}/forecasts/{stamp(made_at)}-{slug(run_id)}.csv.gz"
         self._replace(key, encode_frame(quantiles))
 
     def forecasts(
@@ -300,12 +298,12 @@ class Ledger:
         keys = [
             key
             for key in self._store.keys(f"{self._root}/forecasts")
-            if _key_time(key) >= _floor_second(since) and (until is None or _key_time(key) < until)
+            if key_time(key) >= floor_second(since) and (until is None or key_time(key) < until)
         ]
         if at_most is not None and len(keys) > at_most:
             keys = [keys[position * len(keys) // at_most] for position in range(at_most)]
         return [
-            StoredForecast(_key_time(key), decode_frame(key, item.body))
+            StoredForecast(key_time(key), decode_frame(key, item.body))
             for key in keys
             if (item := self._store.get(key))
         ]
@@ -327,7 +325,7 @@ class Ledger:
             key
             for kind in ("runs", "forecasts")
             for key in self._store.keys(f"{self._root}/{kind}")
-            if _key_time(key) < limit
+            if key_time(key) < limit
         ]
         for key in old:
             self._store.delete(key)
@@ -368,12 +366,6 @@ class Ledger:
         self._store.put(key, body, if_version=current.version if current else None)
 
 
-def slug(text: str) -> str:
-    """A key part for any text: readable, at most 93 characters, distinct also where file names ignore case."""
-    readable = re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-")[:80]
-    return f"{readable}-{hashlib.sha256(text.encode()).hexdigest()[:12]}".lstrip("-")
-
-
 def _generation_of(key: str, body: bytes) -> int:
     """Of a basis; 0 for one of another release, or a damaged one."""
     try:
@@ -406,17 +398,3 @@ def refuse_under_way(state: TargetState, basis_generation: int, now: datetime) -
         )
     if state.full_until > now:
         raise StandsBack("full-run", "a full run is under way; it plans what this one would")
-
-
-def _stamp(moment: datetime) -> str:
-    if moment.tzinfo is None:
-        raise ValueError(f"a naive time: {moment.isoformat()}; expected an aware one")
-    return moment.astimezone(UTC).strftime(_STAMP)
-
-
-def _key_time(key: str) -> datetime:
-    return datetime.strptime(key.rsplit("/", 1)[-1][:16], _STAMP).replace(tzinfo=UTC)
-
-
-def _floor_second(moment: datetime) -> datetime:
-    return moment.replace(microsecond=0)

@@ -228,3 +228,17 @@ def _floors(written: Written, start: datetime, end: datetime, *, begun_windows: 
             last = min(count, math.ceil((begin + length - start) / MINUTE))
             found[first:last] = [max(least, value) for value in found[first:last]]
     return found
+
+
+def status_details(policy: Document) -> list[Document]:
+    """API, AutoscalerStatusDetails: what the policy itself gives reason to say."""
+    least, most = int(policy["minNumReplicas"]), int(policy["maxNumReplicas"])
+    wanted = [int(schedule["minRequiredReplicas"]) for schedule in policy.get("scalingSchedules", {}).values()]
+    said = {
+        "MIN_EQUALS_MAX": least == most,
+        "MODE_OFF": policy["mode"] == "OFF",
+        "MODE_ONLY_SCALE_OUT": policy["mode"] in {"ONLY_SCALE_OUT", "ONLY_UP"},
+        "SCHEDULED_INSTANCES_GREATER_THAN_AUTOSCALER_MAX": any(size > most for size in wanted),
+        "SCHEDULED_INSTANCES_LESS_THAN_AUTOSCALER_MIN": any(size < least for size in wanted),
+    }
+    return [{"type": name, "message": name} for name, true in said.items() if true]

@@ -11,10 +11,10 @@ from typing import Any
 
 from elastic_iac.local.clock import Clock
 from elastic_iac.local.gcp import resources
-from elastic_iac.local.gcp.autoscalers import FIELD, MINUTE, Autoscaler, checked_policy
+from elastic_iac.local.gcp.autoscalers import FIELD, MINUTE, Autoscaler, checked_policy, status_details
 from elastic_iac.local.gcp.groups import Group
 from elastic_iac.local.gcp.operations import Operations
-from elastic_iac.local.gcp.paths import PREFIX, Place
+from elastic_iac.local.gcp.paths import PREFIX, Place, path_of
 from elastic_iac.local.gcp.resize_requests import ResizeRequests
 from elastic_iac.local.gcp.schedules import status
 from elastic_iac.local.gcp.wire import Document, GcpError, Request, invalid, paged, required, stamp
@@ -97,7 +97,7 @@ class Compute:
             self.resize_requests.run_due(until)
             first = self._decided.replace(second=0, microsecond=0) + MINUTE
             for autoscaler in self._autoscalers.values():
-                group = self._groups[_path_of(autoscaler.document["target"])]
+                group = self._groups[path_of(autoscaler.document["target"])]
                 floors = autoscaler.floors(first, until + timedelta(microseconds=1), begun_windows=self.begun_windows)
                 for number, floor in enumerate(floors):
                     group.create(first + number * MINUTE)  # what failed before is tried again
@@ -159,7 +159,7 @@ class Compute:
             if any(held.name == place.name and held.zone == place.scope.partition("/")[2] for held in group.instances):
                 versions: list[Document] = group.document.get("versions", [])
                 link = group.document.get("instanceTemplate") or versions[0]["instanceTemplate"]
-                template = _known(self._resources, _path_of(link, place.project))
+                template = _known(self._resources, path_of(link, place.project))
                 machine = str(template["properties"]["machineType"]).rsplit("/", 1)[-1]
                 return group.described_instance(place.name, self._clock.now(), self.boot, machine, request.url)
         raise GcpError(404, f"The resource '{place.path}' was not found")
@@ -185,7 +185,7 @@ class Compute:
         document = _known(self._resources, path)
         if path in self._groups:
             attached = next(
-                (held.path for held in self._autoscalers.values() if _path_of(held.document["target"]) == path), None
+                (held.path for held in self._autoscalers.values() if path_of(held.document["target"]) == path), None
             )
             return self._groups[path].describe(self._clock.now(), self.boot, request.url, attached)
         if path in self._autoscalers:
@@ -197,7 +197,7 @@ class Compute:
         document = {
             **autoscaler.document,
             "status": "ACTIVE",
-            "statusDetails": [*_details(policy), *self._shortages(autoscaler)],
+            "statusDetails": [*status_details(policy), *self._shortages(autoscaler)],
         }
         if autoscaler.recommended is not None:
             document["recommendedSize"] = autoscaler.recommended
@@ -212,7 +212,7 @@ class Compute:
 
     def _shortages(self, autoscaler: Autoscaler) -> list[Document]:
         """API, AutoscalerStatusDetails: what its group cannot get now."""
-        group = self._groups[_path_of(autoscaler.document["target"])]
+        group = self._groups[path_of(autoscaler.document["target"])]
         codes = {held.refusal.code for held in group.instances if held.refusal is not None}
         quota = [{"type": "NOT_ENOUGH_QUOTA_AVAILABLE", "message": "quota"}] if "QUOTA_EXCEEDED" in codes else []
         stockout = [{"type": "ZONE_RESOURCE_STOCKOUT", "message": "stockout"}] if codes - {"QUOTA_EXCEEDED"} else []
@@ -286,18 +286,16 @@ class Compute:
         if place.collection == "instanceGroupManagers" and "targetSize" in asked:
             self._check_not_autoscaled(place.path)
         if place.collection == "autoscalers":
-            if _path_of(changed["target"], place.project) != _path_of(document["target"]):
+            if path_of(changed["target"], place.project) != path_of(document["target"]):
                 raise invalid("resource.target", changed["target"], "The target of an autoscaler cannot be changed.")
             changed = self._checked_autoscaler(request, place, changed)
         return changed
 
     def _checked_autoscaler(self, request: Request, place: Place, document: Document) -> Document:
-        target = _path_of(document["target"], place.project)
+        target = path_of(document["target"], place.project)
         if target.split("/")[:4] != place.path.split("/")[:4]:
             raise invalid("resource.target", document["target"], f"The group must be in {place.scope}.")
-        holder = next(
-            (held for held in self._autoscalers.values() if _path_of(held.document["target"]) == target), None
-        )
+        holder = next((held for held in self._autoscalers.values() if path_of(held.document["target"]) == target), None)
         if holder is not None and holder.path != place.path:  # one autoscaler a group (GUIDE); the code is INFERRED
             raise GcpError(
                 400, f"The target '{target}' is already used by '{holder.path}'", "resourceInUseByAnotherResource"
@@ -325,14 +323,14 @@ class Compute:
             autoscaler.write(document, now)
             # INFERRED: it decides at once. (GUIDE: within a minute or so.)
             floor = autoscaler.floors(now, now + timedelta(microseconds=1), begun_windows=self.begun_windows)[0]
-            autoscaler.decide(self._groups[_path_of(document["target"], place.project)], now, floor, self.boot)
+            autoscaler.decide(self._groups[path_of(document["target"], place.project)], now, floor, self.boot)
 
     def _template_of(self, group: Group) -> Document:
         versions: list[Document] = group.document.get("versions") or [group.document]
-        return _known(self._resources, _path_of(versions[0]["instanceTemplate"], group.path.split("/")[1]))
+        return _known(self._resources, path_of(versions[0]["instanceTemplate"], group.path.split("/")[1]))
 
     def _autoscaled(self, group: str) -> bool:
-        return any(_path_of(held.document["target"]) == group for held in self._autoscalers.values())
+        return any(path_of(held.document["target"]) == group for held in self._autoscalers.values())
 
     def _remove(self, path: str) -> None:
         self.resize_requests.forget(path)
@@ -341,7 +339,7 @@ class Compute:
 
     def _check_references(self, place: Place, document: Document) -> None:
         for field, text, collections in resources.references(place.collection, document):
-            path = _path_of(text, place.project)
+            path = path_of(text, place.project)
             collection, name = path.split("/")[-2:] if path.count("/") > 2 else ("", path)
             if collection not in collections:
                 raise invalid(field, text, f"The URL must name one of {', '.join(sorted(collections))}.")
@@ -353,7 +351,7 @@ class Compute:
         faces = {place.path, place.path.replace("/instanceGroupManagers/", "/instanceGroups/")}
         for path, document in self._resources.items():
             collection = path.split("/")[-2]
-            if any(_path_of(text, place.project) in faces for _, text, _ in resources.references(collection, document)):
+            if any(path_of(text, place.project) in faces for _, text, _ in resources.references(collection, document)):
                 raise GcpError(
                     400,
                     f"The resource '{place.path}' is already being used by '{path}'",
@@ -362,7 +360,7 @@ class Compute:
 
     def _check_not_autoscaled(self, group: str) -> None:
         for autoscaler in self._autoscalers.values():
-            if _path_of(autoscaler.document["target"]) == group and autoscaler.policy["mode"] != "OFF":
+            if path_of(autoscaler.document["target"]) == group and autoscaler.policy["mode"] != "OFF":
                 raise GcpError(412, f"The target size of '{group}' is set by '{autoscaler.path}'")
 
 
@@ -375,26 +373,6 @@ def _known(held: dict[str, Any], path: str) -> Any:
     if path not in held:
         raise GcpError(404, f"The resource '{path}' was not found")
     return held[path]
-
-
-def _path_of(link: str, project: str = "") -> str:
-    """The path of a resource from its URL, whole or partial."""
-    _, whole, rest = link.rpartition("projects/")
-    return f"projects/{rest}" if whole else f"projects/{project}/{link.lstrip('/')}"
-
-
-def _details(policy: Document) -> list[Document]:
-    """API, AutoscalerStatusDetails: what the policy itself gives reason to say."""
-    least, most = int(policy["minNumReplicas"]), int(policy["maxNumReplicas"])
-    wanted = [int(schedule["minRequiredReplicas"]) for schedule in policy.get("scalingSchedules", {}).values()]
-    said = {
-        "MIN_EQUALS_MAX": least == most,
-        "MODE_OFF": policy["mode"] == "OFF",
-        "MODE_ONLY_SCALE_OUT": policy["mode"] in {"ONLY_SCALE_OUT", "ONLY_UP"},
-        "SCHEDULED_INSTANCES_GREATER_THAN_AUTOSCALER_MAX": any(size > most for size in wanted),
-        "SCHEDULED_INSTANCES_LESS_THAN_AUTOSCALER_MIN": any(size < least for size in wanted),
-    }
-    return [{"type": name, "message": name} for name, true in said.items() if true]
 
 
 def _geography(request: Request, place: Place) -> Document:

@@ -140,3 +140,9 @@ def _scoped(request: Request, project: str, scope: str, collection: str, name: s
         listing = "aggregatedList" if scope == "aggregated" else "list"
         verb = ("get" if name else listing) if request.method == "GET" else _CHANGES.get(request.method, "")
     return Place(project, scope, collection, name or "", verb)
+
+
+def path_of(link: str, project: str = "") -> str:
+    """The path of a resource from its URL, whole or partial."""
+    _, whole, rest = link.rpartition("projects/")
+    return f"projects/{rest}" if whole else f"projects/{project}/{link.lstrip('/')}"
