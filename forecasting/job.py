@@ -202,10 +202,11 @@ class Pipeline(Turn):
         if not self.run.write or result.code in {"duplicate-run", "disabled"}:
             return
         try:
+            first_of_day = self.claim.first_of_day if self.claim else self.ledger.first_of_day()
             self.ledger.record_run(_record(self.run, result, self.claim))
             if result.forecast is not None:
                 self.ledger.save_forecast(self.run.run_id, self.run.now, result.forecast.quantiles)
-            if self.claim is not None and self.claim.first_of_day:
+            if first_of_day:
                 self.ledger.prune()
         except ElasticIacError as error:
             log.warning("fleet %s: the run could not be recorded: %s", self.fleet.name, error)

@@ -56,11 +56,6 @@ def watch_launches(run: Run, fleet: Fleet, target: Target, desired: int) -> Laun
     return Launching(learnt, shortage, tuple(remarks))
 
 
-def watch_between(run: Run, fleet: Fleet, target: Target, desired: int) -> Launching:
-    """What a short run looks at: a pool's shortages; and Google Cloud says whether an instance answers, not since when. See `watch_launches`."""
-    return watch_launches(run, fleet, target, desired) if fleet.cloud == "gcp" or fleet.pool else Launching()
-
-
 def shortage_of(found: Launches, fleet: Fleet, desired: int, now: datetime) -> Shortage | None:
     """What the cloud does not give: from a refused launch until its cool-off is over, or until a later launch is not refused.
 

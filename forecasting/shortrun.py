@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 
 from forecasting.basis import window_of
-from forecasting.errors import Hold, StandsBack
+from forecasting.errors import Hold, InputError, SourceError, StandsBack
 from forecasting.history import History, Verdict, build_history
-from forecasting.launching import watch_between
+from forecasting.launching import watch_launches
 from forecasting.planning.base import Limits, Plan
 from forecasting.planning.pool import pool_limits
 from forecasting.run import FleetResult, Run
@@ -80,7 +80,7 @@ class ShortRun(Turn):
         self.raise_only |= basis.generation < state.full_generation
         group = self.target.read()
         self._note(group=group)
-        self._note(launching=watch_between(self.run, self.fleet, self.target, group.desired_capacity))
+        self._note(launching=watch_launches(self.run, self.fleet, self.target, group.desired_capacity))
         planner = self._planner(basis, self._needed(basis))
         _schedule, diff, seen = self._schedule(planner, group, memory)
         if not self._writes:
@@ -107,6 +107,11 @@ class ShortRun(Turn):
                 f"the last plan is of {basis.made_at:%Y-%m-%d %H:%M} UTC, more than {STALE // timedelta(hours=1)} h ago"
             )
             raise Hold("plan-old", f"{text}: find out why no full run gets through; the schedule runs on to its end")
+        end = basis.floors.index[-1] + timedelta(minutes=basis.floors.step_minutes)
+        if self.run.now >= end:
+            raise Hold(
+                "plan-old", f"the last plan ended at {end:%Y-%m-%d %H:%M} UTC: find out why no full run gets through"
+            )
         self.raise_only = basis.raise_only or age > FRESH
         if self.fleet.learn_lead_time and basis.lead_time_seconds is not None:  # the one that was measured
             self.fleet = self.fleet.model_copy(update={"lead_time_seconds": basis.lead_time_seconds})
@@ -116,12 +121,14 @@ class ShortRun(Turn):
         """Instances needed within the lead time; None where nothing can be said, or need not."""
         window = window_of(self.fleet)
         if window is None or basis.samples is None:
+            self._watch()
             return None
         fit = basis.fit.fit() if basis.fit is not None else None
         if fit:
             window = fit.window
         reading = self._read(basis.samples)
         if reading.sample_seconds > STEP.total_seconds():
+            self._watch()
             return None
         history = self._history(basis.samples, reading)
         # A fleet that refuses requests looks less busy than it is: what it served lowers nothing.
@@ -145,6 +152,21 @@ class ShortRun(Turn):
         reading = opened.read(end - OVERLAP, self.run.now)
         self._note(reading=reading)
         return reading
+
+    def _watch(self) -> None:
+        """What the load is, where nothing is levelled by it: every run says whether it is covered."""
+        since = self.run.now - OVERLAP - timedelta(minutes=self.fleet.step_minutes)
+        try:
+            opened = open_source(self.fleet.source, target=self.fleet.target, session=self.run.session)
+            reading = opened.read(since, self.run.now)
+            history = build_history(
+                reading, now=self.run.now, step_minutes=self.fleet.step_minutes, time_zone=self.fleet.time_zone
+            )
+        except (InputError, SourceError) as error:
+            self._note(remarks=(*self.result.remarks, f"whether the load is covered could not be seen: {error}"))
+        else:
+            # It is short by design: what is found in it is no finding.
+            self._note(reading=replace(reading, warnings=()), history=replace(history, findings=()))
 
     def _history(self, samples: Series, reading: Reading) -> History:
         """The newest samples behind the last week's, cleaned and judged together: a spike or a trough is one beside other days."""

@@ -49,7 +49,8 @@ class Shell:
     def settings(self, *fleets: dict[str, Any], **changes: Any) -> str:
         """Write the job's settings; returns the file's name. The quick model: its choice is tested elsewhere."""
         quick = [{"model": "seasonal-naive-day", "horizon_hours": 6, **fleet} for fleet in fleets or [fleet_data()]]
-        job = {"name": "job", "owner": "prod", "store": {"kind": "local", "path": "store"}, "fleets": quick, **changes}
+        store = {"kind": "local", "path": "store"}
+        job = {"name": "job", "owner": "prod", "interval_minutes": 15, "store": store, "fleets": quick, **changes}
         Path("job.yaml").write_text(yaml.safe_dump(job), encoding="utf-8")
         return "job.yaml"
 

@@ -52,6 +52,7 @@ def make_job(folder: Path, *fleets: dict[str, Any], **changes: Any) -> Job:
         {
             "name": "job",
             "owner": OWNER,
+            "interval_minutes": 15,
             "store": {"kind": "local", "path": str(folder / "store")},
             "fleets": list(fleets) or [fleet_data()],
             **changes,

@@ -66,7 +66,7 @@ class Console:
         quick = {"model": "seasonal-naive-day", "horizon_hours": 6, "source": SOURCE, **fleet}
         store = {"kind": "gcs", "bucket": BUCKET, "prefix": "store"}
         fleets = [{**gcp_fleet_data(), **quick}]
-        job = {"name": "job", "owner": OWNER, "store": store, "fleets": fleets}
+        job = {"name": "job", "owner": OWNER, "interval_minutes": 15, "store": store, "fleets": fleets}
         Path("job.yaml").write_text(yaml.safe_dump(job), encoding="utf-8")
         self.gcp.calls.clear()
 

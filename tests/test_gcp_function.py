@@ -57,6 +57,7 @@ def settle(gcp: LocalGcp, *fleets: dict[str, Any], **changes: Any) -> None:
     job = {
         "name": "job",
         "owner": OWNER,
+        "interval_minutes": 15,
         "store": {"kind": "gcs", "bucket": BUCKET, "prefix": "store"},
         "fleets": list(fleets) or [gcp_fleet_data(**quick)],
         **changes,

@@ -159,7 +159,7 @@ def test_plan_and_status_tell_of_boots_shortage_and_advice(aws: LocalAws, tmp_pa
             "stack_config": f"spot: {{on_demand_base_capacity: {base}}}",
         }
     assert standing.document()["boots"]["unknown cold"]["count"] == 12  # those instances are gone
-    for page in (result_page(result, frozenset({"prod"}), "0 * * * *"), standing.page()):
+    for page in (result_page(result, frozenset({"prod"}), pool.job()), standing.page()):
         console = Console(width=200, record=True, file=StringIO())
         console.print(page)
         text = console.export_text()

@@ -104,7 +104,7 @@ def test_a_fleet_that_takes_no_part_keeps_its_plan(street: Street) -> None:
         street.aws.clock.advance(1 * HOUR)
         rewrite(street, 2, 20 * MINUTE)
         result = short(street, job)
-        assert (result.status, result.needed, result.reading) == ("unchanged", None, None)
+        assert (result.status, result.needed, street.changes()) == ("unchanged", None, [])
 
 
 def make_apart(street: Street, **changes: Any) -> Job:

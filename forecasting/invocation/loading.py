@@ -42,7 +42,7 @@ def checked_kind(kind: object) -> Kind:
     Raises:
         SettingsError: there is no such kind.
     """
-    if kind in {None, "full"}:
+    if kind is None or kind == "full":
         return "full"
     if kind == "short":
         return "short"

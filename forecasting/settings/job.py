@@ -109,6 +109,10 @@ class Job(Settings):
     def _consistent(self) -> Self:
         _refuse_repeats("fleets", "names", [fleet.name for fleet in self.fleets])
         _refuse_repeats("fleets", "targets", [fleet.target_key for fleet in self.fleets])
+        for fleet in self.fleets:
+            if fleet.horizon_hours * 60 < 2 * self.interval_minutes:
+                expected = f"two intervals of {self.interval_minutes} min between full runs, or more: where one fails the plan must reach the next"
+                raise refused(f"fleets.{fleet.name}.horizon_hours", fleet.horizon_hours, expected)
         known = {name for fleet in self.fleets for name in (fleet.name, fleet.target_key)}
         for fleet in self.fleets:
             if fleet.similar_fleet is not None and fleet.similar_fleet not in known:

@@ -318,6 +318,11 @@ class Ledger:
         """Keep them, in place of the ones before."""
         self._replace(f"{self._root}/{_PAST_DAYS}", past.to_bytes())
 
+    def first_of_day(self) -> bool:
+        """Whether no run has left a record on this day (UTC): where runs end before they claim, nothing else tells."""
+        today = self._clock().astimezone(UTC).date()
+        return all(key_time(key).date() != today for key in self._store.keys(f"{self._root}/runs"))
+
     def prune(self, keep_days: float = 60) -> int:
         """Delete records and forecasts older than `keep_days`; the state stays. Returns how many."""
         limit = self._clock() - timedelta(days=keep_days)
