@@ -12,7 +12,10 @@ from elastic_iac.cli import options
 from elastic_iac.cli.output import Output
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from forecasting.backtest import Backtest
+    from forecasting.leadtime import LeadTime
     from forecasting.settings import Fleet, Job
     from forecasting.sources import Reading
 
@@ -111,7 +114,7 @@ def backtest(
     with output.counter("forecasting from the past") as progress:
         result = replay_past(reading, chosen, how, progress=progress)
     name = csv.name if csv else chosen.name
-    report = write_report(out / "report.html", backtest_report(result, name=name))
+    report = write_report(out / "report.html", backtest_report(result, name=name, boots=_boots(job, chosen)))
     settings = out / "settings.yaml"
     settings.write_text(recommended_settings(result, chosen, job=job), encoding="utf-8")
     output.show(page(result, name), "", f"In pictures: {report}", _recommended(settings, result))
@@ -154,6 +157,19 @@ def _subject(
     lead = leads[0] if leads else seconds(DEFAULT_LEAD_TIME, "--lead-time")
     peak = float(reading.load.max())
     return installed(csv_fleet(csv, load_per_instance, peak, lead_time_seconds=lead, model=model)), reading, None
+
+
+def _boots(job: Job | None, fleet: Fleet) -> Mapping[str, LeadTime]:
+    """What the job has seen of the fleet's boots; a file has no job."""
+    from elastic_iac.cli.boots import seen_boots  # noqa: PLC0415
+    from forecasting.errors import ElasticIacError  # noqa: PLC0415
+    from forecasting.run import utc_now  # noqa: PLC0415
+    from forecasting.store import open_store  # noqa: PLC0415
+
+    try:
+        return seen_boots(open_store(job.store), fleet, utc_now()) if job else {}
+    except ElasticIacError:
+        return {}
 
 
 def _read_past(fleet: Fleet) -> Reading:

@@ -13,13 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from elastic_iac.cli import result as results
+from elastic_iac.cli.boots import seen_boots
 from elastic_iac.cli.chart import sparkline
 from elastic_iac.cli.launches import launch_document, launch_lines, recorded
 from elastic_iac.cli.words import WORDS, Words
 from forecasting.errors import ElasticIacError
 from forecasting.history import build_history
 from forecasting.job import SCORE_DAYS
-from forecasting.leadtime import estimates
 from forecasting.models.base import DEFAULT_QUANTILES
 from forecasting.run import Run, open_ledger
 from forecasting.schedule.actions import GroupState, ScheduledAction, split_actions
@@ -27,7 +27,6 @@ from forecasting.schedule.memory import Memory, Observation
 from forecasting.schedule.people import Timeline, value_at
 from forecasting.settings import Fleet
 from forecasting.sources import open_source
-from forecasting.store.boots import read_boots
 from forecasting.store.ledger import Ledger
 from forecasting.store.pause import Pause, paused
 from forecasting.store.records import RunRecord
@@ -140,7 +139,7 @@ class Standing:
         yield from launch_lines(recorded(self.runs), self.fleet.cloud)
         for label, lead in self.boots.items():
             measured = ", ".join(f"{name} {lead[f'{name}_seconds']:.0f} s" for name in ("p50", "p90", "p99"))
-            yield "", f"{label}: {lead['count']} boots seen, {measured}"
+            yield "", f"{label}: {lead['count']} boots seen, {measured} (p90: {lead['source']})"
         if self.runs:
             yield (
                 "scores",
@@ -227,7 +226,7 @@ def look(run: Run, fleet: Fleet) -> Standing:
         runs,
         short,
         scores,
-        _boots(run, fleet),
+        {label: vars(lead) for label, lead in seen_boots(run.store, fleet, run.now).items()},
         pause,
         remarks=remarks,
     )
@@ -238,18 +237,6 @@ def _records(ledger: Ledger) -> tuple[tuple[RunRecord, ...], Memory | None, tupl
         return tuple(ledger.runs(SHOWN_RUNS)), Memory.from_json(ledger.state().memory), ()
     except ElasticIacError as error:
         return (), None, (f"the records could not be read: {error}",)
-
-
-def _boots(run: Run, fleet: Fleet) -> dict[str, dict[str, Any]]:
-    """What was seen of each instance type and kind of start; the run's own remarks tell what could not be read."""
-    if not fleet.learn_lead_time:
-        return {}
-    try:
-        boots = list(read_boots(run.store, fleet.target_key).boots.values())
-    except ElasticIacError:
-        return {}
-    seen = estimates(boots, fleet.lead_time_seconds, now=run.now)
-    return {f"{name} {kind}": vars(lead) for (name, kind), lead in seen.items()}
 
 
 def _scores(run: Run, fleet: Fleet, ledger: Ledger) -> Scores | None:

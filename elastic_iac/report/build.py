@@ -19,6 +19,7 @@ from elastic_iac.report.page import Note, Page, Section, Table, render
 from forecasting.backtest.accuracy import Accuracy
 from forecasting.backtest.compare import Comparison
 from forecasting.backtest.result import Backtest, BootResult, Point, Row
+from forecasting.leadtime import LeadTime
 from forecasting.models.base import Forecast
 from forecasting.replay import Measures
 
@@ -46,7 +47,9 @@ def write_report(path: Path, html: str) -> Path:
     return path
 
 
-def backtest_report(result: Backtest, *, name: str, unit: str = "Load", source: str = "") -> str:
+def backtest_report(
+    result: Backtest, *, name: str, unit: str = "Load", source: str = "", boots: Mapping[str, LeadTime] | None = None
+) -> str:
     """The report of a backtest as HTML.
 
     Args:
@@ -54,6 +57,7 @@ def backtest_report(result: Backtest, *, name: str, unit: str = "Load", source: 
         name: What was replayed, e.g. the fleet's or the file's name.
         unit: The load's unit, for axes.
         source: Where the data comes from and its licence, where that matters.
+        boots: What was seen of the fleet's boots, by instance type and kind of start.
     """
     history = result.history.loc[result.history.first_valid_index() :]
     sections = [
@@ -77,6 +81,8 @@ def backtest_report(result: Backtest, *, name: str, unit: str = "Load", source: 
         sections += _boot_sections(result, boot)
     if result.accuracy:
         sections.append(_accuracy_section(result.accuracy))
+    if boots:
+        sections.append(_boots_seen_section(boots))
     lead = f"{result.start:%Y-%m-%d} to {result.end:%Y-%m-%d} UTC, {result.load_per_instance:.4g} load per instance."
     notes = [Note(boot.verdict.sentence, boot.verdict.outcome.value) for boot in result.boots]
     return render(Page(f"Does prediction pay for {name}?", f"{lead} {source}".strip(), notes, sections))
@@ -243,6 +249,24 @@ def _measures_table(found: Mapping[str, Measures]) -> Table:
     ]
     strong = frozenset(number for number, label in enumerate(found) if label.startswith("elastic-iac"))
     return Table(header, rows, strong)
+
+
+def _boots_seen_section(boots: Mapping[str, LeadTime]) -> Section:
+    rows = [
+        (
+            label,
+            str(lead.count),
+            *(f"{seconds:.0f}" for seconds in (lead.p50_seconds, lead.p90_seconds, lead.p99_seconds)),
+            lead.source,
+        )
+        for label, lead in boots.items()
+    ]
+    header = ("Instance type and start", "Boots", "p50 (s)", "p90 (s)", "p99 (s)", "The p90 is")
+    return Section(
+        "Boots that were seen",
+        "Launch to first healthy answer. The p90, the settings' prior until enough were seen, is how long ahead the plan asks.",
+        table=Table(header, rows),
+    )
 
 
 def _accuracy_section(accuracy: Accuracy) -> Section:
