@@ -145,7 +145,9 @@ def test_groups_have_the_plans_minimum_at_every_minute_of_a_real_load(name: str,
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without asking it")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_demo_that_is_stopped_leaves_no_process_and_no_folder(number: int, code: int, tmp_path: Path) -> None:
-    program = "import sys; from elastic_iac.cli.main import main; sys.exit(main())"
+    # Ctrl-C's signal is ignored by what a shell started in the background, and by its children: not here.
+    heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    program = f"{heeding}import sys; from elastic_iac.cli.main import main; sys.exit(main())"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1]), "TMPDIR": str(tmp_path)}
     with subprocess.Popen(
         [sys.executable, "-c", program, "demo"],
