@@ -138,3 +138,8 @@ def changed(base: GcpGpuPoolArgs, **changes: Any) -> GcpGpuPoolArgs:
     """`base` with fields replaced, and those that are None left out."""
     merged = {**copy.deepcopy(base), **changes}
     return cast("GcpGpuPoolArgs", {key: value for key, value in merged.items() if value is not None})
+
+
+def template(args: GcpGpuPoolArgs) -> dict[str, Any]:
+    """Inputs of the one instance template."""
+    return declare(args)[0].one(":InstanceTemplate").inputs
