@@ -122,6 +122,7 @@ def test_demo_end_to_end_prints_one_document_and_touches_no_other_cloud(tmp_path
     assert floors[1].items() <= floors[0].items()  # one plan; where AWS restores the baseline, a window just ends
     assert "synthetic" in Path(tmp_path, document["report"]).read_text(encoding="utf-8")
     assert Path(tmp_path, "kept", "settings.yaml").is_file()
+    answers_the_rise(document["short_run"])
 
 
 def test_demo_on_google_cloud_alone_starts_no_other(tmp_path: Path) -> None:
@@ -130,6 +131,14 @@ def test_demo_on_google_cloud_alone_starts_no_other(tmp_path: Path) -> None:
     document = json.loads(done.stdout)
     check(document, "gcp")
     assert document["agreement"] is None
+    answers_the_rise(document["short_run"])
+
+
+def answers_the_rise(rise: dict[str, Any]) -> None:
+    """Above the plan, as soon as a cloud takes it."""
+    assert rise["needed"] > rise["planned"]
+    ahead = datetime.fromisoformat(rise["starts"]) - datetime.fromisoformat(rise["at"])
+    assert timedelta(minutes=2) < ahead <= timedelta(minutes=5)
 
 
 @pytest.mark.traces

@@ -16,8 +16,9 @@ import yaml
 
 from elastic_iac.cli import result as results
 from elastic_iac.cli.demo import cloud
+from elastic_iac.cli.demo.rise import look
 from elastic_iac.cli.demo.scene import Ending, Needs, Part, Scene, agreement
-from elastic_iac.cli.demo.telling import agreement_line, document, tell
+from elastic_iac.cli.demo.telling import agreement_line, document, rise_document, tell
 from elastic_iac.cli.demo.trace import METRICS_DELAY, UNSEEN_HOURS, Trace, file_trace, synthetic_trace
 from elastic_iac.cli.output import Output
 from forecasting.backtest.compare import Comparison, compare
@@ -50,12 +51,13 @@ def run(
                     output.show(results.page(part.result, frozenset({scene.job.owner}), scene.job))
                 return document(scene, (), None, None)
             output.progress("letting 48 hours pass ...")
+            rise = look(clouds, scene)
             endings = _pass_time(clouds, scene)
     output.progress("replaying the 48 hours under other policies ...")
     replay = _replay(scene)
     report = _report(scene, endings, replay, (out or DEFAULT_OUT) / "report.html")
-    tell(output, scene, endings, replay, report)
-    return document(scene, endings, replay, report)
+    tell(output, scene, endings, replay, report, rise)
+    return {**document(scene, endings, replay, report), "short_run": rise_document(rise)}
 
 
 def _set_up(clouds: cloud.Clouds, trace: Trace, engine: cloud.Engine, folder: Path, output: Output) -> Scene:
@@ -89,7 +91,8 @@ def _settings(fleets: Sequence[Fleet], folder: Path) -> Job:
     """The job for the stack's fleets; its settings are also left in the folder for a person to read."""
     # Records of an earlier demo belong to a group that is gone: each demo keeps its own.
     store = {"kind": "local", "path": str(folder / f"records-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")}
-    plain = [fleet.model_dump(mode="json", exclude_none=True) for fleet in fleets]
+    # Short runs are shown, too; at the boot of the stack's groups they are off by default.
+    plain = [{**fleet.model_dump(mode="json", exclude_none=True), "short_lead": True} for fleet in fleets]
     data = {"name": "demo", "owner": cloud.STACK, "store": store, "fleets": plain}
     (folder / "settings.yaml").write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
     return parse_job(data)

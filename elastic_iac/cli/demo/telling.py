@@ -14,6 +14,7 @@ from rich.text import Text
 from elastic_iac.cli import result as results
 from elastic_iac.cli.chart import ASCII, BLOCKS, Glyphs, floor_chart
 from elastic_iac.cli.demo import cloud
+from elastic_iac.cli.demo.rise import FACTOR, SINCE, Rise
 from elastic_iac.cli.demo.scene import Agreement, Ending, Part, Reason, Scene, agreement
 from elastic_iac.cli.demo.side import PEAK_INSTANCES
 from elastic_iac.cli.demo.trace import UNSEEN_HOURS
@@ -36,7 +37,14 @@ REASONS: dict[Reason, str] = {
 }
 
 
-def tell(output: Output, scene: Scene, endings: Sequence[Ending], replay: Comparison, report: Path | None) -> None:
+def tell(
+    output: Output,
+    scene: Scene,
+    endings: Sequence[Ending],
+    replay: Comparison,
+    report: Path | None,
+    rise: Rise | None = None,
+) -> None:
     """Tell a person: what was made, what happened, what it is worth, what comes next."""
     start = scene.trace.now
     glyphs = ASCII if output.plain else BLOCKS
@@ -56,6 +64,8 @@ def tell(output: Output, scene: Scene, endings: Sequence[Ending], replay: Compar
         ),
     )
     output.show(_policies(replay), "", *_conclusions(scene, endings))
+    if rise:
+        output.show(_rise_line(scene, rise))
     if report:
         output.show(f"In pictures: {report}")
 
@@ -162,6 +172,28 @@ def _conclusions(scene: Scene, endings: Sequence[Ending]) -> Iterator[Renderable
         "Here the job ran once; deployed, it plans anew every six hours and, where a boot takes ten minutes or more, sets the next slots by the "
         "newest samples every five minutes. Were it to die, the plan above runs on to its end."
     )
+
+
+def _rise_line(scene: Scene, rise: Rise) -> str:
+    floor = WORDS[scene.parts[0].fleet.cloud].floor
+    minutes = SINCE // timedelta(minutes=1)
+    return (
+        f"Had the load been {FACTOR:g} times as high in the first {minutes} minutes, a short run at {rise.at:%H:%M} UTC would have set "
+        f"{floor} {rise.needed} from {rise.starts:%H:%M} on, in place of {rise.planned}."
+    )
+
+
+def rise_document(rise: Rise | None) -> dict[str, Any] | None:
+    """The same for a program; None where the load's samples are too long for short runs."""
+    if rise is None:
+        return None
+    return {
+        "factor": FACTOR,
+        "at": results.stamp(rise.at),
+        "planned": rise.planned,
+        "needed": rise.needed,
+        "starts": results.stamp(rise.starts),
+    }
 
 
 def _kept_to_plan(part: Part, ending: Ending) -> Text:
