@@ -48,8 +48,8 @@ def look(clouds: Clouds, scene: Scene) -> Rise | None:
     part.side.publish(replace(trace, load=rising, seen_until=until), part.fleet)
     now = clock.now()
     (result,) = run_short(Run(scene.job, now, clock=clock.now, write=False), [part.fleet.name])
-    planned, needed = int(plan.floor[now - SINCE : now + SINCE].max()), result.needed
-    if result.schedule is None or needed is None or needed <= planned:
+    if result.schedule is None or result.needed is None:
         return None
-    starts = next((slot.start for slot in result.schedule.slots if slot.floor >= needed), None)
-    return Rise(now, planned, needed, starts) if starts else None
+    planned = max([int(plan.floor[:now].iloc[-1]), *plan.floor[now : now + SINCE].astype(int)])
+    starts = next((slot.start for slot in result.schedule.slots if slot.floor >= result.needed), None)
+    return Rise(now, planned, result.needed, starts) if starts and result.needed > planned else None
