@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given, settings
@@ -12,6 +13,8 @@ from elastic_iac.local.aws import LocalAws
 from forecasting.planning.base import Plan
 from forecasting.schedule.aws import build_schedule
 from forecasting.schedule.base import Schedule
+from forecasting.schedule.grid import round_up
+from forecasting.schedule.slots import plan_span
 from forecasting.shortlead import relevel
 from forecasting.shortlead.relevel import REACH
 from forecasting.targets.reconcile import reconcile
@@ -80,6 +83,8 @@ def test_i1_to_i9_hold_for_a_short_run_and_what_lies_beyond_its_reach_stays(
             _check_raised(target, now)  # I6
         if not foreign:
             _check_levelled(aws, plan, wanted, now)
+        if not foreign and not raise_only:
+            _check_followed(aws, plan, wanted, schedule, now)
         aws.clock.advance(5 * MINUTE)
 
 
@@ -106,6 +111,55 @@ def _check_levelled(aws: LocalAws, plan: Plan, wanted: int, now: datetime) -> No
     planned_until = plan.floor.index[-1] + timedelta(minutes=15)
     if end < planned_until:
         assert (stands >= level).all()
+
+
+def _check_followed(aws: LocalAws, plan: Plan, wanted: int, schedule: Schedule, now: datetime) -> None:
+    """From the next near start on, the near slots have what is planned within their spans: no more either."""
+    begin, end = round_up(now + 3 * MINUTE, 5), now + REACH
+    levelled = relevel(plan, wanted, now=now, ceiling=40)
+    starts, step, _end = plan_span(levelled)
+    steps = dict(zip(starts, levelled.floor, strict=True))
+    bounds = sorted({begin, *(slot.start for slot in schedule.slots if slot.start > begin)})
+    for start, stop in pairwise(bounds):
+        expected = max((floor for at, floor in steps.items() if start - step < at < stop), default=2)
+        if start < end:
+            stands = floors_by_minute(play(snapshot(aws), stop), start, min(stop, end))
+            assert (stands == expected).all()
+
+
+@settings(max_examples=6)
+@given(
+    floors=levels(192),
+    needs=st.lists(st.integers(0, 60) | st.integers(9, 12), min_size=14, max_size=14),
+    minutes=st.integers(0, 100).map(lambda count: 5 * count),
+)
+def test_what_is_executed_is_what_was_needed_five_minutes_after_each_run_and_a_full_run_leaves_no_orphan(
+    aws: LocalAws, floors: list[int], needs: list[int], minutes: int
+) -> None:
+    start = NOW.replace(minute=0)
+    aws.reset(now=start)
+    make_group(aws)
+    update(aws, floors)
+    plan, begin = plan_of(floors, start), start + (minutes + 5) * MINUTE
+    for number, need in enumerate(needs):
+        aws.clock.advance_to(begin + 5 * number * MINUTE)
+        target, _schedule, written = short_update(aws, plan, need)
+        assert written <= 3
+        assert short_update(aws, plan, need)[2] == 0  # I4
+        assert all(
+            len({each.start for each in group.actions.values()}) == len(group.actions) for group in target.snapshots
+        )
+    aws.clock.advance(5 * MINUTE)
+    executed = floors_by_minute(aws.group(GROUP), begin, aws.clock.now())
+    levels = [min(max(need, 2), 40) for need in needs]
+    for number, (level, later) in enumerate(pairwise(levels)):
+        follows = executed[5 * number + 5 : 5 * number + 10]
+        assert list(follows[:3]) == [level] * 3
+        # The next rise may be in force three minutes after its run; a fall waits for five.
+        assert list(follows[3:]) in ([level] * 2, [max(level, later)] * 2)
+    _target, schedule, _ = update(aws, floors)
+    assert ours(aws.group(GROUP), aws.clock.now() + 3 * MINUTE) == {slot.start: slot.floor for slot in schedule.slots}
+    assert all(slot.start.minute % 15 == 0 for slot in schedule.slots if slot.start >= aws.clock.now() + 6 * MINUTE)
 
 
 @settings(max_examples=6)

@@ -285,6 +285,7 @@ def test_a_doubt_only_raises() -> None:
     plan = plan_of([5, 6, 7, 8, 9])
     changed = relevel(plan, 6, now=FIRST + timedelta(minutes=16), ceiling=12, raise_only=True)
     assert list(changed.floor) == [5, 6, 7, 8, 9]
+    assert changed.fresh_until is None  # no slot follows it down
     changed = relevel(plan, 11, now=FIRST + timedelta(minutes=16), ceiling=12, raise_only=True)
     assert list(changed.floor) == [5, 11, 11, 8, 9]
 

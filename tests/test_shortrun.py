@@ -56,8 +56,14 @@ def test_a_lull_lowers_the_next_slots_and_what_lies_beyond_stays(planned: Street
     changed = {start: after[start] for start in after if after[start] != before.get(start)}
     assert changed
     assert max(changed) < now + 15 * MINUTE
-    assert all(after[start] < before[start] for start in changed)
-    assert set(before) == set(after)
+    # NOW is seven minutes past: the next five-minute start but the grid's own.
+    first = now + 3 * MINUTE
+    assert set(after) - set(before) == {first}
+    assert set(after.values()) >= {result.needed}
+    assert {after[start] for start in changed} == {result.needed}
+    assert result.needed < min(before[start] for start in changed if start in before)
+    planned.aws.clock.advance(3 * MINUTE)
+    assert snapshot(planned.aws).sizes.minimum == result.needed
 
 
 def test_i4_a_second_one_writes_nothing_neither_to_the_cloud_nor_to_the_store(planned: Street) -> None:

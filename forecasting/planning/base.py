@@ -41,6 +41,7 @@ class Plan:
         notes: What a person should know: clamped at the ceiling, a step limit that binds, an event.
         limits: The most that may be asked for below the fleet's ceiling: capacity windows, a shortage. To the minute, where steps are not.
         on_demand_base: Units that are advised as an on-demand base, spot above them; None where the fleet asks for no advice.
+        fresh_until: Steps that begin before it are at what the newest samples say is needed: slots follow them closely, up and down. None: none are.
     """
 
     floor: pd.Series[int]
@@ -50,3 +51,4 @@ class Plan:
     notes: tuple[str, ...] = ()
     limits: Limits = ()
     on_demand_base: int | None = None
+    fresh_until: datetime | None = None

@@ -27,6 +27,9 @@ from forecasting.schedule.slots import (
 
 _MINUTE = timedelta(minutes=1)
 
+_COMFORT = MAX_ACTIONS - RESERVED_ACTIONS
+"""So many actions leave people their reserve."""
+
 
 def build_schedule(request: Request) -> Schedule:
     """The slots that should stand, given what stands.
@@ -109,7 +112,7 @@ class _Builder:
 
         Where none does, an intermediate schedule on standing names alone, which makes room. The reserve for people's next actions is used last.
         """
-        for limit in (MAX_ACTIONS - RESERVED_ACTIONS, MAX_ACTIONS):
+        for limit in (_COMFORT, MAX_ACTIONS):
             for grid in GRIDS:
                 times = self._times(grid)
                 new = sum(start not in self.owned for start in times)
@@ -139,7 +142,7 @@ class _Builder:
         kept = {start for start in self.owned if until <= start < self.end}
         times = {*grid.starts(self.first, self.request.now, until), *kept, self.end}
         times |= limit_bounds(self.plan, self.first, until)
-        roll = self._roll_time(min(times))
+        roll = self._roll_time(min(times)) or self._fall_time(min(times))
         foreign_names = {action.name for action in self.foreign}
         clear = clear_starts(
             times | ({roll} if roll else set()),
@@ -157,8 +160,19 @@ class _Builder:
         """
         standing = next((start for start in sorted(self.owned) if self.first <= start < self.first + ORDER_GAP), None)
         start = standing or self.first
-        in_force = value_at(self.slots.standing, start - timedelta(seconds=1), self.request.group.min_size)
-        return start if start < first_slot and in_force < self.slots.wanted(start, first_slot) else None
+        return start if start < first_slot and self._before(start) < self.slots.wanted(start, first_slot) else None
+
+    def _fall_time(self, first_slot: datetime) -> datetime | None:
+        """A start before the first slot, where less is needed than what is in force until then. That is no reason to make room."""
+        start = next(iter(self.slots.near_starts(self.first, first_slot)), None)
+        if start is None or (start not in self.owned and len(self.foreign) + len(self.owned) >= _COMFORT):
+            return None
+        wanted = max(self.slots.wanted(start, first_slot), self.slots.people.at(start))
+        return start if self._before(start) > wanted else None
+
+    def _before(self, start: datetime) -> int:
+        """The floor in force until a start, as it stands."""
+        return value_at(self.slots.standing, start - timedelta(seconds=1), self.request.group.min_size)
 
     def _name(self, start: datetime) -> str:
         """The name that stands for this start (a former owner's is kept: it can neither be renamed nor doubled), else our own."""

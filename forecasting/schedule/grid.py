@@ -61,6 +61,18 @@ Each change of theirs costs up to two slots, so where they change MinSize every 
 """
 
 
+NEAR_MINUTES = 5
+"""Between the starts of the next slots where the plan is fresh: the cadence of the runs that make it so. It divides every grid's intervals."""
+
+
+def near_starts(first: datetime, end: datetime) -> list[datetime]:
+    """Starts with first <= start < end, ascending, every `NEAR_MINUTES` since midnight UTC."""
+    starts = [round_up(first, NEAR_MINUTES)]
+    while starts[-1] < end:
+        starts.append(starts[-1] + timedelta(minutes=NEAR_MINUTES))
+    return starts[:-1]
+
+
 def round_up(value: datetime, minutes: int) -> datetime:
     """The next whole multiple of `minutes` since midnight UTC at or after `value`; `minutes` divides a day."""
     value = value.astimezone(UTC)

@@ -19,7 +19,7 @@ from forecasting.planning.limits import limit_changes
 from forecasting.planning.pool import lowest
 from forecasting.schedule.actions import GroupState
 from forecasting.schedule.aws_limits import JITTER
-from forecasting.schedule.grid import round_up
+from forecasting.schedule.grid import near_starts, round_up
 from forecasting.schedule.people import PeopleFloor, Timeline, value_at
 
 NEAR = timedelta(hours=6)
@@ -178,6 +178,15 @@ class PlannedSlots:
         planned = min(self.planned(start, end), self.most(start, end))
         return max(planned, self._standing(start, end)) if self.request.raise_only else planned
 
+    def near_starts(self, first: datetime, end: datetime) -> list[datetime]:
+        """Starts between the grid's, first <= start < end: only where the plan is fresh, and no limit of change counts the slots."""
+        limits = (self.request.max_increase_per_slot, self.request.max_decrease_per_slot)
+        return [start for start in near_starts(first, end) if self.is_fresh(start)] if limits == (None, None) else []
+
+    def is_fresh(self, start: datetime) -> bool:
+        """Whether a slot that begins then is to follow the plan closely, up and down."""
+        return self.plan.fresh_until is not None and start < self.plan.fresh_until
+
     def _standing(self, start: datetime, end: datetime | None) -> int:
         """The standing schedule's largest floor between two starts."""
         return highest(self.standing, start, end, self.request.group.min_size)
@@ -185,7 +194,7 @@ class PlannedSlots:
     def _settle(self, start: datetime, value: int) -> int:
         """Hysteresis, always on the high side: raising is urgent, lowering a far slot is not, since it will be planned again before it comes."""
         standing = self.owned.get(start)
-        if standing is None or start == self.end:
+        if standing is None or start == self.end or self.is_fresh(start):
             return value
         far = start - self.request.now > NEAR
         if value <= standing <= value + _tolerance(value, far=far):

@@ -21,11 +21,11 @@ def relevel(plan: Plan, wanted: int, *, now: datetime, ceiling: int, raise_only:
         wanted: Instances needed within the lead time.
         now: The tick (aware).
         ceiling: The fleet's ceiling; its floor is the plan's baseline.
-        raise_only: The data is in doubt: nothing goes below the plan.
+        raise_only: The data is in doubt: nothing goes below the plan, and nothing is followed down.
     """
     starts = pd.DatetimeIndex(plan.floor.index)
     step = starts[1] - starts[0]
     near = (starts + step > pd.Timestamp(now)) & (starts < pd.Timestamp(now) + REACH)
     level = min(max(wanted, plan.baseline), ceiling)
     changed = plan.floor.mask(near, plan.floor.clip(lower=level) if raise_only else level).astype(int)
-    return replace(plan, floor=changed)
+    return replace(plan, floor=changed, fresh_until=None if raise_only else now + REACH)
