@@ -285,8 +285,12 @@ class SmallPipeline(Small, Pipeline):
     def _score(self, history: History) -> None:
         del history
 
-    def _planner(self, history: History, load: Forecast) -> Planner:
-        del history, load
+    def _needed(self, reading: Any, load: Forecast) -> int | None:
+        del reading, load
+        return None
+
+    def _planner(self, history: History, load: Forecast, needed: int | None) -> Planner:
+        del history, load, needed
         return lambda _in_force: self._actor.plan
 
     def _leave_basis(self) -> None:

@@ -58,8 +58,9 @@ def write_loads(count: int, folder: Path, hours: int) -> None:
 
 def write_traces(count: int, folder: Path, hours: int, traces: Path) -> None:
     """The last 15 days of a trace, as if its last hours were those to come; the largest load needs 40 instances."""
+    loads = [read_csv(traces / name).load for name in TRACES]
     for number in range(count):
-        load = read_csv(traces / TRACES[number % len(TRACES)]).load
+        load = loads[number % len(loads)]
         stamps = pd.DatetimeIndex(load.index)
         later = pd.Timestamp(NOW + timedelta(hours=hours + 1)).floor("D") - stamps[-1].floor(
             "D"

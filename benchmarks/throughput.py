@@ -101,10 +101,18 @@ def calls(count: int) -> None:
 
 
 def prepare(aws: LocalAws, folder: Path, count: int) -> Job:
-    client = aws.client("autoscaling", in_process=True)
+    make_groups(aws, count)
     for number in range(count):
         load = load_of(number).rename_axis("timestamp").rename("value")
         load.to_csv(folder / f"fleet-{number}.csv", date_format="%Y-%m-%dT%H:%M:%SZ")
+    store = {"kind": "local", "path": str(folder / "store")}
+    fleets = [fleet_data(number, folder) for number in range(count)]
+    return parse_job({"name": "bench", "owner": "bench", "store": store, "fleets": fleets})
+
+
+def make_groups(aws: LocalAws, count: int) -> None:
+    client = aws.client("autoscaling", in_process=True)
+    for number in range(count):
         client.create_auto_scaling_group(
             AutoScalingGroupName=f"fleet-{number}",
             MinSize=2,
@@ -121,9 +129,6 @@ def prepare(aws: LocalAws, folder: Path, count: int) -> Job:
                 "TargetValue": 60.0,
             },
         )
-    store = {"kind": "local", "path": str(folder / "store")}
-    fleets = [fleet_data(number, folder) for number in range(count)]
-    return parse_job({"name": "bench", "owner": "bench", "store": store, "fleets": fleets})
 
 
 class InProcess:

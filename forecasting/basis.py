@@ -1,4 +1,4 @@
-"""What a full run leaves for the short ones (`forecasting.store.basis`): made of its own result, and, once a day, of what can be learnt."""
+"""What a full run goes by for its next slots and leaves for the short ones (`forecasting.store.basis`): once a day with what can be learnt."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ import pandas as pd
 from forecasting.errors import ElasticIacError
 from forecasting.history import Verdict, build_history
 from forecasting.models.base import Forecast
+from forecasting.needed import needed_instances
 from forecasting.planning.base import Plan
 from forecasting.planning.objective import TARGET_SHARE
-from forecasting.run import FleetResult
 from forecasting.settings import FileSource, Fleet
 from forecasting.shortlead import STEP, Fit, Terms, is_due, learn
 from forecasting.shortlead.choice import MOST_DAYS
 from forecasting.shortlead.need import window_steps
+from forecasting.sources import Reading
 from forecasting.store.basis import Basis, Quantiles, Series, StoredFit, joined, week_of
 from forecasting.store.ledger import Ledger
 
@@ -33,15 +34,33 @@ MAX_FORECASTS = 4 * MOST_DAYS
 
 
 @dataclass(frozen=True, eq=False)
-class Made:
-    """What a full run has when its plan is made."""
+class Fresh:
+    """What a full run knows beside its plan, as it is stored: its own next slots and the short runs after it go by the same.
 
-    result: FleetResult
-    plan: Plan
-    forecast: Forecast
-    generation: int
-    now: datetime
-    raise_only: bool
+    Attributes:
+        fleet: With the lead time that is planned by.
+        quantiles: The forecast, with the last hours before it.
+        samples: The newest days in samples of 5 min; None where the fleet is not re-levelled.
+        largest: The largest load seen.
+        fit: What was learnt.
+        remark: Why nothing could be learnt.
+    """
+
+    fleet: Fleet
+    quantiles: Quantiles
+    samples: Series | None = None
+    largest: float = 0.0
+    fit: StoredFit | None = None
+    remark: str | None = None
+
+    def needed(self, now: datetime) -> int | None:
+        """Instances needed within the lead time; None where nothing can be said, or need not."""
+        window = window_of(self.fleet)
+        if window is None or self.samples is None:
+            return None
+        fit = self.fit.fit() if self.fit else None
+        load, quantiles = self.samples.series(), self.quantiles.frame()
+        return needed_instances(self.fleet, load, quantiles, fit=fit, window=window, largest=self.largest, now=now)
 
 
 def window_of(fleet: Fleet) -> int | None:
@@ -53,58 +72,61 @@ def window_of(fleet: Fleet) -> int | None:
     return window_steps(fleet.lead_time_seconds)
 
 
-def leave_basis(ledger: Ledger, fleet: Fleet, made: Made) -> str | None:
-    """Keep the basis of the short runs that follow; what could not be learnt is said, and is no reason to leave none.
+def look_closely(ledger: Ledger, fleet: Fleet, reading: Reading, forecast: Forecast, now: datetime) -> Fresh:
+    """The newest samples, and, once a day, what can be learnt; what could not be learnt is said, and is no reason to know nothing.
 
-    Raises:
-        StoreError, CredentialsError: it cannot be written.
+    Args:
+        ledger: Holds what the full run before left, and earlier forecasts.
+        fleet: With the lead time that is planned by.
+        reading: The load as it was read.
+        forecast: Of this run.
+        now: When it started (aware).
     """
     try:
         before = ledger.basis()
     except ElasticIacError:  # of another release, or damaged: begun anew
         before = None
-    basis = Basis(
-        generation=made.generation,
-        made_at=made.now,
-        floors=Series.of(made.plan.floor.astype(float)),
-        baseline=made.plan.baseline,
-        lead_time_seconds=fleet.lead_time_seconds,
-        limits=made.plan.limits,
-        raise_only=made.raise_only,
-        quantiles=joined(
-            before.quantiles if before else None, Quantiles.of(made.forecast.quantiles), LOOKED_BACK_HOURS
-        ),
-    )
-    remark: str | None = None
+    quantiles = joined(before.quantiles if before else None, Quantiles.of(forecast.quantiles), LOOKED_BACK_HOURS)
     window = window_of(fleet)
-    load = _fine(fleet, made) if window else None
-    if window and load is not None:
-        fit = before.fit.fit() if before and before.fit else None
-        if fit and window == fit.window - 1:
-            # A lead time that is measured hovers around an edge: the longer of two windows is kept, and with it the days by which the knob is chosen.
-            window = fit.window
-        try:
-            if is_due(fit, window, _terms(fleet), made.now):
-                fit = _learn(ledger, fleet, fit, load, window, made.now)
-        except (ElasticIacError, ValueError, np.linalg.LinAlgError) as error:
-            remark = f"the short runs' coefficients stay as they were: {error}"
-        basis = basis.model_copy(
-            update={
-                "samples": Series.of(week_of(load)),
-                "largest": float(np.nanmax(load)),
-                "fit": StoredFit.of(fit) if fit else None,
-            }
-        )
-    ledger.leave_basis(basis)
-    return remark
+    load = _fine(fleet, reading, now) if window else None
+    if window is None or load is None:
+        return Fresh(fleet, quantiles)
+    fit = before.fit.fit() if before and before.fit else None
+    if fit and window == fit.window - 1:
+        # A lead time that is measured hovers around an edge: the longer of two windows is kept, and with it the days by which the knob is chosen.
+        window = fit.window
+    remark: str | None = None
+    try:
+        if is_due(fit, window, _terms(fleet), now):
+            fit = _learn(ledger, fleet, fit, load, window, now)
+    except (ElasticIacError, ValueError, np.linalg.LinAlgError) as error:
+        remark = f"the short runs' coefficients stay as they were: {error}"
+    samples, largest = Series.of(week_of(load)), float(np.nanmax(load))
+    return Fresh(fleet, quantiles, samples, largest, StoredFit.of(fit) if fit else None, remark)
 
 
-def _fine(fleet: Fleet, made: Made) -> pd.Series[float] | None:
+def basis_of(fresh: Fresh, plan: Plan, generation: int, made_at: datetime, *, raise_only: bool) -> Basis:
+    """The basis of the short runs that follow."""
+    return Basis(
+        generation=generation,
+        made_at=made_at,
+        floors=Series.of(plan.floor.astype(float)),
+        baseline=plan.baseline,
+        lead_time_seconds=fresh.fleet.lead_time_seconds,
+        limits=plan.limits,
+        raise_only=raise_only,
+        quantiles=fresh.quantiles,
+        samples=fresh.samples,
+        largest=fresh.largest,
+        fit=fresh.fit,
+    )
+
+
+def _fine(fleet: Fleet, reading: Reading, now: datetime) -> pd.Series[float] | None:
     """The load in samples of 5 min; None where the source's are longer, or there is too little of it."""
-    reading = made.result.reading
-    if reading is None or reading.sample_seconds > STEP.total_seconds():
+    if reading.sample_seconds > STEP.total_seconds():
         return None
-    history = build_history(reading, now=made.now, step_minutes=5, max_load=fleet.max_load, time_zone=fleet.time_zone)
+    history = build_history(reading, now=now, step_minutes=5, max_load=fleet.max_load, time_zone=fleet.time_zone)
     return None if history.verdict is Verdict.HOLD else history.load
 
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import pandas as pd
 
-from forecasting.basis import Made, leave_basis
+from forecasting.basis import Fresh, basis_of, look_closely
 from forecasting.calendar import Calendar
 from forecasting.choosing import CANDIDATES, recorded_choice, settled_choice
 from forecasting.errors import ElasticIacError, Hold
@@ -27,6 +27,7 @@ from forecasting.planning.pool import planned_quantiles
 from forecasting.run import FleetResult, Run
 from forecasting.schedule.memory import Memory
 from forecasting.settings import FileSource, Fleet
+from forecasting.shortlead import relevel
 from forecasting.similar import with_similar
 from forecasting.sources import Reading, open_source
 from forecasting.store.ledger import Claim
@@ -86,6 +87,8 @@ def run_fleet(run: Run, fleet: Fleet, agreed: Diff | None = None) -> FleetResult
 class Pipeline(Turn):
     """A full run: the forecast and the plan anew."""
 
+    fresh: Fresh | None = None
+
     def go(self) -> FleetResult:
         """The stages, in order."""
         self._refuse_stopped()
@@ -93,12 +96,13 @@ class Pipeline(Turn):
             self.claim = self.ledger.claim(self.run.run_id, self.run.now, self._deadline())
         group = self.target.read()
         self._note(group=group, launching=watch_launches(self.run, self.fleet, self.target, group.desired_capacity))
-        own = self._history(self._read())
+        reading = self._read()
+        own = self._history(reading)
         history = self._trusted(own)
         self._choose(own)
         load = self._forecast(history)
         self._score(own)
-        planner = self._planner(history, load)
+        planner = self._planner(history, load, self._needed(reading, load))
         if self.claim is None:
             self._schedule(planner, group, Memory.from_json(self.ledger.state().memory))
             if self.run.write:
@@ -171,26 +175,37 @@ class Pipeline(Turn):
         except ElasticIacError as error:
             self._note(remarks=(*self.result.remarks, f"earlier forecasts could not be scored: {error}"))
 
-    def _planner(self, history: History, load: Forecast) -> Planner:
+    def _needed(self, reading: Reading, load: Forecast) -> int | None:
+        """What a short run would find to be needed now; None where nothing can be said, or need not."""
+        self.fresh = look_closely(self.ledger, self._as_measured(), reading, load, self.run.now)
+        if self.fresh.remark:
+            self._note(remarks=(*self.result.remarks, self.fresh.remark))
+        return self._note(needed=self.fresh.needed(self.run.now)).needed
+
+    def _planner(self, history: History, load: Forecast, needed: int | None) -> Planner:
         headroom = learn_headroom(history, self.fleet.plan_quantile)
         known = self.result.launching
-        return lambda in_force: plan_capacity(
-            load,
-            self.fleet,
-            headroom=headroom,
-            current_floor=in_force,
-            lead_time_seconds=known.lead_time_seconds,
-            shortage=known.shortage,
-        )
+
+        def planned(in_force: int) -> Plan:
+            plan = plan_capacity(
+                load,
+                self.fleet,
+                headroom=headroom,
+                current_floor=in_force,
+                lead_time_seconds=known.lead_time_seconds,
+                shortage=known.shortage,
+            )
+            if needed is None:
+                return plan
+            # What the last short run has raised stays: the newest samples know more of the next minutes than the forecast.
+            return relevel(plan, needed, now=self._moment, ceiling=self.fleet.ceiling, raise_only=True)
+
+        return planned
 
     def _leave_basis(self) -> None:
-        result, claim = self.result, self.claim
-        if result.plan is None or result.forecast is None:
-            return
-        generation = claim.generation if claim else 0
-        made = Made(result, result.plan, result.forecast, generation, self.run.now, self.raise_only)
-        if remark := leave_basis(self.ledger, self._as_measured(), made):
-            self._note(remarks=(*result.remarks, remark))
+        plan, generation = self.result.plan, self.claim.generation if self.claim else 0
+        if plan is not None and self.fresh is not None:
+            self.ledger.leave_basis(basis_of(self.fresh, plan, generation, self.run.now, raise_only=self.raise_only))
 
     def _as_measured(self) -> Fleet:
         """The fleet with the lead time that was measured, where one was."""

@@ -164,7 +164,7 @@ class FleetResult:
         schedule: The slots that should stand.
         diff: The writes that it takes.
         group: The group as it was read, or read back after writing.
-        needed: What a short run found to be needed within the lead time, in instances; None where nothing can be said.
+        needed: What the newest samples say is needed within the lead time, in instances; None where nothing can be said.
         floor_in_force: The minimum that held when the plan was made: the live one; on Google Cloud also that of our open windows.
         written: Mutating calls made.
         read_back: The standing actions were read back and are the schedule.

@@ -19,13 +19,14 @@ from forecasting.basis import window_of
 from forecasting.errors import Hold, InputError, SourceError, StandsBack
 from forecasting.history import History, Verdict, build_history
 from forecasting.launching import watch_launches
+from forecasting.needed import needed_instances
 from forecasting.planning.base import Limits, Plan
 from forecasting.planning.pool import pool_limits
 from forecasting.run import FleetResult, Run
 from forecasting.schedule.memory import Memory
 from forecasting.schedule.people import value_at
 from forecasting.settings import Fleet
-from forecasting.shortlead import FIRST_TAU, STEP, features, forecast_paths, need, relevel, shipped
+from forecasting.shortlead import STEP, relevel
 from forecasting.shortlead.need import HOLD_STEPS
 from forecasting.shortlead.relevel import REACH
 from forecasting.sources import Reading, open_source
@@ -123,9 +124,6 @@ class ShortRun(Turn):
         if window is None or basis.samples is None:
             self._watch()
             return None
-        fit = basis.fit.fit() if basis.fit is not None else None
-        if fit:
-            window = fit.window
         reading = self._read(basis.samples)
         if reading.sample_seconds > STEP.total_seconds():
             self._watch()
@@ -133,13 +131,15 @@ class ShortRun(Turn):
         history = self._history(basis.samples, reading)
         # A fleet that refuses requests looks less busy than it is: what it served lowers nothing.
         self.raise_only |= bool(history.censored.iloc[-HOLD_STEPS:].any())
-        load = self._load(history)
-        first: datetime = pd.DatetimeIndex(load.index)[0].to_pydatetime()
-        forecast = (basis.quantiles.start, basis.quantiles.frame())
-        found = features(np.asarray(load, dtype=np.float64), forecast_paths([forecast], first, len(load) + 1, window))
-        coefficients, tau = (fit.coefficients, fit.tau) if fit else (shipped(window), FIRST_TAU)
-        largest = float(np.nanmax([basis.largest, *load]))
-        needed = self._units(need(found, coefficients, largest, tau, self.fleet.load_per_instance))
+        needed = needed_instances(
+            self.fleet,
+            history.load,
+            basis.quantiles.frame(),
+            fit=basis.fit.fit() if basis.fit else None,
+            window=window,
+            largest=basis.largest,
+            now=self.run.now,
+        )
         # Without a sample in the last quarter of an hour, what an earlier run has raised stays.
         self.raise_only |= needed is None
         self._note(needed=needed)
@@ -175,11 +175,12 @@ class ShortRun(Turn):
         known = samples.series()
         stamps, read = pd.DatetimeIndex(known.index), pd.DatetimeIndex(newest.load.index)
         before = known.loc[stamps < read[0]] if len(read) else known
-        censored = pd.Series(np.zeros(len(before), dtype=bool), index=before.index)
+        index = pd.DatetimeIndex(before.index).append(read)
+        censored = np.concatenate([np.zeros(len(before), dtype=bool), newest.censored])
         together = Reading(
-            load=pd.concat([before, newest.load]),
+            load=pd.Series(np.concatenate([before, newest.load]), index=index),
             sample_seconds=int(STEP.total_seconds()),
-            censored=pd.concat([censored, newest.censored]).astype(bool),
+            censored=pd.Series(censored, index=index).astype(bool),
         )
         history = build_history(together, now=now, step_minutes=5, time_zone=fleet.time_zone)
         # Of the newest alone, only what it refused says something: it is short by design.
@@ -191,12 +192,6 @@ class ShortRun(Turn):
             raise Hold(worst.code, worst.text)
         self.raise_only |= history.verdict is Verdict.RAISE_ONLY
         return history
-
-    def _load(self, history: History) -> pd.Series[float]:
-        """Up to the tick: what has not come yet is missing."""
-        load = history.load
-        end = pd.Timestamp(self.run.now).floor(STEP)
-        return load.reindex(pd.date_range(load.index[0], end, freq=STEP, inclusive="left"))
 
     def _planner(self, basis: Basis, needed: int | None) -> Planner:
         floor = basis.floors.series()
@@ -213,8 +208,7 @@ class ShortRun(Turn):
         raise_only = self.raise_only or self._knows_better()
 
         def levelled(_in_force: int) -> Plan:
-            now = self.run.clock() if self.claim else self.run.now
-            return relevel(plan, needed, now=now, ceiling=self.fleet.ceiling, raise_only=raise_only)
+            return relevel(plan, needed, now=self._moment, ceiling=self.fleet.ceiling, raise_only=raise_only)
 
         return levelled
 
@@ -227,13 +221,6 @@ class ShortRun(Turn):
         since = pool_limits(self.fleet, shortage, now, shortage.until + timedelta(minutes=1))
         moments = sorted({moment for moment, _ in (*basis.limits, *since)})
         return tuple((at, min(value_at(basis.limits, at, most), value_at(since, at, most))) for at in moments)
-
-    def _units(self, needed: int | None) -> int | None:
-        """Of a pool, with what is kept warm, in whole instances."""
-        pool = self.fleet.pool
-        if needed is None or pool is None:
-            return needed
-        return -(-(needed + pool.warm_headroom) // pool.units_per_instance) * pool.units_per_instance
 
     def _knows_better(self) -> bool:
         """Whether the plan knows what the newest samples do not: a pool's windows, or an event that a person has announced, begun or near."""

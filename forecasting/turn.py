@@ -139,15 +139,22 @@ class Turn(ABC):
         """Whether the group may be written to."""
         return self.run.write and not (self.run.job.dry_run or self.fleet.dry_run)
 
+    @property
+    def _moment(self) -> datetime:
+        """What a plan is made for.
+
+        A write: the moment the group was read, not the run's start: other fleets, the forecast and the wait for the lease lie between, and what has
+        run meanwhile is no person's hand. What a person is shown, and agrees to, is planned for one moment.
+        """
+        return self.run.clock() if self.claim and self.agreed is None else self.run.now
+
     def _schedule(
         self, planner: Planner, group: GroupState, memory: Memory | None
     ) -> tuple[Schedule, Diff, Observation]:
         rules, owners = self.target.rules, self.run.owners
         in_force = rules.floor_in_force(group, owners, self.run.clock())
         plan = planner(in_force)
-        # A write is planned for the moment the group was read, not for the run's start: other fleets, the forecast and the wait for the lease lie
-        # between, and what has run meanwhile is no person's hand. What a person is shown, and agrees to, is planned for one moment.
-        now = self.run.clock() if self.claim and self.agreed is None else self.run.now
+        now = self._moment
         seen = rules.observe(memory, group, self.fleet.floor, owners, self.run.clock())
         schedule = rules.build(
             Request(

@@ -126,6 +126,20 @@ def test_a_fault_strikes_the_nth_matching_call_and_no_other(gcp: LocalGcp) -> No
     assert [rest(gcp, "PATCH", PATCH, CHANGE)[0] for _ in range(5)] == [200, 403, 403, 200, 200]
 
 
+def test_a_minute_has_no_more_calls_of_compute_than_its_quota_grants(gcp: LocalGcp) -> None:
+    make_autoscaler(gcp)
+    gcp.limit_calls(2)
+    answers = [rest(gcp, "PATCH", PATCH, CHANGE) for _ in range(3)]
+    assert [status for status, _ in answers] == [200, 200, 403]
+    assert answers[-1][1]["error"]["errors"][0]["reason"] == "rateLimitExceeded"
+    assert gcp.storage_client().lookup_bucket("none") is None  # another service's calls are not counted
+    gcp.clock.advance(timedelta(minutes=1))
+    assert rest(gcp, "PATCH", PATCH, CHANGE)[0] == 200
+    gcp.reset()
+    make_autoscaler(gcp)
+    assert {rest(gcp, "PATCH", PATCH, CHANGE)[0] for _ in range(3)} == {200}
+
+
 def test_after_a_kill_nothing_is_applied_any_more_on_any_service(gcp: LocalGcp) -> None:
     make_autoscaler(gcp)
     bucket = gcp.storage_client().create_bucket("some-bucket")

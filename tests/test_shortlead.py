@@ -34,7 +34,7 @@ from forecasting.shortlead import (
     window_steps,
 )
 from forecasting.shortlead.choice import WARM_DAYS
-from forecasting.shortlead.features import NAMES
+from forecasting.shortlead.features import HOUR_STEPS, NAMES
 from forecasting.shortlead.need import HOLD_STEPS, LARGEST_FACTOR, quantile_regression
 
 FIRST = datetime(2026, 5, 4, tzinfo=UTC)
@@ -127,6 +127,17 @@ def test_a_row_knows_only_the_samples_before_it(cut: int, seed: int) -> None:
     # ... and the newest row of a shorter series is that row of the longer one.
     short = features(load[:cut], paths[: cut + 1])
     np.testing.assert_allclose(short.rows[-1], before.rows[cut], atol=1e-9)
+
+
+@settings(max_examples=20, deadline=None)
+@given(kind=st.sampled_from(KINDS), ticks=st.integers(HOUR_STEPS + 1, 40), seed=st.integers(0, 1000))
+def test_the_last_ticks_alone_are_those_of_the_whole(kind: str, ticks: int, seed: int) -> None:
+    load = load_of(kind, seed=seed)
+    paths = paths_of(load)
+    whole, last = features(load, paths).part(slice(-ticks, None)), features(load, paths[-ticks:])
+    np.testing.assert_array_equal(last.rows[HOUR_STEPS:], whole.rows[HOUR_STEPS:])
+    for name in ("now", "change", "usable"):
+        np.testing.assert_array_equal(getattr(last, name), getattr(whole, name))
 
 
 def test_a_jump_raises_the_need_within_one_tick() -> None:

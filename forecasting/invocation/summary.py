@@ -44,7 +44,7 @@ class FleetLine:
         uncovered: The newest load is above what the desired instances serve, or it is a lower bound (saturated, refusing).
         pinned: A person's raise of the minimum stands, beside what their own recurring actions set.
         refused: The cloud refused a read or a write.
-        needed: What a short run found to be needed within the lead time, in instances.
+        needed: What the newest samples say is needed within the lead time, in instances.
         capacity_limited: The plan is held down by what the cloud has no more of, or by the group's own maximum.
         lead_time_seconds: What the plan asks ahead, where it is learnt.
         plan_until: Where the plan that stands, or would, ends.

@@ -18,7 +18,10 @@ STEP = timedelta(minutes=5)
 LEVELS = (0.5, 0.9, 0.95)
 """Quantiles of the 48-h forecast that are looked at: those that every stored forecast has."""
 
-_HOUR, _DAY, _WEEK = 12, 288, 2016
+HOUR_STEPS = 12
+"""So far back a tick looks at how wrong the forecast was."""
+
+_DAY, _WEEK = 288, 2016
 _SMALLEST = 1e-3
 """Loads below this share of the last week's mean are one and the same: their logs say nothing of instances."""
 
@@ -98,60 +101,78 @@ def forecast_paths(
 
 
 def features(load: FloatArray, paths: FloatArray) -> Features:
-    """The features of every tick of a load, and of the one after its end.
+    """The features of the last ticks of a load, the one after its end included: of as many as there are paths.
 
     Args:
-        load: Samples of 5 min, shape (ticks - 1,), non-negative, NaN for gaps.
-        paths: The forecasts, shape (ticks, window, levels), as `forecast_paths` gives them.
+        load: Samples of 5 min, shape (samples,), non-negative, NaN for gaps.
+        paths: The forecasts, shape (ticks, window, levels) with ticks <= samples + 1, as `forecast_paths` gives them. Its error over the last hour is
+            whole from an hour after the first tick on.
     """
-    window = paths.shape[1]
-    known = pd.Series(np.append(load, np.nan))
-    before = known.shift(1)
-
-    def rolling(steps: int, least: int = 1) -> pd.api.typing.Rolling[pd.Series[float]]:
-        return before.rolling(steps, min_periods=least)
-
-    level = _values(rolling(_WEEK, 12).mean())
+    ticks, window = paths.shape[:2]
+    known = np.append(load, np.nan)
+    before = _shifted(known)
+    level = _values(pd.Series(before).rolling(_WEEK, min_periods=12).mean())
     least = np.maximum(np.nan_to_num(level) * _SMALLEST, np.finfo(float).tiny)
+    now, logs = _mean(_trailing(before, 3)), np.log(np.maximum(known, least))
+    change = np.log(np.maximum(_highest_ahead(known, window), least)) - np.log(np.maximum(now, least))
+    steps = _shifted(np.abs(logs - _shifted(logs)))
+    last = slice(len(known) - ticks, None)
 
     def log(values: FloatArray) -> FloatArray:
-        return np.log(np.maximum(values, least))
+        return np.log(np.maximum(values, least[last]))
 
-    now = _values(rolling(3).mean())
-    base = log(now)
-    hour_low, hour_high = log(_values(rolling(_HOUR).min())), log(_values(rolling(_HOUR).max()))
-    change = log(_highest_ahead(_values(known), window)) - base
-    present, peak = log(paths[:, 0, 0]), log(paths[:, :, 0].max(axis=1))
-    error = pd.Series(log(_values(known)) - present).shift(1).rolling(_HOUR, min_periods=1).mean()
-    steps = pd.Series(log(_values(known))).diff().abs().shift(1)
+    base = log(now[last])
+    hour = _trailing(before, HOUR_STEPS)[:, last]
+    hour_low, hour_high = log(np.fmin.reduce(hour)), log(np.fmax.reduce(hour))
+    present = log(paths[:, 0, 0])
+    peak, high, higher = (log(level_peak) for level_peak in paths.max(axis=1).T)
     rows = np.stack(
         [
-            np.ones(len(known)),
+            np.ones(ticks),
             peak - present,
             present - base,
-            log(_values(before.ffill(limit=3))) - base,
-            log(_values(rolling(_HOUR).mean())) - base,
+            log(_values(pd.Series(before).ffill(limit=3))[last]) - base,
+            log(_mean(hour)) - base,
             hour_high - base,
             hour_high - hour_low,
-            _values(error),
-            _ago(change, _DAY),
-            _ago(change, _WEEK),
-            log(level) - base,
-            log(paths[:, :, 1].max(axis=1)) - base,
-            log(paths[:, :, 2].max(axis=1)) - base,
-            _values(steps.rolling(_HOUR, min_periods=1).mean()),
-            _values(steps.rolling(_DAY, min_periods=1).mean()),
+            _mean(_trailing(_shifted(logs[last] - present), HOUR_STEPS)),
+            _ago(change, _DAY)[last],
+            _ago(change, _WEEK)[last],
+            log(level[last]) - base,
+            high - base,
+            higher - base,
+            _mean(_trailing(steps, HOUR_STEPS)[:, last]),
+            _values(pd.Series(steps).rolling(_DAY, min_periods=1).mean())[last],
         ],
         axis=1,
     )
-    usable = np.isfinite(now) & np.isfinite(level) & np.isfinite(paths).all(axis=(1, 2))
+    usable = np.isfinite(now[last]) & np.isfinite(level[last]) & np.isfinite(paths).all(axis=(1, 2))
     # What is not known says nothing: zero is the middle of every feature.
     rows = np.clip(np.nan_to_num(rows, nan=0.0, posinf=_BOUND, neginf=-_BOUND), -_BOUND, _BOUND)
-    return Features(rows, np.nan_to_num(now), change, usable)
+    return Features(rows, np.nan_to_num(now[last]), change[last], usable)
 
 
 def _values(series: pd.Series[float]) -> FloatArray:
     return np.asarray(series, dtype=np.float64)
+
+
+def _shifted(values: FloatArray) -> FloatArray:
+    """Those of the tick before."""
+    return np.concatenate([[np.nan], values[:-1]])
+
+
+def _trailing(values: FloatArray, steps: int) -> FloatArray:
+    """The last `steps` values up to each, shape (steps, values); NaN before the first."""
+    padded = np.concatenate([np.full(steps - 1, np.nan), values])
+    return np.lib.stride_tricks.sliding_window_view(padded, len(values))
+
+
+def _mean(windows: FloatArray) -> FloatArray:
+    """The mean of what is known of each window, shape (windows,) of (steps, windows); NaN where nothing is."""
+    there = np.isfinite(windows)
+    count = there.sum(axis=0)
+    total = np.where(there, windows, 0.0).sum(axis=0)
+    return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
 
 
 def _ago(change: FloatArray, steps: int) -> FloatArray:
@@ -160,8 +181,8 @@ def _ago(change: FloatArray, steps: int) -> FloatArray:
 
 def _highest_ahead(load: FloatArray, window: int) -> FloatArray:
     """The highest load of [tick, tick + window); NaN where that is not over yet, or half of it is missing."""
-    ahead = (
-        pd.Series(load[::-1]).rolling(window, min_periods=(window + 1) // 2).max().to_numpy(dtype=float)[::-1].copy()
-    )
-    ahead[max(len(load) - window, 0) :] = np.nan  # the last element is the tick after the end: it has no load
-    return ahead
+    ahead = _trailing(load[::-1], window)[:, ::-1]
+    enough = np.isfinite(ahead).sum(axis=0) >= (window + 1) // 2
+    highest = np.where(enough, np.fmax.reduce(ahead), np.nan)
+    highest[max(len(load) - window, 0) :] = np.nan  # the last element is the tick after the end: it has no load
+    return highest

@@ -6,7 +6,6 @@ import math
 from functools import cache
 
 import numpy as np
-import pandas as pd
 
 from forecasting.models.base import FloatArray
 from forecasting.shortlead.coefficients import TABLE
@@ -113,7 +112,8 @@ def needs(known: Features, coefficients: FloatArray, largest: FloatArray | float
     # Regressions of several quantiles may cross; in order they are no worse (Chernozhukov, Fernandez-Val and Galichon 2010).
     wanted = np.sort(np.minimum(wanted, LARGEST_FACTOR * np.reshape(largest, (-1, 1))), axis=1)
     wanted = np.where(known.usable[:, None], wanted, np.nan)
-    kept = np.asarray(pd.DataFrame(wanted).rolling(hold, min_periods=1).max(), dtype=np.float64)
+    padded = np.concatenate([np.full((hold - 1, wanted.shape[1]), np.nan), wanted])
+    kept = np.fmax.reduce(np.lib.stride_tricks.sliding_window_view(padded, hold, axis=0), axis=-1)
     return np.where(known.usable[:, None], kept, np.nan)
 
 

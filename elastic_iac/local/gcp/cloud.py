@@ -92,6 +92,7 @@ class LocalGcp:
         self.identity = Identity()
         self.deliveries = Deliveries(clock, self.services, self.storage, self.identity)
         self._granted: dict[str, tuple[str, frozenset[str]]] = {}
+        self._quota: faults.CallQuota | None = None
         self._lock = threading.Lock()
         self._resets = 0
         self._start = clock.now()
@@ -134,6 +135,11 @@ class LocalGcp:
         self.faults.clear()
         self.calls.clear()
         self._granted.clear()
+        self._quota = None
+
+    def limit_calls(self, per_minute: int) -> None:
+        """Grant so many calls of Compute in a minute of the clock, until the next reset; the others are answered 403 `rateLimitExceeded`."""
+        self._quota = faults.CallQuota(per_minute, self.clock.now)
 
     def compute_client(self, name: str) -> Any:
         """An official Compute client, e.g. `RegionAutoscalersClient`, without credentials; it polls operations here as well."""
@@ -292,6 +298,8 @@ class LocalGcp:
         status, applied = None, False
         try:
             _raise(struck, after=False)
+            if self._quota and asked.service == "compute":
+                self._quota.take()
             _authorise(asked, granted)
             result = handle(struck)
             status, applied = 200, True

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import itertools
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -60,12 +61,26 @@ class Cron:
                 return
             yield start
 
+    @functools.cached_property
+    def _only(self) -> datetime | None:
+        """The start of an expression for one moment, such as `45 15 18 5 *` of one year; None for any other."""
+        if len(self._years) > 1 or not all(field.isdigit() for field in self._expression.split()[:4]):
+            return None
+        (year,) = self._years
+        starts = self.starts(datetime(year - 1, 12, 31, tzinfo=UTC), datetime(year + 1, 1, 2, tzinfo=UTC))
+        found = list(itertools.islice(starts, 2))
+        return found[0] if len(found) == 1 else None
+
     def next_after(self, moment: datetime) -> datetime | None:
         """The first start after the moment; None: there is none."""
+        if self._only:
+            return self._only if self._only > moment else None
         return next(self.starts(moment + timedelta(seconds=1), datetime(max(_YEARS) + 1, 1, 1, tzinfo=UTC)), None)
 
     def last_until(self, moment: datetime) -> datetime | None:
         """The last start at the moment or before; None: there is none."""
+        if self._only:
+            return self._only if self._only <= moment else None
         for start in self._simulated(moment + _SLACK, reverse=True):
             if start > moment:
                 continue

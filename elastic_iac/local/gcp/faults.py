@@ -8,7 +8,10 @@ gcp.faults.add(partial_series())
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypedDict, Unpack
 
 from elastic_iac.local.gcp.wire import GcpError
@@ -141,3 +144,33 @@ class Faults(InForce[Fault]):
     def strike(self, service: str, action: str, resource: str, *, mutating: bool) -> tuple[Fault, ...]:
         """Count the call and say which faults strike it."""
         return self.struck(lambda fault: fault.matches(service, action, resource, mutating=mutating))
+
+
+class CallQuota:
+    """Grants so many calls in each minute of the clock, as Google counts rate quotas (Compute Engine, rate quotas).
+
+    Args:
+        per_minute: Calls granted.
+        now: The time (aware).
+    """
+
+    def __init__(self, per_minute: int, now: Callable[[], datetime]) -> None:
+        self._per_minute = per_minute
+        self._now = now
+        self._minute: datetime | None = None
+        self._made = 0
+        self._lock = threading.Lock()
+
+    def take(self) -> None:
+        """Take one call.
+
+        Raises:
+            GcpError: 403 `rateLimitExceeded`: the minute has none left.
+        """
+        with self._lock:
+            minute = self._now().replace(second=0, microsecond=0)
+            if minute != self._minute:
+                self._minute, self._made = minute, 0
+            if self._made >= self._per_minute:
+                raise GcpError(403, "Rate Limit Exceeded", "rateLimitExceeded")
+            self._made += 1
