@@ -176,7 +176,7 @@ class TestGroup:
         )
         assert healing["httpHealthCheck"] == serving["httpHealthCheck"]
         assert healing["checkIntervalSec"] > serving["checkIntervalSec"]
-        assert recorder.one(":RegionInstanceGroupManager").inputs["autoHealingPolicies"]["initialDelaySec"] == 300
+        assert recorder.one(":RegionInstanceGroupManager").inputs["autoHealingPolicies"]["initialDelaySec"] == 900
 
     def test_only_googles_probes_reach_the_ports_that_are_checked(self) -> None:
         firewall = declare(MAXIMAL)[0].one(":Firewall").inputs

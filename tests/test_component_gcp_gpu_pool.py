@@ -292,8 +292,8 @@ class TestDefaults:
         assert policy["loadBalancingUtilization"] == {"target": 0.8}
         assert "cpuUtilization" not in policy
 
-    @pytest.mark.parametrize(("lead", "grace"), [(900, 900), (7200, 3600)])
-    def test_a_booting_instance_is_not_judged(self, lead: int, grace: int) -> None:
+    @pytest.mark.parametrize(("lead", "grace"), [(0, 300), (900, 2100), (7200, 3600)])
+    def test_a_booting_instance_is_not_judged_by_far(self, lead: int, grace: int) -> None:
         forecast = {"load_per_replica": 5, "load": LOAD, "lead_time_seconds": lead}
         args = changed(MINIMAL, health_check={"port": 8000}, forecast=forecast)
         assert (

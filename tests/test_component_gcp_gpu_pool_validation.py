@@ -17,6 +17,9 @@ NAMED = {"affinity": "SPECIFIC", "name": "gpus"}
 SERVER: dict[str, Any] = {"image": "vllm/vllm-openai:v0.11.0", "preset": "vllm"}
 SERVING = changed(MINIMAL, workload=SERVER, forecast={"load_per_replica": 5})
 TRAINER: dict[str, Any] = {"image": "pytorch/pytorch:2.9.0", "arguments": ["train.py"], "max_nodes": 2}
+PAIR: dict[str, Any] = {**TRAINER, "min_nodes": 2}
+TWO_OF_ONE: dict[str, Any] = {"run_duration_seconds": 600, "requests": {"a": 1, "b": 1}}
+FORECAST: dict[str, Any] = {"load_per_replica": 5, "load": LOAD}
 SHARD: dict[str, Any] = {"name": "a", "min_size": 1, "max_size": 2, "load": LOAD}
 
 
@@ -68,7 +71,7 @@ WRONG: list[tuple[str, str, GcpGpuPoolArgs]] = [
     ("reservation.name", "SPECIFIC", changed(MINIMAL, reservation={"affinity": "SPECIFIC"})),
     ("reservation.name", "SPECIFIC", changed(MINIMAL, reservation={"affinity": "ANY", "name": "gpus"})),
     ("reservation.name", "reservation's name", changed(MINIMAL, reservation={**NAMED, "name": "GPUS"})),
-    ("node_affinities", "no sole-tenant nodes", changed(MINIMAL, machine_type="a2-highgpu-1g", node_affinities=NODES)),
+    ("node_affinities", "no sole-tenant nodes", changed(MINIMAL, machine_type="a3-edgegpu-8g", node_affinities=NODES)),
     ("node_affinities", "flex_start", changed(FLEX_START, machine_type="g2-standard-8", node_affinities=NODES)),
     ("node_affinities[0].operator", "IN", changed(MINIMAL, node_affinities=[{**NODES[0], "operator": "=="}])),
     ("node_affinities[0].values", "list", changed(MINIMAL, node_affinities=[{**NODES[0], "values": "gpus"}])),
@@ -124,6 +127,12 @@ WRONG: list[tuple[str, str, GcpGpuPoolArgs]] = [
         "",
         changed(MINIMAL, forecast={"load_per_replica": 5, "load": LOAD, "learn_lead_time": "yes"}),
     ),
+    ("health_check_grace_seconds", "lead_time_seconds, 600", changed(MINIMAL, health_check_grace_seconds=500)),
+    (
+        "health_check_grace_seconds",
+        "lead_time_seconds, 3600",
+        changed(MINIMAL, health_check_grace_seconds=3599, forecast={**FORECAST, "lead_time_seconds": 7200}),
+    ),
     ("target_tracking[0].metric", "", changed(MINIMAL, target_tracking=[{"metric": "gpu", "target_value": 1}])),
     ("metadata.a", "text", changed(MINIMAL, metadata={"a": 1})),
     ("image", "image", changed(MINIMAL, image=None)),
@@ -144,6 +153,12 @@ WRONG: list[tuple[str, str, GcpGpuPoolArgs]] = [
     ("shards", "min_size", changed(MINIMAL, training=TRAINER, forecast=None, shards=[SHARD])),
     ("max_size", "min_size, 1", changed(MINIMAL, training=TRAINER, forecast=None)),
     ("min_size", "only flex_start", changed(MINIMAL, training=TRAINER, forecast=None, min_size=None, max_size=None)),
+    ("min_size", "training.min_nodes, 2", changed(MINIMAL, training=PAIR, forecast=None, max_size=None)),
+    (
+        "flex_start.requests",
+        "training.min_nodes, 4",
+        changed(FLEX_START, training={**PAIR, "min_nodes": 4, "max_nodes": 4}, flex_start=TWO_OF_ONE),
+    ),
     ("training.max_nodes", "at least", changed(MINIMAL, training={**TRAINER, "min_nodes": 4}, forecast=None)),
     # Shards
     ("min_size", "each has its own", changed(SHARDED, min_size=1)),
@@ -196,3 +211,30 @@ def test_names_of_the_children_leave_room_for_automatic_ones(args: GcpGpuPoolArg
     named = [item.name for item in recorder.registrations if item.type.startswith("gcp:compute/")]
     assert named
     assert max(map(len, named)) <= 63 - 8
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        *(
+            changed(MINIMAL, machine_type=name, node_affinities=NODES)
+            for name in ("a2-highgpu-8g", "a2-megagpu-16g", "a3-highgpu-8g", "a3-megagpu-8g")
+        ),
+        changed(MINIMAL, training=PAIR, forecast=None, min_size=2, max_size=None),
+        changed(MINIMAL, training=PAIR, forecast=None, min_size=2, max_size=2),
+        changed(FLEX_START, training=PAIR, flex_start=TWO_OF_ONE),
+        changed(
+            MINIMAL,
+            training=TRAINER,
+            forecast=None,
+            max_size=None,
+            health_check={"port": 80},
+            health_check_grace_seconds=9,
+        ),
+    ],
+    ids=lambda _: "",
+)
+def test_what_the_cloud_and_the_trainer_can_do_is_taken(args: GcpGpuPoolArgs) -> None:
+    """Sole-tenant nodes that there are (Compute Engine, node types), and as many nodes as the trainer starts with or none."""
+    recorder, _ = record(lambda: component.GcpGpuPool("llm", args))
+    assert recorder.one(":RegionInstanceGroupManager")

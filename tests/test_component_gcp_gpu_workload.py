@@ -49,7 +49,7 @@ class TestWorkload:
             "requestPath": "/health",
             "portSpecification": "USE_FIXED_PORT",
         }
-        assert recorder.one(":RegionInstanceGroupManager").inputs["autoHealingPolicies"]["initialDelaySec"] == 600
+        assert recorder.one(":RegionInstanceGroupManager").inputs["autoHealingPolicies"]["initialDelaySec"] == 1500
 
     def test_a_load_balancer_asks_at_its_path(self) -> None:
         recorder, _ = declare(self.pool(load_balancer={"instance_port": 8000}))

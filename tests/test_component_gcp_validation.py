@@ -56,6 +56,7 @@ WRONG: list[tuple[str, GcpAutoscalingGroupArgs]] = [
     ("health_check.path", changed(MINIMAL, health_check={"port": 80, "path": "alive"})),
     ("health_check.interval_seconds", changed(MINIMAL, health_check={"port": 80, "interval_seconds": 1})),
     ("health_check_grace_seconds", changed(MINIMAL, health_check_grace_seconds=3601)),
+    ("health_check_grace_seconds", changed(MINIMAL, health_check_grace_seconds=299)),
     ("initialization_seconds", changed(MINIMAL, initialization_seconds=5)),
     ("stabilization_seconds", changed(MINIMAL, stabilization_seconds=10)),
     ("scale_in_control.max_instances", changed(MINIMAL, scale_in_control={"window_seconds": 60})),

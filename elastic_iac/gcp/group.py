@@ -13,6 +13,12 @@ from forecasting.errors import SettingsError
 SIZE_OF_THE_AUTOSCALER = ["targetSize"]
 """The autoscaler owns it; a group with one refuses to be told a size (412)."""
 
+GRACE_AT_MOST_SECONDS = 3600
+"""API, InstanceGroupManagerAutoHealingPolicy.initialDelaySec."""
+GRACE_MARGIN_SECONDS = 300
+"""Beyond twice the lead time: for short ones, where an image's first pull is most of a boot."""
+DEFAULT_LEAD_TIME_SECONDS = 300
+
 _REGION = matching(r"[a-z]+-[a-z]+\d+", "a region such as 'europe-west1'")
 _ZONE = matching(r"[a-z]+-[a-z]+\d+-[a-z]", "a zone such as 'europe-west1-b'")
 _PORT_NAME = matching(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", "a port's name: lower-case letters, digits and hyphens")
@@ -45,14 +51,11 @@ def settle_group(args: GcpAutoscalingGroupArgs) -> Group:
     region, zone = args.get("region"), args.get("zone")
     zones = checked_list("zones", args.get("zones", []), _ZONE)
     _check_place(args)
-    grace = args.get("health_check_grace_seconds")
     return Group(
         region=None if region is None else checked("region", region, _REGION),
         zones=zones,
         zone=None if zone is None else checked("zone", zone, _ZONE),
-        health_check_grace_seconds=lead_time_seconds(args).apply(lambda seconds: min(seconds, 3600))
-        if grace is None
-        else checked("health_check_grace_seconds", grace, whole(0, 3600)),
+        health_check_grace_seconds=_grace_seconds(args),
         named_ports=_named_ports(args),
         update_policy=_update_policy(
             args.get("update_policy", {"proactive": True}), 1 if zone is not None else len(zones) or _ZONES_OF_A_REGION
@@ -77,7 +80,36 @@ def _check_place(args: GcpAutoscalingGroupArgs) -> None:
 
 def lead_time_seconds(args: GcpAutoscalingGroupArgs) -> pulumi.Output[int]:
     """Launch to first healthy answer, rounded up: the default of whatever waits for an instance."""
-    return checked("forecast.lead_time_seconds", args["forecast"].get("lead_time_seconds", 300), _whole_seconds)
+    return checked(
+        "forecast.lead_time_seconds",
+        args["forecast"].get("lead_time_seconds", DEFAULT_LEAD_TIME_SECONDS),
+        _whole_seconds,
+    )
+
+
+def _grace_seconds(args: GcpAutoscalingGroupArgs) -> pulumi.Output[int]:
+    """How long an instance is not judged: far longer than a boot that is slow, since one that is judged too early is made anew for ever.
+
+    The lead time is a p90: at that age one boot in ten has not answered yet. One that answers earlier is judged from then on, whatever is left.
+    """
+    field, given = "health_check_grace_seconds", args.get("health_check_grace_seconds")
+    if given is None:
+        return lead_time_seconds(args).apply(lambda lead: min(2 * lead + GRACE_MARGIN_SECONDS, GRACE_AT_MOST_SECONDS))
+    grace = checked(field, given, whole(0, GRACE_AT_MOST_SECONDS))
+    if not args["forecast"]:  # a trainer: nobody says how long its nodes take
+        return grace
+    known = [given, args["forecast"].get("lead_time_seconds", DEFAULT_LEAD_TIME_SECONDS)]
+    if all(map(is_literal, known)):
+        _check_grace(known)
+    return pulumi.Output.all(grace, lead_time_seconds(args)).apply(_check_grace)
+
+
+def _check_grace(known: list[Any]) -> int:
+    grace, least = int(known[0]), min(known[1], GRACE_AT_MOST_SECONDS)
+    if grace < least:
+        expected = f"at least forecast.lead_time_seconds, {least:g}: slow boots would be made anew for ever"
+        raise SettingsError("health_check_grace_seconds", grace, expected)
+    return grace
 
 
 def _whole_seconds(field: str, value: object) -> int:

@@ -1,7 +1,8 @@
 """Machine types with GPUs: what each brings, and which GPUs N1 takes.
 
 Sources: "Accelerator-optimized machine family" and "GPU machine types", https://cloud.google.com/compute/docs/accelerator-optimized-machines and
-https://cloud.google.com/compute/docs/gpus; Local SSD by machine type, https://cloud.google.com/compute/docs/disks/local-ssd.
+https://cloud.google.com/compute/docs/gpus; Local SSD by machine type, https://cloud.google.com/compute/docs/disks/local-ssd; node types (A2 High,
+A2 Mega, A3 High and A3 Mega since December 2025), https://cloud.google.com/compute/docs/nodes/sole-tenant-nodes.
 """
 
 import re
@@ -56,12 +57,12 @@ def _fixed() -> Iterator[tuple[str, Machine]]:
             Machine("nvidia-rtx-pro-6000", gpus, 96, 180 * gpus, (0, 4 * gpus), boot_disks=_HYPERDISK),
         )
         added = tuple(count for count in (0, 1, 2, 4, 8) if not 0 < count < gpus)
-        yield f"a2-highgpu-{gpus}g", Machine("nvidia-tesla-a100", gpus, 40, 85 * gpus, added)
+        yield f"a2-highgpu-{gpus}g", Machine("nvidia-tesla-a100", gpus, 40, 85 * gpus, added, sole_tenancy=True)
         yield (
             f"a2-ultragpu-{gpus}g",
             Machine("nvidia-a100-80gb", gpus, 80, 170 * gpus, bundled_ssd_gib=375 * gpus, sole_tenancy=True),
         )
-    yield "a2-megagpu-16g", Machine("nvidia-tesla-a100", 16, 40, 1360, (0, 8))
+    yield "a2-megagpu-16g", Machine("nvidia-tesla-a100", 16, 40, 1360, (0, 8), sole_tenancy=True)
     for gpus in (1, 2, 4):
         yield (
             f"a3-highgpu-{gpus}g",
@@ -75,7 +76,15 @@ def _fixed() -> Iterator[tuple[str, Machine]]:
         )
     eight = {"a3-highgpu-8g": "nvidia-h100-80gb", "a3-edgegpu-8g": "nvidia-h100-80gb"}
     for name, gpu in {**eight, "a3-megagpu-8g": "nvidia-h100-mega-80gb"}.items():
-        yield name, Machine(gpu, 8, 80, 1872, bundled_ssd_gib=6000, boot_disks=(*_FLASH, *_HYPERDISK))
+        yield (
+            name,
+            Machine(
+                *(gpu, 8, 80, 1872),
+                bundled_ssd_gib=6000,
+                boot_disks=(*_FLASH, *_HYPERDISK),
+                sole_tenancy=name != "a3-edgegpu-8g",
+            ),
+        )
     for name, gpu, gpu_memory, memory in (
         ("a3-ultragpu-8g", "nvidia-h200-141gb", 141, 2952),
         ("a4-highgpu-8g", "nvidia-b200", 180, 3968),

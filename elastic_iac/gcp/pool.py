@@ -15,7 +15,7 @@ from elastic_iac.gcp.fleet import check_fleet
 from elastic_iac.gcp.group import Group
 from elastic_iac.gcp.identity import unique_id
 from elastic_iac.gcp.pool_args import GcpGpuForecast, GcpGpuPoolArgs, GcpGpuShard
-from elastic_iac.gcp.pool_workload import Running, check_front, settle_running
+from elastic_iac.gcp.pool_workload import Running, check_front, check_nodes, settle_running
 from elastic_iac.validation import is_literal, one_of, plain_list, refuse_unknown, text_map
 from forecasting.errors import SettingsError
 
@@ -104,6 +104,7 @@ def settle_pool(name: str, args: GcpGpuPoolArgs) -> Pool:
     check_boot_disk(args, hardware.machine)
     running = settle_running(args, hardware.machine, hardware.local_ssds)
     check_front(args, running)
+    check_nodes(args, running)
     if hardware.flex_start is not None:
         _check_flex_start(args)
     elif running.trains:

@@ -207,7 +207,8 @@ class GcpGpuPoolArgs(TypedDict):
     health_check: NotRequired[GcpHealthCheck]
     """Replace instances that do not answer; the workload's or the load balancer's port and path by default."""
     health_check_grace_seconds: NotRequired[pulumi.Input[float]]
-    """A new instance is not judged before, at most 3600; `forecast.lead_time_seconds` by default."""
+    """An instance that has not answered yet is not judged before, at most 3600. Twice `forecast.lead_time_seconds` and 300 by default, and never less
+    than that lead time: of the boots that take longer, none would ever end."""
     initialization_seconds: NotRequired[pulumi.Input[float]]
     """A new instance's metrics count after that much time since its launch, 15 to 3600; `forecast.lead_time_seconds` by default."""
     stabilization_seconds: NotRequired[pulumi.Input[float]]

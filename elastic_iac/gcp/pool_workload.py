@@ -115,3 +115,20 @@ def check_front(args: GcpGpuPoolArgs, running: Running) -> None:
     port = balancer["instance_port"]
     if is_literal(port) and port != server.port:
         raise SettingsError("load_balancer.instance_port", port, f"{server.port}, the workload's port")
+
+
+def check_nodes(args: GcpGpuPoolArgs, running: Running) -> None:
+    """Refuse fewer nodes than the trainer starts with; a pool of none is one at rest.
+
+    Raises:
+        SettingsError: their numbers are literals, and together too few.
+    """
+    if not isinstance(running.what, Training):
+        return
+    least = running.what.min_nodes
+    requests = args.get("flex_start", {}).get("requests", {})
+    nodes = list(requests.values()) if requests else [args.get("min_size", 0)]
+    counts = [count for count in nodes if isinstance(count, int | float)]
+    if len(counts) == len(nodes) and 0 < sum(counts) < least:
+        field, value = ("flex_start.requests", requests) if requests else ("min_size", nodes[0])
+        raise SettingsError(field, value, f"at least training.min_nodes, {least}, nodes: no fewer of them start")
