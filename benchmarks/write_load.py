@@ -142,7 +142,7 @@ def drive(jobs: list[Job], clock: Clock, given: argparse.Namespace, session: Any
                 session=session,
                 clock=clock.now,
                 remaining_seconds=lambda: FUNCTION_SECONDS - RESERVE_SECONDS - (clock.now() - now).total_seconds(),
-                pacing=Pacing(WRITES_PER_SECOND, monotonic=waiting.seconds, sleep=waiting.sleep),
+                pacing=Pacing(WRITES_PER_SECOND / job.functions, monotonic=waiting.seconds, sleep=waiting.sleep),
                 workers=1,
                 kind=kind,
             )
@@ -224,6 +224,7 @@ def _jobs(fleets: list[dict[str, Any]], folder: Path) -> list[Job]:
             {
                 "name": f"bench-{begin}",
                 "owner": "bench",
+                "functions": -(-len(fleets) // FLEETS_PER_SHARD),
                 "store": {"kind": "local", "path": str(folder / f"store-{begin}")},
                 "fleets": fleets[begin : begin + FLEETS_PER_SHARD],
             }

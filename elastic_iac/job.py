@@ -41,11 +41,18 @@ class Shard:
         name: Name of the job that it runs: the component's, then NAME-2, NAME-3, ...
         fleets: Each known as soon as its group is.
         settled: The same fleets once all of the component's are known and told apart.
+        functions: How many functions the component's fleets are parted into.
     """
 
     name: str
     fleets: Sequence[pulumi.Output[Fleet]]
     settled: pulumi.Output[list[Fleet]]
+    functions: int
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What its job's settings say of it. A single function says nothing of others."""
+        return {"name": self.name, **({"functions": self.functions} if self.functions > 1 else {})}
 
 
 def settle_shards(name: str, fleets: object, fleet_count: object, *, cloud: str) -> list[Shard]:
@@ -71,6 +78,7 @@ def settle_shards(name: str, fleets: object, fleet_count: object, *, cloud: str)
             name=name if number == 1 else f"{name}-{number}",
             fleets=known[start : start + FLEETS_PER_SHARD],
             settled=_part(apart, start),
+            functions=len(starts),
         )
         for number, start in enumerate(starts, start=1)
     ]

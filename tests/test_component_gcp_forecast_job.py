@@ -227,6 +227,7 @@ def test_more_fleets_than_a_function_can_serve_get_one_of_their_own() -> None:
     first, second = settings(recorder, "job"), settings(recorder, "job-2")
     assert (len(first.fleets), len(second.fleets)) == (150, 1)
     assert (first.name, second.name, second.owner) == ("job", "job-2", "job")
+    assert (first.functions, second.functions) == (2, 2)  # they share the rate that the account is granted
     assert outputs["function_names"] == ["job-function-0", "job-2-function-0"]
     shared = {":Bucket", ":Topic", ":Notification"}
     assert {len(recorder.of(kind)) for kind in shared} == {1}

@@ -18,6 +18,7 @@ from forecasting.errors import SettingsError, StoreError
 from forecasting.invocation import FleetLine, Summary, load_settings, serving
 from forecasting.invocation.order import by_need
 from forecasting.models.base import Forecast
+from forecasting.pacing import WRITES_PER_SECOND, Pacing
 from forecasting.store.ledger import Ledger
 from forecasting.store.local import LocalStore
 from forecasting.store.progress import FleetProgress, read_progress
@@ -133,6 +134,21 @@ def test_a_plan_that_was_put_off_says_when_what_stands_falls_short(aws: LocalAws
     assert progress.plan_until > NOW + 5 * HOUR
     assert progress.needed_by is not None
     assert NOW < progress.needed_by < NOW + HOUR
+
+
+@pytest.mark.parametrize("functions", [1, 2])
+def test_functions_share_the_rate_of_their_account(
+    three: Fleets, monkeypatch: pytest.MonkeyPatch, functions: int
+) -> None:
+    rates: list[float] = []
+
+    def paced(rate: float) -> Pacing:
+        rates.append(rate)
+        return Pacing(None)
+
+    monkeypatch.setattr(serving, "Pacing", paced)
+    three.invoke(job=three.make_job(functions=functions), pacing=None)
+    assert rates == [WRITES_PER_SECOND / functions]
 
 
 def test_a_repeated_delivery_is_no_news(three: Fleets) -> None:

@@ -358,7 +358,7 @@ def _settings(shard: Shard, settled: Settled, common: _Common) -> pulumi.Output[
         "region": common.region,
     }
     return pulumi.Output.all(
-        settings={"name": shard.name, "store": store, **settled.settings}, fleets=shard.settled
+        settings={**shard.settings, "store": store, **settled.settings}, fleets=shard.settled
     ).apply(lambda known: job_json(known["settings"], known["fleets"]))
 
 

@@ -350,7 +350,7 @@ class GcpForecastJob(pulumi.ComponentResource):
 def _settings(shard: Shard, settled: Settled, common: _Common) -> pulumi.Output[str]:
     store = {"kind": "gcs", "bucket": common.bucket.name, "prefix": buckets.STORE_PREFIX}
     return pulumi.Output.all(
-        settings={"name": shard.name, "store": store, **settled.settings},
+        settings={**shard.settings, "store": store, **settled.settings},
         fleets=shard.settled,
         project=common.project,
     ).apply(lambda known: job_json(known["settings"], _of_project(known["fleets"], known["project"])))

@@ -64,7 +64,7 @@ def invoke(
         clock: The present time (aware).
         remaining_seconds: Time left, the caller's reserve taken off; where it is not given, the job's `time_budget_seconds` counts from `now`.
         on_result: Called with each fleet's line, one at a time.
-        pacing: How fast it writes; `WRITES_PER_SECOND` where it is not given.
+        pacing: How fast it writes; its share of `WRITES_PER_SECOND` where it is not given.
         workers: Fleets under way at once.
         kind: Of the run. A short one has the time until the next; whom the last full run put off or held has a full turn in it.
 
@@ -78,7 +78,7 @@ def invoke(
         session=sharing_clients(session),
         clock=clock,
         time_left=remaining_seconds,
-        pacing=pacing or Pacing(WRITES_PER_SECOND),
+        pacing=pacing or Pacing(WRITES_PER_SECOND / job.functions),
     )
     if kind == "short":
         run = replace(run, time_left=_until_the_next(run))

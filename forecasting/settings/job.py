@@ -99,6 +99,12 @@ class Job(Settings):
         description="Where the job keeps its records; a folder where it is not given.",
     )
     fleets: tuple[Fleet, ...] = Field(min_length=1, max_length=150, description="What the job serves.")
+    functions: Int = Field(
+        default=1,
+        ge=1,
+        le=100,
+        description="Functions that the fleets are parted into: each makes its share of the calls that the cloud grants in a second.",
+    )
     time_budget_seconds: Float = Field(
         default=600, gt=0, le=900, description="The job holds what it has not finished by then."
     )
