@@ -94,7 +94,6 @@ class GpuPool(Settings):
     cluster_placement: bool | None = None
     efa: bool | None = None
     warm_pool: WarmPool | None = None
-    warm_pool_with_spot: bool | None = None
     ready_hook: ReadyHook | None = None
     ami_id: str | None = None
     ami_ssm_parameter: str | None = None

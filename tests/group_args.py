@@ -45,11 +45,11 @@ MAXIMAL: AwsAutoscalingGroupArgs = {
     "security_group_ids": ["sg-0a"],
     "mixed_instances": {
         "instance_types": [
-            {"instance_type": "m7i.large", "weight": 1},
-            {"instance_type": "m7i.xlarge", "weight": 2},
+            {"instance_type": "m7i.large"},
+            {"instance_type": "m7a.large"},
         ],
         "on_demand_base_capacity": 2,
-        "on_demand_percent_above_base": 25,
+        "on_demand_percent_above_base": 100,
         "on_demand_allocation_strategy": "lowest-price",
         "spot_allocation_strategy": "capacity-optimized",
     },

@@ -53,8 +53,6 @@ MAXIMAL: AwsGpuPoolArgs = {
     },
     "cluster_placement": True,
     "efa": True,
-    "warm_pool": {"max_group_prepared_capacity": 16, "min_size": 4},
-    "warm_pool_with_spot": True,
     "ready_hook": {"enabled": True, "timeout_seconds": 1200, "default_result": "CONTINUE"},
     "ami_ssm_parameter": "/aws/service/deeplearning/ami/x86_64/oss-nvidia-driver-gpu-pytorch-2.9-ubuntu-22.04/latest/ami-id",
     "root_volume": {"size_gib": 300, "device_name": "/dev/sda1", "throughput_mib": 500},

@@ -56,7 +56,6 @@ MUTATIONS = [
     (group, "group_args", "capacity_reservation_specification", BLOCKS),
     (group, "group_args", "placement_group", MAXIMAL),
     (group, "group_args", "initial_lifecycle_hooks", MAXIMAL),
-    (group, "group_args", "warm_pool", MAXIMAL),
     (group, "hook_args", "heartbeat_timeout", MAXIMAL),
     (group, "hook_args", "default_result", MAXIMAL),
     (load_balancer, "target_group_args", "health_check", MAXIMAL),
@@ -134,6 +133,25 @@ class TestUnits:
             5: 2,
         }
         assert kept[0].load_per_instance == 400
+
+    def test_with_a_warm_pool_a_unit_is_an_instance(self) -> None:
+        """AWS refuses a warm pool on a group with weights."""
+        warm = {"max_group_prepared_capacity": 4}
+        kinds = [{"instance_type": "g5.12xlarge"}, {"instance_type": "g6.12xlarge"}]
+        args = changed(MINIMAL, instance_types=kinds, warm_pool=warm, forecast=forecast(warm_headroom=5))
+        group = group_of(args)
+        assert group["warmPool"]["maxGroupPreparedCapacity"] == 4
+        policy = group["mixedInstancesPolicy"]
+        assert policy["launchTemplate"]["overrides"] == [
+            {"instanceType": "g5.12xlarge"},
+            {"instanceType": "g6.12xlarge"},
+        ]
+        assert policy["instancesDistribution"]["onDemandPercentageAboveBaseCapacity"] == 100
+        fleet = fleet_of(args)
+        assert (fleet.floor, fleet.ceiling, fleet.load_per_instance) == (1, 4, 3600)
+        assert fleet.pool is not None
+        assert (fleet.pool.units_per_instance, fleet.pool.warm_headroom) == (1, 2)
+        assert "mixedInstancesPolicy" not in group_of(changed(MINIMAL, warm_pool=warm))
 
 
 class TestFleet:
@@ -330,7 +348,6 @@ def test_outputs_declare_what_literals_declare() -> None:
             max_size=later(64.0),
             tags=later({"team": "serving"}),
             user_data=later(MAXIMAL.get("user_data")),
-            warm_pool={"max_group_prepared_capacity": later(16.0), "min_size": 4, "pool_state": later("Stopped")},
             forecast=forecast(MAXIMAL, load_per_replica=later(100.0), time_zone=later("Europe/Berlin")),
         )
 

@@ -74,12 +74,13 @@ IMPOSSIBLE: list[tuple[str, str, AwsGpuPoolArgs]] = [
     ("instance_types[0].weight", "or none on any", changed(MINIMAL, instance_types=[*types("g5.xlarge"), *types("g6.xlarge", weight=1)])),
     ("instance_types[0].weight", "from 1 to 999", changed(MINIMAL, instance_types=types("g5.xlarge", weight=0))),
     # warm pools
-    ("warm_pool", "warm_pool_with_spot true", changed(MINIMAL, spot=SPOT, warm_pool=WARM)),
-    ("warm_pool_with_spot", "no warm_pool beside spot", changed(MINIMAL, warm_pool=WARM, warm_pool_with_spot=True)),
+    ("spot", "a pool of its own", changed(MINIMAL, spot=SPOT, warm_pool=WARM)),
+    ("instance_types[0].weight", "counts instances", changed(MINIMAL, instance_types=types("g5.xlarge", weight=1), warm_pool=WARM)),
+    ("instance_types[1].instance_type", "runs 1 replicas", changed(MINIMAL, instance_types=types("g5.xlarge", "g5.12xlarge"), warm_pool=WARM)),
     (
         "warm_pool.pool_state",
         "'Stopped' or 'Running': p4d.24xlarge has 1152 GiB of memory, and at most 150",
-        changed(MINIMAL, instance_types=types("g5.xlarge", "p4d.24xlarge"), warm_pool={**WARM, "pool_state": "Hibernated"}),
+        changed(MINIMAL, instance_types=types("g5.48xlarge", "p4d.24xlarge"), warm_pool={**WARM, "pool_state": "Hibernated"}),
     ),
     (
         "warm_pool.pool_state",

@@ -122,8 +122,9 @@ class TestServing:
 
     @pytest.mark.parametrize(("state", "kept"), [(None, "false"), ("Running", "true")])
     def test_a_model_on_local_disks_must_outlive_the_warm_pool(self, state: str | None, kept: str) -> None:
+        alike = [{"instance_type": "g6.12xlarge"}]
         warm = {"max_group_prepared_capacity": 4} | ({"pool_state": state} if state else {})
-        assert f"LOCAL_DISKS={kept}" in script(declare(changed(SERVING, warm_pool=warm))[0])
+        assert f"LOCAL_DISKS={kept}" in script(declare(changed(SERVING, instance_types=alike, warm_pool=warm))[0])
         assert "LOCAL_DISKS=true" in script(declare(SERVING)[0])
 
     def test_outputs_reach_the_script(self) -> None:

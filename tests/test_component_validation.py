@@ -68,6 +68,23 @@ WRONG: list[tuple[str, AwsAutoscalingGroupArgs]] = [
         "warm_pool.min_size",
         changed(MINIMAL, warm_pool={"max_group_prepared_capacity": 2, "min_size": 3}),
     ),
+    (
+        "mixed_instances.instance_types[0].weight",
+        changed(
+            MAXIMAL,
+            mixed_instances={"instance_types": [{"instance_type": "m7i.large", "weight": 1}]},
+        ),
+    ),
+    (
+        "mixed_instances.on_demand_percent_above_base",
+        changed(
+            MAXIMAL,
+            mixed_instances={
+                "instance_types": [{"instance_type": "m7i.large"}],
+                "on_demand_percent_above_base": 25,
+            },
+        ),
+    ),
     ("security_group_ids", changed(MINIMAL, security_group_ids="sg-0a")),
     ("instance_policy_arns", changed(MINIMAL, instance_policy_arns=["arn:aws:iam::1:policy/x"])),
     ("target_tracking", changed(MINIMAL, target_tracking={"metric": "cpu", "target_value": 5})),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from elastic_iac.local.aws import LocalAws
@@ -231,6 +232,20 @@ def test_attachments_metrics_and_warm_pool_are_kept(strict: Any, bare: Any) -> N
         (bare.put_warm_pool, {}),
     ):
         refused("InvalidAction", call, **group, **settings)
+
+
+@pytest.mark.parametrize(
+    ("mixed", "why"),
+    [
+        ({"LaunchTemplate": {"Overrides": [{"InstanceType": "g5.xlarge", "WeightedCapacity": "1"}]}}, "weighting"),
+        ({"InstancesDistribution": {"OnDemandPercentageAboveBaseCapacity": 50}}, "Spot"),
+    ],
+)
+def test_a_group_with_weights_or_spot_takes_no_warm_pool(strict: Any, mixed: dict[str, Any], why: str) -> None:
+    create_group(strict, LaunchConfigurationName=None, MixedInstancesPolicy=mixed)
+    with pytest.raises(ClientError, match=why):
+        strict.put_warm_pool(AutoScalingGroupName=GROUP)
+    assert "WarmPoolConfiguration" not in described(strict)
 
 
 def test_what_has_no_rule_is_the_emulators(aws: LocalAws) -> None:

@@ -12,7 +12,7 @@ from elastic_iac.aws import capacity_block
 from elastic_iac.local.aws import LocalAws
 from elastic_iac.local.engine import Cloud, Deployment, up
 from forecasting.settings import Fleet
-from tests.pool_args import BLOCKS, MAXIMAL, NOW, SHARDED, changed, component
+from tests.pool_args import BLOCKS, MAXIMAL, MINIMAL, NOW, SHARDED, changed, component
 
 from elastic_iac.aws.gpu_args import AwsGpuPoolArgs  # isort: skip - after the import that quiets the SDK
 
@@ -49,6 +49,14 @@ EVERYTHING: dict[str, Any] = {
     "security_group_ids": [],
     "root_volume": {"size_gib": 300},
 }
+
+
+def test_a_pool_with_a_warm_pool_is_created(aws: LocalAws) -> None:
+    kinds = [{"instance_type": "g5.12xlarge"}, {"instance_type": "g6.12xlarge"}]
+    changes = {"instance_types": kinds, "warm_pool": {"max_group_prepared_capacity": 4, "min_size": 1}}
+    deploy(aws, MINIMAL, **changes, ami_id="ami-0a")
+    (group,) = described(aws)
+    assert group["WarmPoolConfiguration"]["MaxGroupPreparedCapacity"] == 4
 
 
 def test_a_pool_is_created_and_removed(aws: LocalAws) -> None:

@@ -83,7 +83,7 @@ class TestConstruct:
                 for field in ("vpcId", "subnetIds", "minSize", "maxSize", "instanceType", "amiSsmParameter"):
                     inputs[field] = later(inputs[field])
                 inputs["loadBalancer"]["instancePort"] = later(8080.0)
-                inputs["mixedInstances"]["instanceTypes"][1]["weight"] = later(2.0)
+                inputs["mixedInstances"]["onDemandBaseCapacity"] = later(2.0)
             provider = ComponentProvider(components(), "elastic-iac")
             provider.construct("web", "elastic-iac:index:AwsAutoscalingGroup", inputs)
 

@@ -26,7 +26,8 @@ class AwsGpuInstanceType(TypedDict):
     instance_type: str
     """For example 'g6.12xlarge': g4dn, g5, g6, g6e, p3, p3dn, p4d, p4de, p5, p5e, p5en or p6-b200."""
     weight: NotRequired[pulumi.Input[float]]
-    """Replicas that an instance counts for, 1 to 999; by default its GPUs divided by those of a replica. Give every type a weight or none."""
+    """Replicas that an instance counts for, 1 to 999; by default its GPUs divided by those of a replica. Give every type a weight or none;
+    none beside `warm_pool` or `capacity_blocks`."""
 
 
 class AwsSpot(TypedDict):
@@ -92,9 +93,9 @@ class AwsGpuShard(TypedDict):
     name: str
     """Its fleet and its resources are called NAME-SHARD."""
     min_size: pulumi.Input[float]
-    """Floor of this shard, in replicas."""
+    """Floor of this shard, in replicas; with `warm_pool` in instances."""
     max_size: pulumi.Input[float]
-    """Ceiling of this shard, in replicas."""
+    """Ceiling of this shard, in the same unit."""
     load: NotRequired[AwsLoad]
     """This shard's load; by default the one of `forecast` or the workload under this shard's group, or its load balancer's requests."""
     environment: NotRequired[dict[str, pulumi.Input[str]]]
@@ -107,7 +108,8 @@ class AwsGpuForecast(TypedDict):
     load_per_replica: pulumi.Input[float]
     """Load that one replica serves at its target utilisation, in the load's unit: requests or tokens per second."""
     warm_headroom: NotRequired[pulumi.Input[float]]
-    """Replicas kept ready above what the load needs, up to the ceiling; none by default. In Capacity Blocks rounded up to instances."""
+    """Replicas kept ready above what the load needs, up to the ceiling; none by default. In Capacity Blocks and with a warm pool rounded up to
+    instances."""
     on_demand_quantile: NotRequired[pulumi.Input[float]]
     """`spot.on_demand_base_capacity` is advised for this quantile of the load, .01 to .95: the job writes a minimum only. Not in Capacity Blocks."""
     learn_lead_time: NotRequired[pulumi.Input[bool]]
@@ -135,7 +137,7 @@ class AwsGpuForecast(TypedDict):
     horizon_hours: NotRequired[pulumi.Input[float]]
     """How far ahead is planned, 6 to 48 (the default)."""
     max_increase_per_slot: NotRequired[pulumi.Input[float]]
-    """The floor rises by no more than so many replicas (in Capacity Blocks instances) from one scheduled action to the next."""
+    """The floor rises by no more than so many replicas (in Capacity Blocks and with a warm pool instances) from one scheduled action to the next."""
     max_decrease_per_slot: NotRequired[pulumi.Input[float]]
     """The floor falls by no more than so many, likewise."""
     time_zone: NotRequired[pulumi.Input[str]]
@@ -145,7 +147,7 @@ class AwsGpuForecast(TypedDict):
     max_load: NotRequired[pulumi.Input[float]]
     """A sample above this is a wrong unit or a broken exporter: nothing is written."""
     events: NotRequired[list[LoadEvent]]
-    """Known future events; their floors count replicas, in Capacity Blocks instances."""
+    """Known future events; their floors count replicas, in Capacity Blocks and with a warm pool instances."""
     holidays: NotRequired[list[pulumi.Input[str]]]
     """Countries, or parts of them, whose public holidays move the load: 'US', 'DE-BY'."""
     exclusions: NotRequired[list[LoadExclusion]]
@@ -170,11 +172,12 @@ class AwsGpuPoolArgs(TypedDict):
     instance_types: list[AwsGpuInstanceType]
     """1 to 40 GPU instance types, the preferred ones first; exactly one with `capacity_blocks`."""
     min_size: NotRequired[pulumi.Input[float]]
-    """Floor, in replicas, 1 or more; required without `shards` and `capacity_blocks`. Set at creation; then the job moves it."""
+    """Floor, in replicas (with `warm_pool` in instances), 1 or more; required without `shards` and `capacity_blocks`. Set at creation; then the
+    job moves it."""
     max_size: NotRequired[pulumi.Input[float]]
-    """Ceiling, in replicas; required without `shards` and `capacity_blocks`. Updates follow it."""
+    """Ceiling, in the same unit; required without `shards` and `capacity_blocks`. Updates follow it."""
     desired_capacity: NotRequired[pulumi.Input[float]]
-    """Replicas at creation; `min_size` by default. Updates leave it alone."""
+    """Size at creation, in the same unit; `min_size` by default. Updates leave it alone."""
     forecast: NotRequired[AwsGpuForecast]
     """How the floor is planned ahead; required without `training`."""
     shards: NotRequired[list[AwsGpuShard]]
@@ -203,9 +206,8 @@ class AwsGpuPoolArgs(TypedDict):
     efa: NotRequired[bool]
     """Elastic Fabric Adapters on every network card, and traffic among the instances; false by default."""
     warm_pool: NotRequired[AwsWarmPool]
-    """Instances that have booted already and wait. Stopping wipes their local disks."""
-    warm_pool_with_spot: NotRequired[bool]
-    """True: `warm_pool` beside `spot` is meant, although what waits there can be taken away too."""
+    """Instances that have booted already and wait, on demand only. The pool's sizes then count instances, and all types run equally many replicas.
+    Stopping wipes their local disks."""
     ready_hook: NotRequired[AwsReadyHook]
     """The launch hook that waits for the server; with `workload` by default, else off."""
     ami_id: NotRequired[pulumi.Input[str]]

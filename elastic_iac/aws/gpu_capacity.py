@@ -63,21 +63,26 @@ def settle_weights(args: AwsGpuPoolArgs, types: Sequence[GpuType], gpus_per_repl
         if item.gpus < gpus_per_replica:
             expected = f"a type with {gpus_per_replica} GPUs or more: workload.gpus_per_replica"
             raise SettingsError(f"instance_types[{index}].instance_type", item.name, expected)
-    return [pulumi.Output.from_input(item.gpus // gpus_per_replica) for item in types]
+    replicas = [item.gpus // gpus_per_replica for item in types]
+    if "warm_pool" in args and len(set(replicas)) > 1:
+        other = next(index for index, count in enumerate(replicas) if count != replicas[0])
+        expected = f"a type that runs {replicas[0]} replicas as the first one does: a warm pool counts instances, which must be alike"
+        raise SettingsError(f"instance_types[{other}].instance_type", types[other].name, expected)
+    return [pulumi.Output.from_input(count) for count in replicas]
 
 
 def mixed_instances(
-    spot: AwsSpot | None, types: Sequence[GpuType], weights: Sequence[pulumi.Output[int]]
+    spot: AwsSpot | None, types: Sequence[GpuType], weights: Sequence[pulumi.Output[int]] | None
 ) -> dict[str, Any]:
-    """The types as a group's `mixed_instances`, each with its weight, and how on demand and spot share them.
+    """The types as a group's `mixed_instances`, each with its weight if any, and how on demand and spot share them.
 
     Raises:
         SettingsError: a wrong literal of `spot`.
     """
-    pairs = zip(types, weights, strict=True)
-    mixed: dict[str, Any] = {
-        "instance_types": [{"instance_type": item.name, "weight": weight} for item, weight in pairs]
-    }
+    named: list[dict[str, Any]] = [{"instance_type": item.name} for item in types]
+    if weights is not None:
+        named = [item | {"weight": weight} for item, weight in zip(named, weights, strict=True)]
+    mixed: dict[str, Any] = {"instance_types": named}
     if spot is None:
         return mixed
     refuse_unknown("spot", spot, AwsSpot)

@@ -38,16 +38,17 @@ def pool_fleet(
     per_replica = forecast.pop("load_per_replica")
     own = {field: forecast.pop(field) for field in _POOL_FIELDS if field in forecast}
     learn = forecast.pop("learn_lead_time", True)
-    # A group of Blocks has no weights, so that its unit is an instance.
+    # A group of Blocks or with a warm pool has no weights, so that its unit is an instance.
+    by_instance = bool(blocks) or "warm_pool" in args
     per_unit = (
-        pulumi.Output.all(per_replica, weights[0]).apply(lambda both: both[0] * both[1]) if blocks else per_replica
+        pulumi.Output.all(per_replica, weights[0]).apply(lambda both: both[0] * both[1]) if by_instance else per_replica
     )
     group: Any = {**args, "forecast": {**forecast, "load_per_instance": per_unit}}
     typed: AwsAutoscalingGroupArgs = group
     settings = fleet_settings(name, typed, region=region, group_name=group_name, load_balancer=load_balancer)
-    units = 1 if blocks else pulumi.Output.all(*weights).apply(lambda all_weights: min(map(int, all_weights)))
+    units = 1 if by_instance else pulumi.Output.all(*weights).apply(lambda all_weights: min(map(int, all_weights)))
     pool = {"units_per_instance": units, **own}
-    if blocks and "warm_headroom" in own:
+    if by_instance and "warm_headroom" in own:
         replicas = checked("forecast.warm_headroom", own["warm_headroom"], whole(0, 100_000))
         pool["warm_headroom"] = pulumi.Output.all(replicas, weights[0]).apply(lambda both: -(-both[0] // int(both[1])))
     if blocks:

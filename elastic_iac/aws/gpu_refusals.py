@@ -17,6 +17,10 @@ _BESIDE_BLOCKS: Mapping[str, str] = {
     "max_size": "nothing beside capacity_blocks: `instances` of each Block is the ceiling, and 0 outside of them",
     "desired_capacity": "nothing beside capacity_blocks: the pool is empty until the first of them",
 }
+_BESIDE_WARM_POOL: Mapping[str, str] = {
+    "spot": "nothing beside warm_pool: AWS warms On-Demand instances only; spot belongs in a pool of its own",
+}
+"""https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-warm-pools.html#warm-pools-limitations"""
 _BESIDE_SHARDS: Mapping[str, str] = {
     field: f"nothing beside shards: each shard has its own {field}" for field in ("min_size", "max_size")
 } | {"desired_capacity": "nothing beside shards: each begins at its min_size"}
@@ -39,6 +43,7 @@ def refuse_combinations(args: Mapping[str, Any], types: Sequence[GpuType]) -> No
     """
     for owner, beside in (
         ("capacity_blocks", _BESIDE_BLOCKS),
+        ("warm_pool", _BESIDE_WARM_POOL),
         ("shards", _BESIDE_SHARDS),
         ("dedicated_hosts", _BESIDE_HOSTS),
     ):
@@ -55,7 +60,8 @@ def refuse_combinations(args: Mapping[str, Any], types: Sequence[GpuType]) -> No
         _need(types, "efa_interfaces", "efa is true")
     if "dedicated_hosts" in args:
         _need(types, "dedicated_host", "of dedicated_hosts")
-    _check_warm_pool(args)
+    if "warm_pool" in args:
+        _check_no_weights(args, "warm_pool, which AWS refuses on a group with weights: the pool counts instances")
     _check_sizes(args)
     starters = [field for field in ("workload", "training", "user_data") if field in args]
     if len(starters) > 1:
@@ -82,10 +88,13 @@ def _check_block_type(args: Mapping[str, Any], types: Sequence[GpuType]) -> None
         raise SettingsError(
             "instance_types[0].instance_type", types[0].name, "a type that Capacity Blocks are sold for: p4d to p6-b200"
         )
-    if "weight" in args["instance_types"][0]:
-        raise SettingsError(
-            "instance_types[0].weight", "given", "nothing beside capacity_blocks, which count instances"
-        )
+    _check_no_weights(args, "capacity_blocks, which count instances")
+
+
+def _check_no_weights(args: Mapping[str, Any], owner: str) -> None:
+    for index, item in enumerate(args["instance_types"]):
+        if "weight" in item:
+            raise SettingsError(f"instance_types[{index}].weight", "given", f"nothing beside {owner}")
 
 
 def _need(types: Sequence[GpuType], condition: str, because: str) -> None:
@@ -95,18 +104,6 @@ def _need(types: Sequence[GpuType], condition: str, because: str) -> None:
             if condition == "efa_interfaces":
                 expected = f"a type with Elastic Fabric Adapters, because {because}: {types_with(condition)}"
             raise SettingsError(f"instance_types[{index}].instance_type", item.name, expected)
-
-
-def _check_warm_pool(args: Mapping[str, Any]) -> None:
-    confirmed = args.get("warm_pool_with_spot", False)
-    if "warm_pool" in args and "spot" in args and not confirmed:
-        raise SettingsError(
-            "warm_pool",
-            "given",
-            "nothing beside spot, or warm_pool_with_spot true: AWS takes waiting spot instances away too",
-        )
-    if confirmed and not ("warm_pool" in args and "spot" in args):
-        raise SettingsError("warm_pool_with_spot", confirmed, "nothing: there is no warm_pool beside spot")
 
 
 def _check_sizes(args: Mapping[str, Any]) -> None:

@@ -99,7 +99,7 @@ def settle_pool(name: str, args: AwsGpuPoolArgs) -> Pool:
     """
     NAME("name", name)
     refuse_unknown("", args, AwsGpuPoolArgs)
-    for flag in ("efa", "cluster_placement", "warm_pool_with_spot"):
+    for flag in ("efa", "cluster_placement"):
         boolean(flag, args.get(flag, False))
     types = settle_types(args["instance_types"])
     refuse_combinations(args, types)
@@ -302,6 +302,8 @@ def _group_args(
         }
     if blocks:
         return {"instance_refresh": {"enabled": False}, **given}
+    if "warm_pool" in args:
+        return given | ({} if len(types) == 1 else {"mixed_instances": mixed_instances(None, types, None)})
     return given | {"mixed_instances": mixed_instances(args.get("spot"), types, weights)}
 
 

@@ -127,6 +127,8 @@ def settle_group(
     mixed = args.get("mixed_instances")
     if mixed is not None:
         _check_mixed(mixed)
+        if "warm_pool" in args:
+            _check_warm_mixed(mixed)
     min_size, desired, max_size = _sizes(args, sizes_at)
     return Group(
         subnet_ids=checked("subnet_ids", args["subnet_ids"], subnets),
@@ -189,6 +191,27 @@ def _check_mixed(mixed: AwsMixedInstances) -> None:
         missing = weighted.index(False)
         raise SettingsError(f"mixed_instances.instance_types[{missing}].weight", None, "a weight, or none on any type")
     mixed_instances_policy(mixed, "lt-0", "1")  # for its checks of each value
+
+
+def _check_warm_mixed(mixed: AwsMixedInstances) -> None:
+    """A warm pool takes a mixed group on demand and without weights only.
+
+    https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-warm-pools.html#warm-pools-limitations
+    """
+    if "weight" in mixed["instance_types"][0]:
+        raise SettingsError("mixed_instances.instance_types[0].weight", "given", "no weights beside warm_pool")
+    percent = mixed.get("on_demand_percent_above_base", 100)
+    checked(
+        "mixed_instances.on_demand_percent_above_base",
+        percent,
+        lambda field, value: _all_on_demand(field, PERCENT(field, value)),
+    )
+
+
+def _all_on_demand(field: str, percent: int) -> int:
+    if percent != 100:
+        raise SettingsError(field, percent, "100 beside warm_pool: AWS warms On-Demand instances only")
+    return percent
 
 
 def mixed_instances_policy(

@@ -122,8 +122,20 @@ def _describe_sources(group: Group, _arguments: Mapping[str, Any], _now: datetim
 
 def _put_warm_pool(group: Group, arguments: Mapping[str, Any], _now: datetime) -> None:
     settings = {name: value for name, value in arguments.items() if name != "AutoScalingGroupName"}
+    _check_warm_pool(group)
     # API, PutWarmPool: MinSize 0 and PoolState Stopped by default.
     group.warm_pool = {"MinSize": 0, "PoolState": "Stopped", **settings}
+
+
+def _check_warm_pool(group: Group) -> None:
+    """GUIDE, Warm pools, Limitations: no weights and no spot in a mixed group. The message is INFERRED."""
+    mixed = group.kept.get("MixedInstancesPolicy") or {}
+    if any("WeightedCapacity" in override for override in mixed.get("LaunchTemplate", {}).get("Overrides", [])):
+        raise invalid("You cannot add a warm pool to an Auto Scaling group that uses instance weighting.")
+    # API, InstancesDistribution: 100 per cent on demand by default.
+    shares = mixed.get("InstancesDistribution", {})
+    if mixed and int(shares.get("OnDemandPercentageAboveBaseCapacity", 100)) < 100:
+        raise invalid("You cannot add a warm pool to an Auto Scaling group that launches Spot Instances.")
 
 
 def _describe_warm_pool(group: Group, _arguments: Mapping[str, Any], _now: datetime) -> dict[str, Any]:
