@@ -82,6 +82,36 @@ def test_a_launch_that_was_refused_at_first_has_waited_since_then() -> None:
     }
 
 
+@pytest.mark.parametrize("reason", ["Lifecycle Action Completed with ABANDON Result", "Heartbeat Timeout"])
+def test_a_boot_that_was_given_up_is_known_to_take_longer(reason: str) -> None:
+    told = (
+        f"Instance failed to complete user's Lifecycle Action: Lifecycle Action with token 0fc6 was abandoned: {reason}"
+    )
+    found = read(
+        activity(1, NOW - 3 * HOUR, 30, "Failed", message=told),
+        {
+            **activity(2, NOW - 2 * HOUR, 31, "Cancelled"),
+            "Description": f"Launching a new EC2 instance: i-{2:017x}. Status Reason: {told}",
+        },
+        of=group((1, "p5.48xlarge", "Terminating", "1")),
+    )
+    assert dict(found.watch.boots) == {
+        "a1": Boot("p5.48xlarge", "cold", NOW - 3 * HOUR, 1800, answered=False),
+        "a2": Boot("unknown", "cold", NOW - 2 * HOUR, 1860, answered=False),
+    }
+
+
+def test_what_was_refused_or_ended_by_a_person_or_a_scale_in_is_no_boot() -> None:
+    terminated = "Instance was terminated by user request"
+    found = read(
+        refused(1, NOW - HOUR),
+        activity(2, NOW - HOUR, 5, "Cancelled"),
+        activity(3, NOW - HOUR, 5, "Failed", message=terminated),
+        activity(4, NOW - HOUR, 5, "Failed", where=" into warm pool", message="Lifecycle Action ... was abandoned"),
+    )
+    assert not found.watch.boots
+
+
 def test_what_is_seen_again_stays_as_it_was_first_seen_and_the_oldest_go() -> None:
     first = read(activity(1, NOW - HOUR, 14), of=group((1, "g6.xlarge", "InService", "1")))
     again = read(activity(1, NOW - HOUR, 14), activity(2, NOW - HOUR, 9), watch=first.watch)
@@ -157,3 +187,12 @@ def test_a_boot_that_ends_before_the_answer_never_shortens_the_settings_lead_tim
 def test_boots_of_a_day_ask_no_further_ahead_than_the_settings_may() -> None:
     held = {f"b{n}": Boot("g6.xlarge", "cold", NOW - (n + 30) * HOUR, 86_400) for n in range(9)}
     assert learn(Watch(held), 300, to_answer=True, now=NOW).seconds == 21_600
+
+
+def test_boots_that_a_limit_kills_are_told_and_planned_for() -> None:
+    killed = {f"k{n}": Boot("g6.xlarge", "cold", NOW - (n + 2) * HOUR, 1800, answered=False) for n in range(20)}
+    learnt = learn(Watch(boots("cold", *[10] * 20) | killed), 600, to_answer=True, now=NOW)
+    assert learnt.seconds == 1800
+    assert "20 cold boots do not tell the p90; 20 more were killed before they answered" in str(learnt)
+    mostly_warm = learn(Watch(boots("warm", *[1] * 9) | killed), 600, to_answer=True, now=NOW)
+    assert mostly_warm.kind == "cold"

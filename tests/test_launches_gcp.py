@@ -146,6 +146,49 @@ def test_one_that_was_refused_at_first_has_waited_since_then(pool: Pool) -> None
     assert 34 * 60 <= boot.seconds <= 40 * 60
 
 
+def named(watch: Watch, *, answered: bool) -> str:
+    return next(name for name, each in watch.followed.items() if each.answered == answered)
+
+
+def test_one_that_is_recreated_before_it_answers_was_killed_and_its_successor_is_measured_by_itself(pool: Pool) -> None:
+    watch = pool.look(Watch()).watch
+    pool.size(3)
+    watch = follow(pool, watch, 10)  # two looks without an answer
+    name = named(watch, answered=False)
+    pool.group.recreate(name, pool.gcp.clock.now())
+    killed, answered = sorted(follow(pool, watch, 30).boots.values(), key=lambda boot: boot.started)
+    assert (killed.kind, killed.answered, killed.seconds) == ("cold", False, pytest.approx(600, abs=70))
+    assert (answered.kind, answered.answered) == ("cold", True)
+    assert 14 * 60 <= answered.seconds <= 19 * 60
+
+
+def test_one_that_was_preempted_and_recreated_is_measured_again_and_did_not_wait(pool: Pool) -> None:
+    start = pool.gcp.clock.now()
+    pool.group.outages.append(Outage(start, *EMPTY, end=start + 10 * MINUTE, size=2))
+    watch = pool.look(Watch()).watch
+    pool.size(3)
+    watch = follow(pool, watch, 40)  # refused at first, answers by now
+    assert [boot.kind for boot in watch.boots.values()] == ["waiting"]
+    (name,) = {each.name for each in pool.group.instances} & {
+        name for name, each in watch.followed.items() if each.kind == "waiting"
+    }
+    pool.group.recreate(name, pool.gcp.clock.now())
+    watch = follow(pool, watch, 40)
+    again = max(watch.boots.values(), key=lambda boot: boot.started)
+    assert (len(watch.boots), again.kind, again.answered) == (2, "cold", True)
+    assert 14 * 60 <= again.seconds <= 19 * 60
+
+
+def test_one_that_waits_for_capacity_after_its_preemption_waits_since_then(pool: Pool) -> None:
+    watch = follow(pool, pool.look(Watch()).watch, 5)
+    name, start = named(watch, answered=True), pool.gcp.clock.now()
+    pool.group.outages.append(Outage(start, *EMPTY, end=start + 20 * MINUTE, size=1))
+    pool.group.recreate(name, start)
+    (boot,) = follow(pool, watch, 60).boots.values()
+    assert (boot.kind, boot.answered, boot.started) == ("waiting", True, start)
+    assert 34 * 60 <= boot.seconds <= 40 * 60
+
+
 def test_without_a_health_check_a_boot_ends_where_the_instance_runs(gcp: LocalGcp, pool: Pool, tmp_path: Path) -> None:
     plain = Pool(gcp, tmp_path, checked=False)
     found = plain.look(Watch())

@@ -33,6 +33,7 @@ BOOTS = st.lists(
         KINDS,
         st.datetimes(datetime(2026, 10, 1), datetime(2026, 11, 23), timezones=st.just(UTC)),  # noqa: DTZ001
         st.floats(0, 1e6),
+        st.booleans(),
     ),
     max_size=150,
 )
@@ -127,7 +128,9 @@ def test_it_is_finite_and_its_quantiles_do_not_cross(boots: list[Boot], prior: f
     assert all(math.isfinite(value) and value >= 0 for value in values)
     assert list(values) == sorted(values)
     assert max(values) <= max([prior, *(boot.seconds for boot in boots)])
-    assert (found.source == "measured") == (found.count >= ENOUGH)
+    assert found.source == "prior" or found.count >= ENOUGH
+    if not found.killed:
+        assert (found.source == "measured") == (found.count >= ENOUGH)
 
 
 @given(st.lists(SECONDS, min_size=1, max_size=120), SECONDS, st.data())
@@ -144,6 +147,44 @@ def test_a_slower_boot_or_prior_never_lowers_it(seconds: list[float], prior: flo
     )
     for name in ("p50_seconds", "p90_seconds", "p99_seconds"):
         assert getattr(before, name) <= getattr(after, name)
+
+
+def killed_after(*seconds: float) -> list[Boot]:
+    return [replace(boot, answered=False) for boot in boots_of(*seconds)]
+
+
+@given(st.lists(SECONDS, max_size=60), st.lists(SECONDS, max_size=40), SECONDS)
+def test_killed_boots_never_lower_it_and_without_any_it_is_the_rank(
+    answered: list[float], killed: list[float], prior: float
+) -> None:
+    boots, ranked = boots_of(*answered), sorted(answered)
+    now = NOW + timedelta(days=12)  # all are over
+    alone, found = (estimate(each, prior, now=now) for each in (boots, [*boots, *killed_after(*killed)]))
+    for percent in (50, 90, 99):
+        name, rank = f"p{percent}_seconds", -(-percent * (len(ranked) + 1) // 100)
+        expected = ranked[rank - 1] if rank <= len(ranked) else max([prior, *ranked[-1:]])
+        assert getattr(alone, name) == expected
+        assert getattr(found, name) >= expected
+    assert (found.count, found.killed) == (len(answered), len(killed))
+
+
+def test_a_limit_that_kills_half_of_the_boots_does_not_confirm_a_guess_that_is_too_short() -> None:
+    boots = [*boots_of(*[600.0] * 20), *killed_after(*[1800.0] * 20)]
+    found = estimate(boots, 600, now=NOW)
+    assert (found.p90_seconds, found.source, found.count, found.killed) == (1800, "prior", 20, 20)
+    assert estimate(boots, 2400, now=NOW).p90_seconds == 2400
+
+
+def test_boots_that_were_killed_early_say_little() -> None:
+    """Of a Spot instance that is taken away in its first minute nobody knows how long its boot would have taken."""
+    found = estimate([*boots_of(*range(601, 641)), *killed_after(*[60.0] * 20)], 300, now=NOW)
+    assert (found.p90_seconds, found.source) == (637, "measured")
+
+
+def test_one_that_was_killed_counts_among_those_that_outlast_the_shorter_ones() -> None:
+    """Of 22 with the next boot, 12 outlast 10 s; of those each that answered takes an eleventh: 10/11 x 12/22 < .5, 2/11 x 12/22 < .1."""
+    found = estimate([*boots_of(*range(1, 21)), *killed_after(10.5)], 0, now=NOW)
+    assert (found.p50_seconds, found.p90_seconds) == (11, 19)
 
 
 def test_the_next_boot_is_within_the_p90_nine_times_of_ten() -> None:

@@ -3,14 +3,19 @@
 Of n boots the k-th fastest, k = ceil(q (n + 1)), holds the next one with a probability of at least q, whatever the distribution, where boots are
 exchangeable (the rank argument of split conformal prediction: Vovk, Gammerman and Shafer 2005; Lei et al. 2018). Where n is too small for that rank
 to exist, no boot that was seen is long enough to promise it: the prior stands, raised to the slowest that was seen.
+
+A boot that was killed before it answered says only that it would have taken longer. Those that answered are weighed for it by the product-limit
+estimator (Kaplan and Meier 1958), in which the next boot stands as one that outlasts them all: without killed boots that is the same rank.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import Literal
 
 from forecasting.errors import SettingsError
@@ -36,12 +41,14 @@ class Boot:
         kind: How it started.
         started: When it was asked for (aware).
         seconds: From then to its first healthy answer, finite and >= 0.
+        answered: False where it was killed before: it would have taken longer than `seconds`.
     """
 
     instance_type: str
     kind: StartKind
     started: datetime
     seconds: float
+    answered: bool = True
 
     def __post_init__(self) -> None:
         _check_time("started", self.started)
@@ -49,7 +56,7 @@ class Boot:
 
     @property
     def over(self) -> datetime:
-        """When it gave its first healthy answer (aware); the latest time there is, where that is beyond the calendar."""
+        """When it gave its first healthy answer or was killed (aware); the latest time there is, where that is beyond the calendar."""
         try:
             return self.started + timedelta(seconds=self.seconds)
         except OverflowError:
@@ -64,8 +71,9 @@ class LeadTime:
         p50_seconds: Half of the boots are over by then.
         p90_seconds: What a plan asks ahead.
         p99_seconds: The prior or the slowest boot seen, whichever is longer, until 99 boots were seen.
-        count: Boots that it was learnt from.
-        source: Of the p90: `prior` until `ENOUGH` boots were seen, then `measured`.
+        count: Boots that it was learnt from, those that were killed not included.
+        source: Of the p90: `prior` until `ENOUGH` boots were seen, or where too many were killed, then `measured`.
+        killed: Boots that were killed before they answered.
     """
 
     p50_seconds: float
@@ -73,13 +81,14 @@ class LeadTime:
     p99_seconds: float
     count: int
     source: Literal["prior", "measured"]
+    killed: int = 0
 
 
 def estimate(boots: Iterable[Boot], prior_seconds: float, *, kind: StartKind = "cold", now: datetime) -> LeadTime:
     """The lead time of the next boot of a kind, from those that are over by `now`.
 
     Boots of several instance types are taken together: the group's next instance is of any of them. `estimates` tells them apart. The order of the
-    boots does not matter, and a boot that took longer never lowers the estimate.
+    boots does not matter, those that were killed never lower the estimate, and where there are none a boot that took longer never lowers it.
 
     Args:
         boots: Boots of all kinds; those of the last `RECENT_DAYS`, at most the `NEWEST`, count.
@@ -96,9 +105,12 @@ def estimate(boots: Iterable[Boot], prior_seconds: float, *, kind: StartKind = "
     since = now - timedelta(days=RECENT_DAYS)
     known = [boot for boot in boots if boot.kind == kind and boot.started >= since and boot.over <= now]
     newest = sorted(known, key=lambda boot: (boot.started, boot.seconds))[-NEWEST:]
-    seconds = sorted(float(boot.seconds) for boot in newest)
-    p50, p90, p99 = (_within(seconds, percent, float(prior_seconds)) for percent in (50, 90, 99))
-    return LeadTime(p50, p90, p99, len(seconds), "measured" if len(seconds) >= ENOUGH else "prior")
+    answered = sorted(float(boot.seconds) for boot in newest if boot.answered)
+    killed = sorted(float(boot.seconds) for boot in newest if not boot.answered)
+    levels = [_within(answered, killed, percent) for percent in (50, 90, 99)]
+    longest = max([float(prior_seconds), *answered[-1:], *killed[-1:]])
+    p50, p90, p99 = (longest if level is None else level for level in levels)
+    return LeadTime(p50, p90, p99, len(answered), "prior" if levels[1] is None else "measured", len(killed))
 
 
 def estimates(boots: Iterable[Boot], prior_seconds: float, *, now: datetime) -> dict[tuple[str, StartKind], LeadTime]:
@@ -112,12 +124,16 @@ def estimates(boots: Iterable[Boot], prior_seconds: float, *, now: datetime) -> 
     }
 
 
-def _within(seconds: list[float], percent: int, prior: float) -> float:
-    """What the next boot stays within, in `percent` of cases; `seconds` is sorted."""
-    rank = -(-percent * (len(seconds) + 1) // 100)
-    if rank <= len(seconds):
-        return seconds[rank - 1]
-    return max([prior, *seconds[-1:]])
+def _within(answered: list[float], killed: list[float], percent: int) -> float | None:
+    """What the next boot stays within, in `percent` of cases; None where no boot promises that. Both are sorted."""
+    longer = Fraction(1)
+    for place, seconds in enumerate(answered):
+        # Of those that took at least as long, the next boot among them, this one was over then.
+        at_least = len(answered) - place + len(killed) - bisect_left(killed, seconds) + 1
+        longer *= Fraction(at_least - 1, at_least)
+        if 100 * (1 - longer) >= percent:
+            return seconds
+    return None
 
 
 def _check_time(field: str, time: datetime) -> None:

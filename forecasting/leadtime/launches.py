@@ -32,6 +32,7 @@ class Followed:
         started: When it was asked for (aware).
         unready_at: When it was last seen without an answer (aware).
         answered: It has answered; it is known as long as it is there.
+        id: The cloud's, which one that is made anew under the same name has not; empty where it is not known.
     """
 
     instance_type: str
@@ -39,6 +40,7 @@ class Followed:
     started: datetime
     unready_at: datetime
     answered: bool = False
+    id: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Watch:
     """What is known of a group's launches, from one look to the next.
 
     Attributes:
-        boots: Finished ones, by the cloud's name of the launch.
+        boots: Finished and killed ones, by the cloud's name of the launch.
         followed: The group's instances, by name; where the cloud itself does not say when they answered.
         seen_until: When was looked last (aware).
     """
@@ -121,14 +123,14 @@ class Learnt:
 
     def __str__(self) -> str:
         lead = self.lead_time
+        killed = f"; {lead.killed} more were killed before they answered" if lead.killed else ""
+        if lead.source == "prior" and lead.count >= ENOUGH:
+            seen = f"{lead.count} {self.kind} boots do not tell the p90{killed}"
+            return f"{self.seconds:.0f} s of lead time, the settings' or the longest boot: {seen}"
         if lead.source == "prior":
-            return (
-                f"{self.seconds:.0f} s of lead time, the settings': {lead.count} of {ENOUGH} {self.kind} boots are seen"
-            )
+            return f"{self.seconds:.0f} s of lead time, the settings': {lead.count} of {ENOUGH} {self.kind} boots are seen{killed}"
         said = f"{self.seconds:.0f} s of lead time"
-        measured = (
-            f"the p90 of {lead.count} {self.kind} boots (p50 {lead.p50_seconds:.0f} s, p99 {lead.p99_seconds:.0f} s)"
-        )
+        measured = f"the p90 of {lead.count} {self.kind} boots (p50 {lead.p50_seconds:.0f} s, p99 {lead.p99_seconds:.0f} s{killed})"
         if self.to_answer:
             return f"{said}, {measured}"
         return f"{said}: at least the settings', since {measured} ends before the first answer"
@@ -145,7 +147,7 @@ def learn(watch: Watch, prior_seconds: float, *, to_answer: bool, now: datetime)
     """
     boots = list(watch.boots.values())
     cold, warm = (estimate(boots, prior_seconds, kind=kind, now=now) for kind in ("cold", "warm"))
-    kind: StartKind = "warm" if warm.source == "measured" and not cold.count else "cold"
+    kind: StartKind = "warm" if warm.source == "measured" and not cold.count + cold.killed else "cold"
     lead = warm if kind == "warm" else cold
     seconds = lead.p90_seconds if to_answer else max(lead.p90_seconds, prior_seconds)
     return Learnt(min(seconds, LONGEST_SECONDS), lead, kind, estimates(boots, prior_seconds, now=now), to_answer)

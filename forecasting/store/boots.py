@@ -27,6 +27,7 @@ class _Boot(BaseModel):
     kind: StartKind
     started: AwareDatetime
     seconds: float = Field(ge=0)
+    answered: bool = True
 
 
 class _Followed(BaseModel):
@@ -37,6 +38,7 @@ class _Followed(BaseModel):
     started: AwareDatetime
     unready_at: AwareDatetime
     answered: bool = False
+    id: str = ""
 
 
 class Boots(Record):

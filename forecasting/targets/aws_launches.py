@@ -28,6 +28,12 @@ _FAILED = frozenset({"Failed", "Cancelled"})
 _LAUNCH = re.compile(r"^Launching a new EC2 instance(?P<where> from warm pool| into warm pool)?(?:: (?P<id>i-\w+))?")
 """Of an activity's description; `into warm pool` brings nothing into service (EC2 Auto Scaling user guide, warm pools)."""
 
+_ABANDONED = re.compile(r"lifecycle action\b.*\babandoned", re.IGNORECASE | re.DOTALL)
+"""An instance's boot script gave up, or its hook ran out: it did not answer in time. What a person or a scale-in ends is told in other words.
+
+AWS re:Post, "lifecycle actions CodeDeploy": the message is "... Lifecycle Action with token ... was abandoned: ...".
+"""
+
 _RETRIED_WITHIN = timedelta(minutes=30)
 """Auto Scaling tries a refused launch again; attempts further apart than this have nothing to do with each other. (Inferred.)"""
 _TOGETHER = timedelta(minutes=5)
@@ -78,7 +84,7 @@ def read_launches(
     launches = sorted(
         (launch for activity in activities if (launch := _launch(activity))), key=lambda launch: launch.start
     )
-    boots = {launch.id: launch.boot(types) for launch in _waited(launches) if launch.end and not launch.failed}
+    boots = {launch.id: launch.boot(types) for launch in _waited(launches) if launch.end}
     refusals = tuple(
         Refusal(launch.start, launch.refused, CODES[launch.refused], launch.message[:300])
         for launch in launches
@@ -120,7 +126,7 @@ class _Launch:
     def boot(self, types: Mapping[str, str]) -> Boot:
         end = self.end or self.start
         seconds = max(0.0, (end - self.asked).total_seconds())
-        return Boot(types.get(self.instance) or "unknown", self.kind, self.asked, seconds)
+        return Boot(types.get(self.instance) or "unknown", self.kind, self.asked, seconds, answered=not self.failed)
 
 
 def _launch(activity: Mapping[str, Any]) -> _Launch | None:
@@ -128,13 +134,14 @@ def _launch(activity: Mapping[str, Any]) -> _Launch | None:
     if found is None or found["where"] == " into warm pool":
         return None
     failed, message = activity["StatusCode"] in _FAILED, str(activity.get("StatusMessage") or "")
+    killed = failed and found["id"] and _ABANDONED.search(f"{activity['Description']} {message}")
     return _Launch(
         id=str(activity["ActivityId"]),
         instance=found["id"] or "",
         kind="warm" if found["where"] else "cold",
         start=activity["StartTime"],
         asked=activity["StartTime"],
-        end=activity.get("EndTime") if activity["StatusCode"] == "Successful" else None,
+        end=activity.get("EndTime") if activity["StatusCode"] == "Successful" or killed else None,
         failed=failed,
         refused=code_of_refusal(message) if failed else "",
         message=message,

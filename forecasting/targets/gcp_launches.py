@@ -1,5 +1,8 @@
 """What a managed instance group tells of its launches. Pure: of what Compute's REST API answers.
 
+A group recreates an instance under its name, when it is unhealthy, was preempted or is replaced: the id tells them apart. One that was recreated
+before it answered was killed: it had not answered when it was last looked at.
+
 The API says when an instance was created and whether it is healthy now, not since when (API, ManagedInstance, Instance). So the time to the first
 healthy answer is known between two looks only: the later one counts, if it comes soon enough after the earlier. Without a health check a boot ends
 where the API says that the instance started, before anything answers.
@@ -8,6 +11,7 @@ where the API says that the instance started, before anything answers.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -71,13 +75,19 @@ def standing(members: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [each for each in members if each.get("instanceStatus") in _UP and each.get("currentAction") not in _LEAVING]
 
 
+def _known(member: Mapping[str, Any], watch: Watch) -> Followed | None:
+    """What is followed of this very instance: one that was recreated has the name, and another id (API, ManagedInstance.id)."""
+    seen = watch.followed.get(_name(member))
+    return None if seen is None or (seen.id and member.get("id") and seen.id != str(member["id"])) else seen
+
+
 def unknown(members: Sequence[Mapping[str, Any]], watch: Watch) -> list[Mapping[str, Any]]:
     """Those that have to be asked for one by one: not followed yet, and, in a group without a health check, running."""
     checked = _checked(members)
     return [
         each
         for each in standing(members)
-        if _name(each) not in watch.followed and (checked or each["instanceStatus"] == "RUNNING")
+        if _known(each, watch) is None and (checked or each["instanceStatus"] == "RUNNING")
     ]
 
 
@@ -100,29 +110,31 @@ def read_launches(
         watch: What is known.
         now: The present (aware).
     """
-    checked, refused_since = _checked(members), _refused_since(errors)
-    followed, boots, late = dict[str, Followed](), dict[str, Boot](), 0
+    checked, refused_since = _checked(members), _refused_since(errors, watch)
+    followed, late = _recreated(members, watch), 0
+    boots = _killed(followed, members, watch) if checked else {}
     for member in standing(members):
         name = _name(member)
-        seen = watch.followed.get(name) or (
+        seen = _known(member, watch) or (
             _followed(instances[name], refused_since.get(name)) if name in instances else None
         )
         if seen is None:
             continue
+        seen = replace(seen, id=str(member.get("id", "")))
         if seen.answered:
             followed[name] = seen
         elif not checked:
             started = _time(instances[name]["lastStartTimestamp"]) if name in instances else now
             boots[_key(name, seen)] = _boot(seen, started)
-            followed[name] = _at(seen, seen.unready_at, answered=True)
+            followed[name] = replace(seen, answered=True)
         elif not _answers(member):
-            followed[name] = _at(seen, now, answered=False)
+            followed[name] = replace(seen, unready_at=now)
         else:
             if now - seen.unready_at <= CLOSE_LOOKS:
                 boots[_key(name, seen)] = _boot(seen, now)
             else:
                 late += 1
-            followed[name] = _at(seen, seen.unready_at, answered=True)
+            followed[name] = replace(seen, answered=True)
     kept = sorted(followed, key=lambda name: followed[name].started)[-MOST_FOLLOWED:]
     # Of one that waited, no more is kept than since when.
     created = [_time(each["creationTimestamp"]) for each in instances.values()]
@@ -162,10 +174,6 @@ def _followed(instance: Mapping[str, Any], refused: datetime | None) -> Followed
     return Followed(machine, "cold", created, created)
 
 
-def _at(seen: Followed, unready_at: datetime, *, answered: bool) -> Followed:
-    return Followed(seen.instance_type, seen.kind, seen.started, unready_at, answered)
-
-
 def _boot(seen: Followed, over: datetime) -> Boot:
     return Boot(seen.instance_type, seen.kind, seen.started, max(0.0, (over - seen.started).total_seconds()))
 
@@ -174,13 +182,38 @@ def _key(name: str, seen: Followed) -> str:
     return f"{name}/{seen.started:%Y%m%dT%H%M%SZ}"
 
 
-def _refused_since(errors: Sequence[Mapping[str, Any]]) -> dict[str, datetime]:
-    """When each instance was refused first: the group tries the same name again until it succeeds (API, currentAction CREATING)."""
+def _recreated(members: Sequence[Mapping[str, Any]], watch: Watch) -> dict[str, Followed]:
+    """What is known of those before the ones that are made anew now, or that have not been asked for yet."""
+    return {
+        _name(each): watch.followed[_name(each)]
+        for each in members
+        if _name(each) in watch.followed
+        and (not each.get("instanceStatus") or each.get("currentAction") == "RECREATING" or _known(each, watch) is None)
+    }
+
+
+def _killed(before: Mapping[str, Followed], members: Sequence[Mapping[str, Any]], watch: Watch) -> dict[str, Boot]:
+    """Those that stand anew and had not answered before. One that had waited for capacity tells nothing of a boot."""
+    anew = {_name(each) for each in standing(members) if _known(each, watch) is None}
+    return {
+        _key(name, seen): replace(_boot(seen, seen.unready_at), answered=False)
+        for name, seen in before.items()
+        if name in anew and not seen.answered and seen.kind != "waiting"
+    }
+
+
+def _refused_since(errors: Sequence[Mapping[str, Any]], watch: Watch) -> dict[str, datetime]:
+    """When each instance was refused first: the group tries the same name again until it succeeds (API, currentAction CREATING).
+
+    What was refused before an earlier instance of that name stood is not counted.
+    """
     since: dict[str, datetime] = {}
     for each in errors:
         name = str(each.get("instanceActionDetails", {}).get("instance", "")).rsplit("/", 1)[-1]
         if name and each.get("error", {}).get("code") in CODES:
-            at = _time(each["timestamp"])
+            at, before = _time(each["timestamp"]), watch.followed.get(name)
+            if before is not None and at <= before.unready_at:
+                continue
             since[name] = min(since.get(name, at), at)
     return since
 

@@ -33,6 +33,12 @@ class Instance:
     ends: datetime | None = None
     refusal: Refusal | None = None
 
+    @property
+    def id(self) -> str:
+        """The server's, another one for each creation (API, Instance.id: an unsigned 64-bit number)."""
+        digest = hashlib.sha256(f"{self.name}/{self.created}".encode()).digest()
+        return str(int.from_bytes(digest[:8], "big"))
+
 
 @dataclass(frozen=True)
 class Outage:
@@ -115,6 +121,12 @@ class Group:
             self.instances[number] = replace(instance, refusal=refusal)
             self.errors.append({"error": refusal.shown, "timestamp": stamp(at), "instance": instance})
 
+    def recreate(self, name: str, at: datetime) -> None:
+        """Delete an instance and create it anew under its name, as for one that is unhealthy or was preempted (API, currentAction RECREATING)."""
+        place = next(number for number, each in enumerate(self.instances) if each.name == name)
+        self.instances[place] = replace(self.instances[place], created=None)
+        self.create(at)
+
     def grant(self, count: int, at: datetime, ends: datetime | None) -> None:
         """Create the instances of a resize request all at once, in one zone (GUIDE, ANY_SINGLE_ZONE)."""
         zone = max(self.zones, key=self._in_zone)
@@ -166,7 +178,7 @@ class Group:
                 "currentAction": "NONE" if up else "CREATING",
             }
             if held.created is not None:  # API: empty where the instance does not exist
-                document["instanceStatus"] = "RUNNING" if up else "STAGING"
+                document |= {"id": held.id, "instanceStatus": "RUNNING" if up else "STAGING"}
             if held.refusal is not None:
                 document["lastAttempt"] = {"errors": {"errors": [held.refusal.shown]}}
             if up and (check := self._health_check):
@@ -196,6 +208,7 @@ class Group:
         if held is None or held.created is None:
             raise GcpError(404, f"The resource '{name}' was not found")
         document: Document = {
+            "id": held.id,
             "name": name,
             "status": "RUNNING" if held.created + boot <= moment else "STAGING",
             "machineType": f"{url}/compute/v1/{self._project}/zones/{held.zone}/machineTypes/{machine_type}",
