@@ -124,6 +124,13 @@ REFUSED: Mapping[str, tuple[dict[str, Any], str, str]] = {
     "model of the other cloud": ({**VLLM, "model": "gs://models/x"}, "workload.model", "s3://BUCKET/PREFIX"),
     "half a replica": ({**VLLM, "gpus_per_replica": 0.5}, "workload.gpus_per_replica", "whole number"),
     "arguments of TorchServe": ({**TORCHSERVE, "arguments": ["--ncs"]}, "workload.arguments", "TS_NAME"),
+    "another path for TensorFlow Serving": (
+        {**TENSORFLOW, "model_path": "/opt/model"},
+        "workload.model_path",
+        "'/models/model'",
+    ),
+    "metrics beside vLLM": ({**VLLM, "metrics_port": 9000}, "workload.metrics_port", "nothing, or 8000"),
+    "Triton's metrics at its port": ({**TRITON, "metrics_port": 8000}, "workload.metrics_port", "another port"),
     "two lines": ({**VLLM, "environment": {"A": "b\nC=d"}}, "workload.environment.A", "one line"),
     "no variable": ({**VLLM, "environment": {"A B": "c"}}, "workload.environment", "variable's name"),
     "a counter alone": ({**CUSTOM, "load_metric": "requests_total"}, "workload.metrics_path", "load_metric"),
@@ -271,6 +278,22 @@ def test_a_presets_load_is_one_that_the_job_can_read(preset: str) -> None:
     assert f"LOAD_METRIC={LOADS[preset]}\n" in script
     if platform_of(EVERY[preset]) is AWS:
         assert f"NAMESPACE={aws['namespace']}\n" in script
+
+
+MOVED: dict[str, Any] = {"model_path": "/opt/models", "metrics_port": 9102}
+
+
+def test_a_server_is_told_where_its_model_and_its_metrics_are() -> None:
+    vllm = settled({**VLLM, "model_path": "/opt/models"})
+    assert isinstance(vllm, Workload)
+    assert vllm.arguments[:2] == ("--model", vllm.model_path)
+    triton, torchserve = settled({**TRITON, **MOVED}), settled({**TORCHSERVE, **MOVED})
+    assert isinstance(triton, Workload)
+    assert isinstance(torchserve, Workload)
+    assert {"--model-repository=/opt/models", "--metrics-port=9102"} <= set(triton.arguments)
+    (properties,) = torchserve.files.values()
+    assert {"metrics_address=http://0.0.0.0:9102", "model_store=/opt/models"} <= set(properties.splitlines())
+    assert {triton.metrics_port, torchserve.metrics_port} == {9102}
 
 
 def test_a_server_that_publishes_nothing_has_no_load() -> None:

@@ -15,13 +15,14 @@ class GpuWorkload(TypedDict):
     model: NotRequired[pulumi.Input[str]]
     """Folder that is fetched at each boot: 's3://BUCKET/PREFIX' on AWS, 'gs://BUCKET/PREFIX' on Google Cloud."""
     model_path: NotRequired[str]
-    """Where the container finds the model; the preset's, or '/model'."""
+    """Where the container finds the model; the preset's, which TensorFlow Serving cannot change, or '/model'."""
     port: NotRequired[float]
     """Port on which the server, and so the instance, answers over HTTP; the preset's by default."""
     health_path: NotRequired[str]
     """Path that answers 200 once the model is loaded; the preset's by default."""
     metrics_port: NotRequired[float]
-    """Port of the server's Prometheus metrics in its container; the preset's, or `port`."""
+    """Port of the server's Prometheus metrics in its container; the preset's, or `port`. Triton and TorchServe are told it; other presets
+    have them at `port`."""
     metrics_path: NotRequired[str]
     """Path of the server's Prometheus metrics; the preset's by default. Without a preset and a path, no load is published."""
     load_metric: NotRequired[str]

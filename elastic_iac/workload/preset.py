@@ -3,52 +3,65 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+_MODEL = "/model"
 CONFIGURATION = "/etc/elastic-iac"
 """Where a container finds the files that we write for it."""
 
 
 @dataclass(frozen=True)
+class Serving:
+    """Where a server is asked to be: its ports, its accelerators, and the path of the model that it is given; None without one."""
+
+    port: int
+    metrics_port: int
+    gpus: int
+    model_path: str | None
+
+
+@dataclass(frozen=True)
 class Preset:
-    """A server's defaults. `arguments` and `files` are functions of its port, its accelerators and whether it is given a model."""
+    """A server's defaults. `arguments` and `files` are functions of where it is asked to be."""
 
     port: int
     health_path: str
     metrics_path: str
     load_metric: str
-    arguments: Callable[[int, int, bool], list[str]]
+    arguments: Callable[[Serving], list[str]]
     metrics_port: int | None = None
-    model_path: str = "/model"
-    files: Callable[[int], Mapping[str, str]] = field(default=lambda _port: {})
+    model_path: str = _MODEL
+    files: Callable[[Serving], Mapping[str, str]] = field(default=lambda _serving: {})
+    fixed_model_path: bool = False
+    """The server finds its models nowhere else."""
     own_arguments: str | None = None
     """Where arguments of the user cannot be passed on: what to do instead."""
 
 
-def _vllm(port: int, gpus: int, has_model: bool) -> list[str]:
-    model = ["--model", "/model"] if has_model else []
-    return [*model, "--port", str(port), "--tensor-parallel-size", str(gpus)]
+def _vllm(serving: Serving) -> list[str]:
+    model = [] if serving.model_path is None else ["--model", serving.model_path]
+    return [*model, "--port", str(serving.port), "--tensor-parallel-size", str(serving.gpus)]
 
 
-def _triton(port: int, _gpus: int, _has_model: bool) -> list[str]:
-    ports = [f"--http-port={port}", f"--metrics-port={_TRITON_METRICS}", "--allow-grpc=false"]
-    return ["tritonserver", "--model-repository=/model", *ports]
+def _triton(serving: Serving) -> list[str]:
+    ports = [f"--http-port={serving.port}", f"--metrics-port={serving.metrics_port}", "--allow-grpc=false"]
+    return ["tritonserver", f"--model-repository={serving.model_path or _MODEL}", *ports]
 
 
-def _tensorflow(port: int, _gpus: int, _has_model: bool) -> list[str]:
-    return [f"--rest_api_port={port}", f"--monitoring_config_file={CONFIGURATION}/monitoring.config"]
+def _tensorflow(serving: Serving) -> list[str]:
+    return [f"--rest_api_port={serving.port}", f"--monitoring_config_file={CONFIGURATION}/monitoring.config"]
 
 
-def _tensorflow_files(_port: int) -> Mapping[str, str]:
+def _tensorflow_files(_serving: Serving) -> Mapping[str, str]:
     content = f'prometheus_config {{ enable: true, path: "{_TENSORFLOW_METRICS}" }}\n'
     return {f"{CONFIGURATION}/monitoring.config": content}
 
 
-def _torchserve_files(port: int) -> Mapping[str, str]:
+def _torchserve_files(serving: Serving) -> Mapping[str, str]:
     lines = (
-        f"inference_address=http://0.0.0.0:{port}",
+        f"inference_address=http://0.0.0.0:{serving.port}",
         "management_address=http://127.0.0.1:8081",
-        f"metrics_address=http://0.0.0.0:{_TORCHSERVE_METRICS}",
+        f"metrics_address=http://0.0.0.0:{serving.metrics_port}",
         "metrics_mode=prometheus",
-        "model_store=/home/model-server/model-store",
+        f"model_store={serving.model_path or _TORCHSERVE_MODELS}",
         "load_models=all",
         "disable_token_authorization=true",
         "enable_envvars_config=true",
@@ -58,6 +71,7 @@ def _torchserve_files(port: int) -> Mapping[str, str]:
 
 _TRITON_METRICS = 8002
 _TORCHSERVE_METRICS = 8082
+_TORCHSERVE_MODELS = "/home/model-server/model-store"
 _TENSORFLOW_METRICS = "/monitoring/prometheus/metrics"
 
 PRESETS: Mapping[str, Preset] = {
@@ -73,9 +87,9 @@ PRESETS: Mapping[str, Preset] = {
         "/ping",
         "/metrics",
         "ts_inference_requests_total",
-        lambda _port, _gpus, _has_model: [],
+        lambda _serving: [],
         metrics_port=_TORCHSERVE_METRICS,
-        model_path="/home/model-server/model-store",
+        model_path=_TORCHSERVE_MODELS,
         files=_torchserve_files,
         own_arguments="none: TorchServe takes its settings from `environment`, as TS_NAME",
     ),
@@ -87,6 +101,7 @@ PRESETS: Mapping[str, Preset] = {
         ":tensorflow:serving:request_count",
         _tensorflow,
         model_path="/models/model",
+        fixed_model_path=True,
         files=_tensorflow_files,
     ),
 }

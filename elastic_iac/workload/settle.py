@@ -20,7 +20,7 @@ from elastic_iac.validation import (
 )
 from elastic_iac.workload.args import GpuTraining, GpuWorkload
 from elastic_iac.workload.base import Cloud, Training, Workload
-from elastic_iac.workload.preset import PRESETS, Preset
+from elastic_iac.workload.preset import PRESETS, Preset, Serving
 from elastic_iac.workload.secret import looks_secret, secret_arguments
 from forecasting.errors import SettingsError
 
@@ -86,27 +86,52 @@ def settle_workload(field: str, args: GpuWorkload, *, cloud: Cloud) -> Workload:
     arguments = _arguments(field, args, cloud)
     if arguments and preset and preset.own_arguments:
         raise SettingsError(f"{field}.arguments", list(arguments), preset.own_arguments)
-    known = preset.arguments(port, gpus, "model" in args) if preset else []
+    metrics_port = _metrics_port(field, args, preset, port)
+    model_path = _model_path(field, args, preset)
+    serving = Serving(port, metrics_port, gpus, model_path if "model" in args else None)
     metrics_path, load_metric = _metrics(field, args, preset)
     workload = Workload(
         field=field,
         image=args["image"],
         port=port,
         health_path=_PATH(f"{field}.health_path", args.get("health_path", preset and preset.health_path)),
-        metrics_port=PORT(f"{field}.metrics_port", args.get("metrics_port", (preset and preset.metrics_port) or port)),
+        metrics_port=metrics_port,
         metrics_path=metrics_path,
         load_metric=load_metric,
         gpus_per_replica=gpus,
         model=args.get("model"),
-        model_path=_PATH(f"{field}.model_path", args.get("model_path", preset.model_path if preset else "/model")),
-        arguments=(*known, *arguments),
-        files=preset.files(port) if preset else {},
+        model_path=model_path,
+        arguments=(*(preset.arguments(serving) if preset else []), *arguments),
+        files=preset.files(serving) if preset else {},
         environment=_variables(field, "environment", args),
         secrets=_variables(field, "secrets", args),
         boot_limit_seconds=whole(60, 172_800)(f"{field}.boot_limit_seconds", args.get("boot_limit_seconds", 1800)),
     )
     check_values(workload, cloud)
     return workload
+
+
+def _metrics_port(field: str, args: GpuWorkload, preset: Preset | None, port: int) -> int:
+    """Where the metrics are: at a port that the preset can move, or at the server's own."""
+    own = PORT(f"{field}.metrics_port", args.get("metrics_port", (preset and preset.metrics_port) or port))
+    if preset and preset.metrics_port is None and own != port:
+        raise SettingsError(
+            f"{field}.metrics_port", own, f"nothing, or {port}: this server has its metrics at its port"
+        )
+    if preset and preset.metrics_port is not None and own == port:
+        raise SettingsError(
+            f"{field}.metrics_port", own, "another port than `port`: this server has its metrics at a port of their own"
+        )
+    return own
+
+
+def _model_path(field: str, args: GpuWorkload, preset: Preset | None) -> str:
+    path = _PATH(f"{field}.model_path", args.get("model_path", preset.model_path if preset else "/model"))
+    if preset and preset.fixed_model_path and path != preset.model_path:
+        raise SettingsError(
+            f"{field}.model_path", path, f"nothing, or {preset.model_path!r}: this server looks nowhere else"
+        )
+    return path
 
 
 def _metrics(field: str, args: GpuWorkload, preset: Preset | None) -> tuple[str | None, str | None]:
