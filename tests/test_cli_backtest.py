@@ -111,8 +111,9 @@ def test_wrong_backtest_is_exit_code_2(
     assert done.stderr.count("\n") == 1
 
 
-def test_backtest_of_too_little_load_is_refused(shell: Shell) -> None:
-    write_load("load.csv", days=2)
+@pytest.mark.parametrize("days", [2, 3])
+def test_backtest_of_too_little_load_is_refused(shell: Shell, days: float) -> None:
+    write_load("load.csv", days=days)
     done = shell.run("backtest", "--csv", "load.csv", *QUICK)
     assert done.code == 2
     assert "days" in done.stderr

@@ -130,3 +130,11 @@ def test_wrong_usage_is_named(shell: Shell, arguments: list[str], message: str) 
     done = shell.run("forecast", *arguments)
     assert done.code in {1, 2}
     assert message in done.stderr
+
+
+@pytest.mark.parametrize("weeks", [5, 20])
+def test_a_steady_trend_is_no_drift_and_goes_no_further_than_it_has_come(weeks: int) -> None:
+    values = 100 * 1.3 ** (np.arange(7 * weeks) / 7)
+    found = forecast_days(daily(values), 365).quantiles.iloc[-1]
+    assert values[-1] < found[0.5] < values[-1] * values[-1] / values[0]
+    assert found[0.95] < 2.5 * found[0.5]

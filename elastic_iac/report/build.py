@@ -19,6 +19,7 @@ from elastic_iac.report.page import Note, Page, Section, Table, render
 from forecasting.backtest.accuracy import Accuracy
 from forecasting.backtest.compare import Comparison
 from forecasting.backtest.result import Backtest, BootResult, Point, Row
+from forecasting.errors import UsageError
 from forecasting.leadtime import LeadTime
 from forecasting.models.base import Forecast
 from forecasting.replay import Measures
@@ -41,9 +42,16 @@ MEASURES_TEXT = (
 
 
 def write_report(path: Path, html: str) -> Path:
-    """Write the page; the folder is made. Returns the path."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(html, encoding="utf-8")
+    """Write the page; the folder is made. Returns the path.
+
+    Raises:
+        UsageError: it cannot be written there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(html, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror}); expected a folder that can") from error
     return path
 
 

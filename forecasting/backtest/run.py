@@ -40,6 +40,10 @@ COMMON_TARGETS = (0.5, 0.7, 0.9)
 """Targets that people set; printed beside the chosen one."""
 
 
+CHOSEN_DAYS = 1
+"""Settings are chosen on the first half of the days replayed, on so many at least, and measured on the others."""
+
+
 @dataclass(frozen=True)
 class BacktestSettings:
     """How a backtest is run.
@@ -81,7 +85,7 @@ def backtest(
         The same for the same input, whatever the number of processes.
 
     Raises:
-        InputError: there are less than three days of samples.
+        InputError: there are less than four days of samples.
         SettingsError: a setting is out of range.
     """
     chosen = settings or BacktestSettings()
@@ -98,11 +102,10 @@ def origin_times(reading: Reading, fleet: Fleet, settings: BacktestSettings) -> 
     how = _walked(settings, fleet, begin, end)
     first = max(end - pd.Timedelta(days=settings.days), begin + pd.Timedelta(days=settings.first_days))
     times = rolling_origins(first, end, how.refresh_hours)
-    if len(times) < 24 // how.refresh_hours:
+    if end - first < pd.Timedelta(days=CHOSEN_DAYS + 1):
         days = (end - begin) / pd.Timedelta(days=1)
-        raise InputError(
-            f"{days:.1f} days of load are too few to replay: expected at least {settings.first_days + 1:g}"
-        )
+        least = settings.first_days + CHOSEN_DAYS + 1
+        raise InputError(f"{days:.1f} days of load are too few to replay: expected at least {least:g}")
     return times, how
 
 
@@ -209,7 +212,7 @@ def _band(origins: Sequence[Origin], how: WalkSettings) -> pd.DataFrame:
 
 
 def _days_to_choose_on(found: Sweep) -> int:
-    return max(len(found.days.load) // 2, 1)
+    return max(len(found.days.load) // 2, CHOSEN_DAYS)
 
 
 def _chosen_now(found: Sweep, boot: float, chosen: BacktestSettings) -> dict[str, int]:

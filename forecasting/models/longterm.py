@@ -68,7 +68,8 @@ def forecast_days(daily: pd.Series[float], days: int, quantiles: Sequence[float]
         parts = _parts(np.log(values + offset), weekdays[: len(values)], days)
         level, trend = _level_and_trend(parts.rest)
         weeks = np.arange(1, days + 1) / 7
-        damped = trend * (1 - TREND_DAMPING**weeks) / (1 - TREND_DAMPING)
+        # No more growth lies ahead than behind.
+        damped = trend * np.minimum((1 - TREND_DAMPING**weeks) / (1 - TREND_DAMPING), len(values) / 7)
         middle = level + damped + parts.week[weekdays[len(values) :]] + parts.yearly[len(values) :]
         spread = np.sqrt(_day_noise(parts.rest) ** 2 + _weekly_drift(parts.rest) ** 2 * weeks)
         normal = np.array([NormalDist().inv_cdf(quantile) for quantile in sorted(quantiles)])
@@ -130,7 +131,10 @@ def _day_noise(rest: FloatArray) -> float:
 
 
 def _weekly_drift(rest: FloatArray) -> float:
+    """Standard deviation of the level's changes from week to week about the usual one: a steady trend is no drift."""
     changes = np.diff(_weekly_means(rest))
     changes = changes[np.isfinite(changes)]
     # Two weeks give one change: it is taken with the least that is assumed.
-    return float(np.sqrt(LEAST_WEEKLY_DRIFT**2 + (np.mean(changes**2) if len(changes) else 0.0)))
+    return float(
+        np.sqrt(LEAST_WEEKLY_DRIFT**2 + (np.mean((changes - np.median(changes)) ** 2) if len(changes) else 0.0))
+    )
