@@ -8,6 +8,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,9 @@ def ec2(request: pytest.FixtureRequest, aws: LocalAws, group: str, tmp_path: Pat
         agent.parent.mkdir(parents=True)
         shutil.copy(made.root / "tools/agent-ctl", agent)
         yield made
+
+
+AGENT = (resources.files("elastic_iac.workload") / "scripts/agent-aws.sh").read_text(encoding="utf-8")
 
 
 def script(**changes: Any) -> str:
@@ -189,6 +193,7 @@ def test_local_disks_are_joined_formatted_once_and_mounted(aws: LocalAws, group:
     for tool, code in {"mountpoint": 1, "blkid": 2, "mkfs.ext4": 0, "mount": 0}.items():
         ec2.tool(tool, f'echo "{tool} $*" >>{log}; exit {code}')
     ec2.tool("mdadm", f'echo "mdadm $*" >>{log}; [ "$1" = --create ]')
+    ec2.tool("lsblk", 'echo "$3 disk"')
     ec2.run(script())
     ec2.until(lambda: states(aws)[group] == "InService")
     done = [line for line in log.read_text().splitlines() if line.split()[0] in {"mdadm", "mkfs.ext4", "mount"}]
@@ -199,6 +204,53 @@ def test_local_disks_are_joined_formatted_once_and_mounted(aws: LocalAws, group:
         "mkfs.ext4 -q -E nodiscard /dev/md/elastic-iac",
         f"mount -o discard /dev/md/elastic-iac {ec2.root}/var/lib/elastic-iac",
     ]
+
+
+def test_disks_that_udev_has_joined_are_mounted_as_they_are(aws: LocalAws, group: str, ec2: Instance) -> None:
+    """After a restart the array is there already, under a name of udev's own."""
+    devices, log = ec2.root / "dev/disk/by-id", ec2.root / "disks.log"
+    devices.mkdir(parents=True)
+    for number in (1, 2):
+        (devices / f"nvme-Amazon_EC2_NVMe_Instance_Storage_AWS{number}").touch()
+    for tool, code in {"mountpoint": 1, "blkid": 0, "mkfs.ext4": 0, "mount": 0, "mdadm": 1}.items():
+        ec2.tool(tool, f'echo "{tool} $*" >>{log}; exit {code}')
+    ec2.tool("lsblk", 'printf "%s disk\\n/dev/md127 raid0\\n" "$3"')
+    ec2.run(script())
+    ec2.until(lambda: states(aws)[group] == "InService")
+    done = [line for line in log.read_text().splitlines() if line.split()[0] in {"mdadm", "mkfs.ext4", "mount"}]
+    assert done == [f"mount -o discard /dev/md127 {ec2.root}/var/lib/elastic-iac"]
+
+
+def test_secrets_and_images_are_asked_for_where_they_are(aws: LocalAws, group: str, ec2: Instance) -> None:
+    ec2.run(script())
+    ec2.until(lambda: states(aws)[group] == "InService")
+    log = ec2.root / "aws.log"
+    ec2.tool("aws", f'echo "$*" >>{log}')
+    ec2.run_script(f"""
+        set -euo pipefail
+        . {ec2.root}/opt/elastic-iac/lib.sh
+        secret arn:aws:secretsmanager:eu-west-1:111122223333:secret:hub
+        login 111122223333.dkr.ecr.ap-south-1.amazonaws.com/shop/model:1
+    """)
+    asked = log.read_text().splitlines()
+    assert asked[0].startswith("secretsmanager get-secret-value --region eu-west-1 --secret-id arn:")
+    assert asked[1] == "ecr get-login-password --region ap-south-1"
+
+
+def test_an_instance_of_no_known_group_says_that_its_load_is_not_published(
+    aws: LocalAws, group: str, ec2: Instance
+) -> None:
+    ec2.run(script())
+    ec2.until(lambda: states(aws)[group] == "InService")
+    ec2.tool("aws", "exit 254")
+    ec2.run_script(f"""
+        . {ec2.root}/opt/elastic-iac/lib.sh
+        METRICS_PATH=/metrics LOAD_METRIC=requests
+        {AGENT}
+        ! configure_agent 127.0.0.1:9000 2>{ec2.root}/said
+    """)
+    assert "DescribeAutoScalingInstances" in ec2.text("said")
+    assert ec2.text("agent.log") == ""
 
 
 def test_disks_that_a_stop_wipes_are_left_alone(aws: LocalAws, group: str, ec2: Instance) -> None:

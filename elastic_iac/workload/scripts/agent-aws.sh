@@ -1,7 +1,13 @@
 # The CloudWatch agent publishes the increase of the counter in each minute, and what the GPUs do.
 configure_agent() {
   local agent=$ROOT/opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl group targets
-  group=$(membership | cut -f1)
+  group=$(membership | cut -f1) || group=
+  case $group in
+    '' | None)
+      say "this instance's group is not known: autoscaling:DescribeAutoScalingInstances was refused, or it is in none"
+      return 1
+      ;;
+  esac
   targets=$(printf ',"%s"' "$@")
   if [ ! -x "$agent" ]; then # deep learning AMIs bring it
     dnf install -y -q amazon-cloudwatch-agent || return 1

@@ -17,12 +17,15 @@ in_service() { [ "$(metadata autoscaling/target-lifecycle-state)" = InService ];
 
 fetch() { aws s3 sync --only-show-errors "$1" "$2"; }
 upload() { aws s3 sync --only-show-errors --exclude '*.tmp' "$1" "$2"; }
-secret() { aws secretsmanager get-secret-value --secret-id "$1" --query SecretString --output text; }
+# An ARN names its region, which need not be this one.
+secret() { aws secretsmanager get-secret-value --region "$(cut -d: -f4 <<<"$1")" --secret-id "$1" --query SecretString --output text; }
 
 login() {
+  local region
   case $1 in
     *.dkr.ecr.*)
-      aws ecr get-login-password | docker login --username AWS --password-stdin "${1%%/*}"
+      region=${1#*.dkr.ecr.}
+      aws ecr get-login-password --region "${region%%.*}" | docker login --username AWS --password-stdin "${1%%/*}"
       ;;
   esac
 }

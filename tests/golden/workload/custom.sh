@@ -76,9 +76,12 @@ mount_local_disks() {
   [ "${#disks[@]}" -gt 0 ] || return 0
   device=${disks[0]}
   if [ "${#disks[@]}" -gt 1 ]; then
-    device=/dev/md/elastic-iac
-    mdadm --assemble "$device" "${disks[@]}" 2>/dev/null ||
-      mdadm --create "$device" --run --level=0 --raid-devices="${#disks[@]}" "${disks[@]}"
+    device=$(lsblk -nrpo NAME,TYPE "${disks[0]}" | awk '$2 ~ /^raid/ { print $1; exit }') # udev may have assembled it, as /dev/md127
+    if [ -z "$device" ]; then
+      device=/dev/md/elastic-iac
+      mdadm --assemble "$device" "${disks[@]}" 2>/dev/null ||
+        mdadm --create "$device" --run --level=0 --raid-devices="${#disks[@]}" "${disks[@]}"
+    fi
   fi
   blkid "$device" >/dev/null || mkfs.ext4 -q -E nodiscard "$device"
   mount -o discard "$device" "$DATA"
@@ -102,12 +105,15 @@ in_service() { [ "$(metadata autoscaling/target-lifecycle-state)" = InService ];
 
 fetch() { aws s3 sync --only-show-errors "$1" "$2"; }
 upload() { aws s3 sync --only-show-errors --exclude '*.tmp' "$1" "$2"; }
-secret() { aws secretsmanager get-secret-value --secret-id "$1" --query SecretString --output text; }
+# An ARN names its region, which need not be this one.
+secret() { aws secretsmanager get-secret-value --region "$(cut -d: -f4 <<<"$1")" --secret-id "$1" --query SecretString --output text; }
 
 login() {
+  local region
   case $1 in
     *.dkr.ecr.*)
-      aws ecr get-login-password | docker login --username AWS --password-stdin "${1%%/*}"
+      region=${1#*.dkr.ecr.}
+      aws ecr get-login-password --region "${region%%.*}" | docker login --username AWS --password-stdin "${1%%/*}"
       ;;
   esac
 }

@@ -86,9 +86,12 @@ mount_local_disks() {
   [ "${#disks[@]}" -gt 0 ] || return 0
   device=${disks[0]}
   if [ "${#disks[@]}" -gt 1 ]; then
-    device=/dev/md/elastic-iac
-    mdadm --assemble "$device" "${disks[@]}" 2>/dev/null ||
-      mdadm --create "$device" --run --level=0 --raid-devices="${#disks[@]}" "${disks[@]}"
+    device=$(lsblk -nrpo NAME,TYPE "${disks[0]}" | awk '$2 ~ /^raid/ { print $1; exit }') # udev may have assembled it, as /dev/md127
+    if [ -z "$device" ]; then
+      device=/dev/md/elastic-iac
+      mdadm --assemble "$device" "${disks[@]}" 2>/dev/null ||
+        mdadm --create "$device" --run --level=0 --raid-devices="${#disks[@]}" "${disks[@]}"
+    fi
   fi
   blkid "$device" >/dev/null || mkfs.ext4 -q -E nodiscard "$device"
   mount -o discard "$device" "$DATA"
@@ -112,12 +115,15 @@ in_service() { [ "$(metadata autoscaling/target-lifecycle-state)" = InService ];
 
 fetch() { aws s3 sync --only-show-errors "$1" "$2"; }
 upload() { aws s3 sync --only-show-errors --exclude '*.tmp' "$1" "$2"; }
-secret() { aws secretsmanager get-secret-value --secret-id "$1" --query SecretString --output text; }
+# An ARN names its region, which need not be this one.
+secret() { aws secretsmanager get-secret-value --region "$(cut -d: -f4 <<<"$1")" --secret-id "$1" --query SecretString --output text; }
 
 login() {
+  local region
   case $1 in
     *.dkr.ecr.*)
-      aws ecr get-login-password | docker login --username AWS --password-stdin "${1%%/*}"
+      region=${1#*.dkr.ecr.}
+      aws ecr get-login-password --region "${region%%.*}" | docker login --username AWS --password-stdin "${1%%/*}"
       ;;
   esac
 }
@@ -144,7 +150,13 @@ notice() {
 # The CloudWatch agent publishes the increase of the counter in each minute, and what the GPUs do.
 configure_agent() {
   local agent=$ROOT/opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl group targets
-  group=$(membership | cut -f1)
+  group=$(membership | cut -f1) || group=
+  case $group in
+    '' | None)
+      say "this instance's group is not known: autoscaling:DescribeAutoScalingInstances was refused, or it is in none"
+      return 1
+      ;;
+  esac
   targets=$(printf ',"%s"' "$@")
   if [ ! -x "$agent" ]; then # deep learning AMIs bring it
     dnf install -y -q amazon-cloudwatch-agent || return 1

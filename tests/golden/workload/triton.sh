@@ -74,9 +74,12 @@ mount_local_disks() {
   [ "${#disks[@]}" -gt 0 ] || return 0
   device=${disks[0]}
   if [ "${#disks[@]}" -gt 1 ]; then
-    device=/dev/md/elastic-iac
-    mdadm --assemble "$device" "${disks[@]}" 2>/dev/null ||
-      mdadm --create "$device" --run --level=0 --raid-devices="${#disks[@]}" "${disks[@]}"
+    device=$(lsblk -nrpo NAME,TYPE "${disks[0]}" | awk '$2 ~ /^raid/ { print $1; exit }') # udev may have assembled it, as /dev/md127
+    if [ -z "$device" ]; then
+      device=/dev/md/elastic-iac
+      mdadm --assemble "$device" "${disks[@]}" 2>/dev/null ||
+        mdadm --create "$device" --run --level=0 --raid-devices="${#disks[@]}" "${disks[@]}"
+    fi
   fi
   blkid "$device" >/dev/null || mkfs.ext4 -q -E nodiscard "$device"
   mount -o discard "$device" "$DATA"
