@@ -196,6 +196,17 @@ class TestSpotAndReservations:
         assert (shared["onDemandBaseCapacity"], shared["onDemandPercentageAboveBaseCapacity"]) == (2, 0)
         assert group["capacityRebalance"] is True
 
+    def test_a_full_reservation_has_no_room_for_one_more(self) -> None:
+        only = {"preference": "capacity-reservations-only", "capacity_reservation_ids": ["cr-0a"]}
+        shares = {
+            preference: group_of(changed(MINIMAL, reservation={**only, "preference": preference}))["instanceRefresh"]
+            for preference in ("capacity-reservations-only", "capacity-reservations-first")
+        }
+        assert {name: item["preferences"]["maxHealthyPercentage"] for name, item in shares.items()} == {
+            "capacity-reservations-only": 100,
+            "capacity-reservations-first": 110,
+        }
+
     def test_a_reservation_is_the_groups_and_sets_no_market(self) -> None:
         recorder, _ = declare(MAXIMAL)
         assert recorder.one("group:Group").inputs["capacityReservationSpecification"] == {
@@ -296,11 +307,10 @@ class TestReadyHook:
 
 
 class TestImage:
-    @pytest.mark.parametrize(("instance_type", "driver"), [("g5.xlarge", "oss"), ("p3.2xlarge", "proprietary")])
-    def test_a_deep_learning_image_whose_driver_drives_the_type(self, instance_type: str, driver: str) -> None:
-        recorder, _ = declare(changed(MINIMAL, instance_types=[{"instance_type": instance_type}]))
+    def test_a_deep_learning_image_with_the_open_driver(self) -> None:
+        recorder, _ = declare(MINIMAL)
         (asked,) = [given["name"] for token, given in recorder.cloud.calls if "getParameter" in token]
-        expected = f"base-{driver}-nvidia-driver-gpu-amazon-linux-2023"
+        expected = "base-oss-nvidia-driver-gpu-amazon-linux-2023"
         assert asked == f"/aws/service/deeplearning/ami/x86_64/{expected}/latest/ami-id"
 
     def test_is_held_until_a_refresh(self) -> None:

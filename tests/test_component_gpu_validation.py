@@ -95,8 +95,24 @@ IMPOSSIBLE: list[tuple[str, str, AwsGpuPoolArgs]] = [
     ),
     ("reservation.capacity_reservation_ids", "one or more", changed(MINIMAL, reservation={"preference": "capacity-reservations-first"})),
     ("capacity_rebalance", "nothing without spot", changed(MINIMAL, capacity_rebalance=True)),
-    # one image, whose driver drives all
-    ("ami_ssm_parameter", "an image for all", changed(MINIMAL, instance_types=types("p3.2xlarge", "g5.xlarge"))),
+    # the default image has the open driver
+    ("ami_ssm_parameter", "proprietary driver", changed(MINIMAL, instance_types=types("g5.xlarge", "p3.2xlarge"))),
+    # a closing that is two minutes late leaves eight
+    (
+        "load_balancer.deregistration_delay_seconds",
+        "at most 480",
+        changed(BLOCKS, load_balancer={"instance_port": 80, "subnet_ids": ["subnet-0c", "subnet-0d"], "deregistration_delay_seconds": 481}),
+    ),
+    # shards do not follow one load
+    (
+        "forecast.load.dimensions",
+        "a `load` of its own for each of en, fr",
+        changed(
+            SHARDED,
+            shards=[*SHARDED.get("shards", []), {"name": "fr", "min_size": 1, "max_size": 2}],
+            forecast=forecast(SHARDED, load={"namespace": "Serving", "metric_name": "Tokens", "dimensions": {"Pool": "llm"}}),
+        ),
+    ),
     # shards have sizes of their own
     ("min_size", "each shard has its own", changed(SHARDED, min_size=1)),
     ("max_size", "each shard has its own", changed(SHARDED, max_size=1)),

@@ -13,7 +13,7 @@ from elastic_iac.workload import AwsPlatform, boot_script, settle_training, sett
 from elastic_iac.workload.args import GpuTraining, GpuWorkload
 from forecasting.settings import Fleet
 from tests.group_args import later
-from tests.pool_args import BLOCKS, MINIMAL, NOW, SHARDED, changed, declare, forecast
+from tests.pool_args import BLOCKS, MINIMAL, NOW, SHARDED, changed, declare, forecast, group_of
 from tests.recording import Recorder
 from tests.test_component_gpu_validation import refusal
 
@@ -105,8 +105,9 @@ class TestServing:
             {
                 "Effect": "Allow",
                 "Action": "secretsmanager:GetSecretValue",
-                "Resource": ["arn:aws:secretsmanager:eu-central-1:111122223333:secret:hf-abc"],
+                "Resource": ["arn:aws:secretsmanager:eu-central-1:111122223333:secret:hf-abc-??????"],
             },
+            {"Effect": "Allow", "Action": ["autoscaling:DescribeAutoScalingInstances"], "Resource": "*"},
         ]
         managed = {item.inputs["policyArn"].rsplit("/", 1)[1] for item in recorder.of(":RolePolicyAttachment")}
         assert managed == {
@@ -145,6 +146,46 @@ class TestServing:
         preview, up = declare(SERVING, preview=True)[0], declare(SERVING)[0]
         assert sorted(item.name for item in preview.registrations) == sorted(item.name for item in up.registrations)
 
+    def test_a_whole_secret_is_granted_as_it_is(self) -> None:
+        whole = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:hf-AbCdEf"
+        (granted,) = [
+            item["Resource"]
+            for item in rights(declare(changed(SERVING, workload={**SERVER, "secrets": {"HF": whole}}))[0], "-work")
+            if item["Action"] == "secretsmanager:GetSecretValue"
+        ]
+        assert granted == [whole]
+
+    def test_without_the_hook_it_still_finds_the_group_that_it_publishes_under(self) -> None:
+        server: Any = {"image": "vllm/vllm-openai:v0.11.0", "preset": "vllm"}
+        recorder, _ = declare(changed(SERVING, workload=server, ready_hook={"enabled": False}))
+        assert rights(recorder, "-work") == [
+            {"Effect": "Allow", "Action": ["autoscaling:DescribeAutoScalingInstances"], "Resource": "*"}
+        ]
+
+    def test_the_deployment_waits_for_no_instance_that_a_hook_holds(self) -> None:
+        """What completes the hook is granted after the group, which would wait for it."""
+        quick = changed(SERVING, forecast=forecast(load=None, lead_time_seconds=120))
+        assert group_of(quick)["waitForCapacityTimeout"] == "0"
+        assert group_of(changed(quick, ready_hook={"enabled": False}))["waitForCapacityTimeout"] == "10m"
+
+    @pytest.mark.parametrize(("lead_time", "limit"), [(None, 1800), (120, 1800), (1200.5, 2401), (3600, 7200)])
+    def test_a_boot_is_not_given_up_before_twice_the_lead_time(self, lead_time: float | None, limit: int) -> None:
+        args = changed(SERVING, forecast=forecast(load=None, lead_time_seconds=lead_time))
+        assert f"\nBOOT_LIMIT_SECONDS={limit}\n" in script(declare(args)[0])
+        if lead_time is not None:
+
+            def outputs() -> AwsGpuPoolArgs:
+                return changed(SERVING, forecast=forecast(load=None, lead_time_seconds=later(lead_time)))
+
+            assert f"\nBOOT_LIMIT_SECONDS={limit}\n" in script(declare(outputs)[0])
+
+    def test_a_weight_is_the_replicas_that_a_type_runs(self) -> None:
+        kinds = [{"instance_type": "g6.12xlarge", "weight": 2}, {"instance_type": "g6.48xlarge", "weight": 4}]
+        policy = group_of(changed(SERVING, instance_types=kinds))["mixedInstancesPolicy"]
+        assert [item["weightedCapacity"] for item in policy["launchTemplate"]["overrides"]] == ["2", "4"]
+        error = refusal(changed(SERVING, instance_types=[kinds[0], {"instance_type": "g6.48xlarge", "weight": 1}]))
+        assert (error.field, error.expected[0]) == ("instance_types[1].weight", "4")
+
 
 class TestShards:
     def test_each_is_told_which_it_is(self) -> None:
@@ -176,6 +217,18 @@ class TestTraining:
         assert script(recorder) == boot_script(settle_training("training", TRAINER, cloud="aws"), platform)
         assert not recorder.of(":LifecycleHook")
 
+    @pytest.mark.parametrize(("most", "rules"), [(4, 2), (1, 0)])
+    def test_its_nodes_reach_each_other(self, most: int, rules: int) -> None:
+        trainer = {**TRAINER, "max_nodes": most}
+        recorder, _ = declare(changed(TRAINING, training=trainer, efa=None))
+        among = [item.inputs for item in recorder.registrations if item.name.endswith("-fabric")]
+        assert [rule["referencedSecurityGroupId"] for rule in among] == ["llm-instances-id"] * rules
+
+    def test_nothing_scales_it_where_the_user_says_nothing(self) -> None:
+        assert not declare(TRAINING)[0].of(":Policy")
+        kept = changed(TRAINING, target_tracking=[{"metric": "cpu", "target_value": 60}])
+        assert declare(kept)[0].one(":Policy")
+
     def test_may_keep_checkpoints_and_find_its_nodes(self) -> None:
         objects, listing, finding = rights(declare(TRAINING)[0], "-work")
         assert (objects["Action"], objects["Resource"]) == (
@@ -186,6 +239,24 @@ class TestTraining:
         assert finding["Action"] == ["autoscaling:DescribeAutoScalingInstances", "ec2:DescribeInstances"]
 
 
+FOUR_NODES = {**TRAINER, "min_nodes": 4}
+GPUS_FOR_THREE = changed(
+    MINIMAL,
+    instance_types=[{"instance_type": "g6.12xlarge"}],
+    training=FOUR_NODES,
+    forecast=None,
+    min_size=12,
+    max_size=12,
+)
+
+WHOLE = [{"instance_type": "g6.48xlarge", "weight": 1}]
+COMES_BACK = {"max_group_prepared_capacity": 2, "pool_state": "Running", "reuse_on_scale_in": True}
+FIVE_NODES = changed(
+    TRAINING,
+    training={**TRAINER, "min_nodes": 5, "max_nodes": 5},
+    target_tracking=[{"metric": "cpu", "target_value": 60}],
+)
+
 WRONG: list[tuple[str, AwsGpuPoolArgs]] = [
     ("workload.image", changed(SERVING, workload={**SERVER, "image": "vllm"})),
     ("workload.model", changed(SERVING, workload={**SERVER, "model": "gs://models"})),
@@ -194,8 +265,19 @@ WRONG: list[tuple[str, AwsGpuPoolArgs]] = [
     ("training", changed(SERVING, training=TRAINER)),
     ("user_data", changed(SERVING, user_data="#!/bin/sh\n")),
     ("ready_hook.enabled", changed(TRAINING, ready_hook={"enabled": True})),
+    ("instance_types[0].weight", changed(SERVING, workload={**SERVER, "gpus_per_replica": 1}, instance_types=WHOLE)),
+    ("instance_types[0].instance_type", changed(SERVING, instance_types=[{"instance_type": "g6.xlarge", "weight": 1}])),
+    ("workload.boot_limit_seconds", changed(SERVING, workload={**SERVER, "boot_limit_seconds": 599})),
+    ("warm_pool.reuse_on_scale_in", changed(SERVING, instance_types=[{"instance_type": "g6.12xlarge"}], warm_pool=COMES_BACK)),
+    ("target_tracking", changed(TRAINING, forecast=MINIMAL.get("forecast"))),
+    ("max_size", GPUS_FOR_THREE),
+    ("min_size", changed(GPUS_FOR_THREE, max_size=16)),
+    ("desired_capacity", changed(GPUS_FOR_THREE, max_size=16, desired_capacity=13)),
+    ("max_size", changed(GPUS_FOR_THREE, max_size=3, min_size=3, warm_pool={"max_group_prepared_capacity": 2})),
+    ("capacity_blocks[0].min_instances", changed(TRAINING, training=FOUR_NODES)),
+    ("capacity_blocks[1].instances", FIVE_NODES),
     ("load_balancer", changed(TRAINING, load_balancer={"instance_port": 80, "subnet_ids": ["subnet-0c", "subnet-0d"]})),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("field", "args"), WRONG, ids=[f"{index}-{field}" for index, (field, _) in enumerate(WRONG)])

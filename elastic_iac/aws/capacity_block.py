@@ -20,6 +20,9 @@ MAX_INSTANCES = 64
 """https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/capacity-blocks-purchase.html"""
 CLOSES_BEFORE_END = timedelta(minutes=40)
 """EC2 takes the instances back 30 minutes before the end; an action may run two minutes late, and instances take some to leave."""
+_TAKEN_BACK_BEFORE_END = timedelta(minutes=30)
+MAX_DRAIN_SECONDS = int((CLOSES_BEFORE_END - _TAKEN_BACK_BEFORE_END - timedelta(minutes=2)).total_seconds())
+"""What an instance has left to answer its requests, of a closing that is two minutes late."""
 LATENESS = timedelta(minutes=3)
 """An action may run two minutes late; until then it must not be taken away."""
 _SOON = timedelta(minutes=3)
@@ -112,6 +115,15 @@ def _block(at: str, given: AwsCapacityBlock, *, all_running: bool) -> Block:
             f"more than {CLOSES_BEFORE_END} after start, {given['start']}: it closes before its end",
         )
     return block
+
+
+def drain_seconds(field: str, value: object) -> int:
+    """A load balancer's deregistration delay that ends before EC2 takes the instances back."""
+    seconds = whole(0, 3600)(field, value)
+    if seconds > MAX_DRAIN_SECONDS:
+        expected = f"at most {MAX_DRAIN_SECONDS} beside capacity_blocks: EC2 takes the instances back 30 minutes before the end"
+        raise SettingsError(field, seconds, expected)
+    return seconds
 
 
 def _moment(field: str, value: object) -> datetime:

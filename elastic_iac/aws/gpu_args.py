@@ -97,7 +97,8 @@ class AwsGpuShard(TypedDict):
     max_size: pulumi.Input[float]
     """Ceiling of this shard, in the same unit."""
     load: NotRequired[AwsLoad]
-    """This shard's load; by default the one of `forecast` or the workload under this shard's group, or its load balancer's requests."""
+    """This shard's load; by default the one of `forecast` or the workload under this shard's group, or its load balancer's requests.
+    A load of `forecast` with `dimensions` is one load, and is not shared."""
     environment: NotRequired[dict[str, pulumi.Input[str]]]
     """Further environment of its workload. `ELASTIC_IAC_SHARD` is always its name."""
 
@@ -214,7 +215,7 @@ class AwsGpuPoolArgs(TypedDict):
     """The image. Give this or `ami_ssm_parameter`; a deep learning image by default."""
     ami_ssm_parameter: NotRequired[pulumi.Input[str]]
     """Public parameter that names the image, '/aws/service/deeplearning/ami/ARCH/TYPE/latest/ami-id': resolved when the pool is first deployed, held
-    until `refresh_ami`. The base image with NVIDIA's driver on Amazon Linux 2023 by default."""
+    until `refresh_ami`. The base image with NVIDIA's open driver on Amazon Linux 2023 by default; V100 (p3) needs another."""
     refresh_ami: NotRequired[bool]
     """True takes what `ami_ssm_parameter` names now; false (the default) keeps the image that is deployed."""
     root_volume: NotRequired[AwsRootVolume]
@@ -230,12 +231,15 @@ class AwsGpuPoolArgs(TypedDict):
     instance_warmup_seconds: NotRequired[pulumi.Input[float]]
     """A new instance's metrics count after that much time in service; 60 by default."""
     instance_refresh: NotRequired[AwsInstanceRefresh]
-    """How a new launch template version reaches the running instances; a rolling refresh with rollback by default, in Capacity Blocks none."""
+    """How a new launch template version reaches the running instances; a rolling refresh with rollback by default, in Capacity Blocks none.
+    With 'capacity-reservations-only' it ends instances first (90 to 100 per cent), since a full reservation has no room for more."""
     termination_policies: NotRequired[list[pulumi.Input[str]]]
     """Which instance goes first on scale-in; 'Default' by default."""
     target_tracking: NotRequired[list[AwsTargetTracking]]
-    """Reactive policies above the floor; by default the workload's load at `load_per_replica`, else CPU at 60 per cent."""
+    """Reactive policies above the floor; by default the workload's load at `load_per_replica`, else CPU at 60 per cent; none beside
+    `training`, which with a `forecast` must name them."""
     load_balancer: NotRequired[AwsLoadBalancer]
-    """An application load balancer in front of the pool, of each of its shards; it asks the workload's health path."""
+    """An application load balancer in front of the pool, of each of its shards; it asks the workload's health path. Beside Capacity Blocks its
+    `deregistration_delay_seconds` is at most 480."""
     tags: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
     """Tags of the groups, propagated to instances and volumes. (A provider's default tags reach everything but these.)"""

@@ -14,6 +14,7 @@ from elastic_iac.validation import (
     ARN,
     PERCENT,
     SIZE,
+    Check,
     boolean,
     checked,
     checked_list,
@@ -57,18 +58,36 @@ def settle_weights(args: AwsGpuPoolArgs, types: Sequence[GpuType], gpus_per_repl
     if None in given and any(weight is not None for weight in given):
         missing = given.index(None)
         raise SettingsError(f"instance_types[{missing}].weight", None, "a weight, or none on any type")
-    if None not in given:
-        return [checked(f"instance_types[{index}].weight", weight, whole(1, 999)) for index, weight in enumerate(given)]
     for index, item in enumerate(types):
         if item.gpus < gpus_per_replica:
             expected = f"a type with {gpus_per_replica} GPUs or more: workload.gpus_per_replica"
             raise SettingsError(f"instance_types[{index}].instance_type", item.name, expected)
+    if None not in given:
+        checks = [_replicas(item, gpus_per_replica) if "workload" in args else whole(1, 999) for item in types]
+        return [
+            checked(f"instance_types[{index}].weight", weight, check)
+            for index, (weight, check) in enumerate(zip(given, checks, strict=True))
+        ]
     replicas = [item.gpus // gpus_per_replica for item in types]
     if "warm_pool" in args and len(set(replicas)) > 1:
         other = next(index for index, count in enumerate(replicas) if count != replicas[0])
         expected = f"a type that runs {replicas[0]} replicas as the first one does: a warm pool counts instances, which must be alike"
         raise SettingsError(f"instance_types[{other}].instance_type", types[other].name, expected)
     return [pulumi.Output.from_input(count) for count in replicas]
+
+
+def _replicas(item: GpuType, gpus_per_replica: int) -> Check[int]:
+    """The weight of a type whose replicas the workload has counted already."""
+    replicas = item.gpus // gpus_per_replica
+
+    def check(field: str, value: object) -> int:
+        weight = whole(1, 999)(field, value)
+        if weight != replicas:
+            expected = f"{replicas}, or none on any type: a {item.name} has {item.gpus} GPUs, workload.gpus_per_replica is {gpus_per_replica}"
+            raise SettingsError(field, weight, expected)
+        return weight
+
+    return check
 
 
 def mixed_instances(

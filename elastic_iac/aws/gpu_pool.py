@@ -95,8 +95,8 @@ class AwsGpuPool(pulumi.ComponentResource):
             aws.vpc.SecurityGroupEgressRule(f"{name}-instances-out-{rule}", rule_args, self._child)
             for rule, rule_args in security_groups.outbound_rules(self._instances.id).items()
         ]
-        if pool.efa:
-            self._adapters(name)
+        if pool.nodes_talk:
+            self._among_nodes(name)
         declared = [self._partition(pool, partition) for partition in pool.partitions]
         if any(partition.group.hook for partition in pool.partitions):
             rights = lifecycle_policy([item.group.arn for item in declared])
@@ -133,8 +133,8 @@ class AwsGpuPool(pulumi.ComponentResource):
         )
         return replace(pool.launch, user_data=script.apply(lambda text: launch_templates.encoded("workload", text)))
 
-    def _adapters(self, name: str) -> None:
-        """Elastic Fabric Adapters talk only within a security group that lets all of itself in and out."""
+    def _among_nodes(self, name: str) -> None:
+        """Trainers' nodes reach each other; Elastic Fabric Adapters talk only within a security group that lets all of itself in and out."""
         itself = self._instances.id
         ingress = aws.vpc.SecurityGroupIngressRuleArgs(
             security_group_id=itself, ip_protocol="-1", referenced_security_group_id=itself

@@ -62,6 +62,7 @@ def refuse_combinations(args: Mapping[str, Any], types: Sequence[GpuType]) -> No
         _need(types, "dedicated_host", "of dedicated_hosts")
     if "warm_pool" in args:
         _check_no_weights(args, "warm_pool, which AWS refuses on a group with weights: the pool counts instances")
+        _check_reuse(args)
     _check_sizes(args)
     starters = [field for field in ("workload", "training", "user_data") if field in args]
     if len(starters) > 1:
@@ -104,6 +105,15 @@ def _need(types: Sequence[GpuType], condition: str, because: str) -> None:
             if condition == "efa_interfaces":
                 expected = f"a type with Elastic Fabric Adapters, because {because}: {types_with(condition)}"
             raise SettingsError(f"instance_types[{index}].instance_type", item.name, expected)
+
+
+def _check_reuse(args: Mapping[str, Any]) -> None:
+    """From 'Running' an instance comes into service a second time without a boot, and what completed its hook has ended with the first."""
+    pool = args["warm_pool"]
+    held = "workload" in args and args.get("ready_hook", {}).get("enabled") is not False
+    if held and pool.get("pool_state") == "Running" and pool.get("reuse_on_scale_in") is True:
+        expected = "false, or pool_state 'Stopped': nothing completes the launch hook of an instance that comes back without a boot"
+        raise SettingsError("warm_pool.reuse_on_scale_in", True, expected)
 
 
 def _check_sizes(args: Mapping[str, Any]) -> None:

@@ -31,7 +31,13 @@ from elastic_iac.aws.gpu_capacity import (
 from elastic_iac.aws.gpu_families import GpuType
 from elastic_iac.aws.gpu_fleet import check_pool_fleet
 from elastic_iac.aws.gpu_refusals import pool_state, refuse_combinations
-from elastic_iac.aws.gpu_workload import Work, default_target_tracking, settle_work, with_health_path
+from elastic_iac.aws.gpu_workload import (
+    Work,
+    check_nodes,
+    default_target_tracking,
+    settle_work,
+    with_health_path,
+)
 from elastic_iac.validation import (
     ARN,
     NAME,
@@ -53,7 +59,7 @@ from elastic_iac.validation import (
 from forecasting.errors import SettingsError
 
 MAX_SHARDS = 20
-_DLAMI = "/aws/service/deeplearning/ami/x86_64/base-{driver}-nvidia-driver-gpu-amazon-linux-2023/latest/ami-id"
+_DLAMI = "/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-amazon-linux-2023/latest/ami-id"
 _ROOT_VOLUME = {"size_gib": 150}
 _SUBNETS = list_of(SUBNET_ID, at_least=1, expected="one or more different subnets")
 
@@ -83,7 +89,8 @@ class Pool:
     deployed: datetime
     """When this deployment runs, UTC: it decides which scheduled actions still have a future."""
     cluster: bool
-    efa: bool
+    nodes_talk: bool
+    """Let the instances reach each other: for Elastic Fabric Adapters, and for a trainer of several nodes."""
     target_tracking: list[scaling_policies.TargetTracking]
     load_balancer: load_balancers.LoadBalancer | None
     security_group_ids: list[pulumi.Output[str]]
@@ -104,6 +111,7 @@ def settle_pool(name: str, args: AwsGpuPoolArgs) -> Pool:
     types = settle_types(args["instance_types"])
     refuse_combinations(args, types)
     work = settle_work(args)
+    check_nodes(args, work, types)
     weights = settle_weights(args, types, 1 if work is None else work.gpus_per_replica)
     blocks = (
         settle_blocks(args["capacity_blocks"], all_running="forecast" not in args) if "capacity_blocks" in args else ()
@@ -118,14 +126,9 @@ def settle_pool(name: str, args: AwsGpuPoolArgs) -> Pool:
         blocks=blocks,
         deployed=deployed,
         cluster=args.get("cluster_placement", False),
-        efa=args.get("efa", False),
-        target_tracking=scaling_policies.settle_target_tracking(
-            args["target_tracking"] if "target_tracking" in args else default_target_tracking(args, work),
-            behind_load_balancer=balancer is not None,
-        ),
-        load_balancer=None
-        if balancer is None
-        else load_balancers.settle_load_balancer(cast("AwsLoadBalancer", with_health_path(args, work))),
+        nodes_talk=args.get("efa", False) or (work is not None and work.several_nodes),
+        target_tracking=_target_tracking(args, work),
+        load_balancer=None if balancer is None else _load_balancer(args, work, blocks),
         security_group_ids=checked_list("security_group_ids", args.get("security_group_ids", []), SECURITY_GROUP_ID),
         policy_arns={
             key: checked(f"instance_policy_arns.{key}", arn, ARN)
@@ -135,18 +138,30 @@ def settle_pool(name: str, args: AwsGpuPoolArgs) -> Pool:
     )
 
 
+def _target_tracking(args: AwsGpuPoolArgs, work: Work | None) -> list[scaling_policies.TargetTracking]:
+    given = args["target_tracking"] if "target_tracking" in args else default_target_tracking(args, work)
+    if given is None:
+        return []
+    return scaling_policies.settle_target_tracking(given, behind_load_balancer="load_balancer" in args)
+
+
+def _load_balancer(args: AwsGpuPoolArgs, work: Work | None, blocks: Sequence[Block]) -> load_balancers.LoadBalancer:
+    given, delay = with_health_path(args, work), "deregistration_delay_seconds"
+    if blocks and delay in given:
+        given[delay] = checked(f"load_balancer.{delay}", given[delay], capacity_block.drain_seconds)
+    return load_balancers.settle_load_balancer(cast("AwsLoadBalancer", given))
+
+
 def _image(args: AwsGpuPoolArgs, types: Sequence[GpuType]) -> Mapping[str, Any]:
-    """The arguments of the image, with a deep learning image whose driver drives all types where none is named."""
+    """The arguments of the image, a deep learning image with the open driver where none is named."""
     if "ami_id" in args or "ami_ssm_parameter" in args:
         return cast("Mapping[str, Any]", args)
-    drivers = {"oss" if item.family.open_driver else "proprietary" for item in types}
-    if len(drivers) > 1:
-        raise SettingsError(
-            "ami_ssm_parameter",
-            None,
-            "an image for all instance_types: V100 needs NVIDIA's proprietary driver, newer GPUs the open one",
+    if not all(item.family.open_driver for item in types):
+        expected = (
+            "an image with NVIDIA's proprietary driver: V100 has no other, and the default image has the open one"
         )
-    return {**args, "ami_ssm_parameter": _DLAMI.format(driver=drivers.pop())}
+        raise SettingsError("ami_ssm_parameter", None, expected)
+    return {**args, "ami_ssm_parameter": _DLAMI}
 
 
 def _launch(args: AwsGpuPoolArgs, types: Sequence[GpuType], blocks: Sequence[Block]) -> launch_templates.Launch:
@@ -182,6 +197,7 @@ def _partitions(
     common = _group_args(args, types, weights, blocks)
     reservation = settle_reservation(args, blocks, deployed)
     shards = _shards(args["shards"], runs=work is not None) if "shards" in args else []
+    _check_shared_load(args, shards)
     if not shards:
         return (_partition(name, args, common, weights, blocks, reservation, work),)
     return tuple(
@@ -215,6 +231,16 @@ def _shards(given: Sequence[AwsGpuShard], *, runs: bool) -> list[AwsGpuShard]:
             raise SettingsError(f"shards[{index}].name", name, "a name that no other shard has")
         names.append(name)
     return shards
+
+
+def _check_shared_load(args: AwsGpuPoolArgs, shards: Sequence[AwsGpuShard]) -> None:
+    """Metrics are told apart by their group's name, unless their dimensions are given."""
+    sharing = [shard["name"] for shard in shards if "load" not in shard]
+    if len(sharing) > 1 and "dimensions" in args.get("forecast", {}).get("load", {}):
+        expected = (
+            f"no dimensions, or a `load` of its own for each of {', '.join(sharing)}: they would all follow one load"
+        )
+        raise SettingsError("forecast.load.dimensions", "given", expected)
 
 
 def _partition(
@@ -302,6 +328,9 @@ def _group_args(
         }
     if blocks:
         return {"instance_refresh": {"enabled": False}, **given}
+    if args.get("reservation", {}).get("preference") == "capacity-reservations-only":
+        # A reservation that is full has no room for the new instance beside the old one.
+        given = {"instance_refresh": {"enabled": True, "min_healthy_percent": 90, "max_healthy_percent": 100}, **given}
     if "warm_pool" in args:
         return given | ({} if len(types) == 1 else {"mixed_instances": mixed_instances(None, types, None)})
     return given | {"mixed_instances": mixed_instances(args.get("spot"), types, weights)}

@@ -318,7 +318,8 @@ def group_args(
         health_check_type="ELB" if target_group_arns else "EC2",
         health_check_grace_period=group.health_check_grace_seconds,
         default_instance_warmup=group.instance_warmup_seconds,
-        wait_for_capacity_timeout=group.wait_for_capacity,
+        # An instance completes its hook by rights that name the group, and so come after it.
+        wait_for_capacity_timeout=group.wait_for_capacity if group.hook is None else "0",
         warm_pool=group.warm_pool,
         instance_refresh=group.instance_refresh,
         termination_policies=group.termination_policies,

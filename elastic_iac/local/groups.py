@@ -129,7 +129,7 @@ def _put_warm_pool(group: Group, arguments: Mapping[str, Any], _now: datetime) -
 
 def _check_warm_pool(group: Group) -> None:
     """GUIDE, Warm pools, Limitations: no weights and no spot in a mixed group. The message is INFERRED."""
-    mixed = group.kept.get("MixedInstancesPolicy") or {}
+    mixed: dict[str, Any] = group.kept.get("MixedInstancesPolicy") or {}
     if any("WeightedCapacity" in override for override in mixed.get("LaunchTemplate", {}).get("Overrides", [])):
         raise invalid("You cannot add a warm pool to an Auto Scaling group that uses instance weighting.")
     # API, InstancesDistribution: 100 per cent on demand by default.

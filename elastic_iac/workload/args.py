@@ -37,7 +37,7 @@ class GpuWorkload(TypedDict):
     """Environment variable to the secret that holds its value, read at boot by the instance's role: the ARN of a Secrets Manager secret, or
     'projects/PROJECT/secrets/NAME'."""
     boot_limit_seconds: NotRequired[float]
-    """An instance whose server does not answer by then is given up, 60 to 172800; 1800 by default."""
+    """An instance whose server does not answer by then is given up, 60 to 172800; 1800 or twice the lead time by default, never less than it."""
 
 
 class GpuTraining(TypedDict):

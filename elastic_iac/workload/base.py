@@ -14,7 +14,7 @@ LIFECYCLE_HOOK = "elastic-iac-ready"
 
 @dataclass(frozen=True)
 class Workload:
-    """A model server. `image`, `model` and the values of both mappings may be outputs until `boot_output` resolves them."""
+    """A model server. `image`, `model`, `boot_limit_seconds` and the values of both mappings may be outputs until `boot_output` resolves them."""
 
     field: str
     image: pulumi.Input[str]
@@ -31,7 +31,7 @@ class Workload:
     """Configuration that the server reads: path in the container to its content."""
     environment: Mapping[str, pulumi.Input[str]]
     secrets: Mapping[str, pulumi.Input[str]]
-    boot_limit_seconds: int
+    boot_limit_seconds: pulumi.Input[int]
 
 
 @dataclass(frozen=True)

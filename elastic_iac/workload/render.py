@@ -82,7 +82,7 @@ def boot_output(settled: Workload | Training, platform: pulumi.Input[Platform]) 
     ).apply(render)
 
 
-_SINGLE = ("image", "model", "checkpoint", "rendezvous")
+_SINGLE = ("image", "model", "checkpoint", "rendezvous", "boot_limit_seconds")
 
 
 def _inputs(settled: Workload | Training) -> Iterator[tuple[str, object]]:
