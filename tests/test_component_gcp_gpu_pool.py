@@ -134,6 +134,21 @@ class TestWaysOfHavingInstances:
             "specificReservation": {"key": "compute.googleapis.com/reservation-name", "values": [name]},
         }
 
+    @pytest.mark.parametrize(
+        ("machine_type", "model", "end"),
+        [
+            ("a3-ultragpu-8g", "RESERVATION_BOUND", "DELETE"),
+            ("a4-highgpu-8g", "RESERVATION_BOUND", "DELETE"),
+            ("a3-highgpu-8g", "STANDARD", None),
+        ],
+    )
+    def test_a_type_that_is_reserved_for_a_period_only_is_bound_to_it(
+        self, machine_type: str, model: str, end: str | None
+    ) -> None:
+        args = changed(MINIMAL, machine_type=machine_type, reservation={"affinity": "SPECIFIC", "name": "gpus"})
+        scheduling = template(args)["scheduling"]
+        assert (scheduling["provisioningModel"], scheduling.get("instanceTerminationAction")) == (model, end)
+
     @pytest.mark.parametrize(("affinity", "kind"), [("ANY", "ANY_RESERVATION"), ("NONE", "NO_RESERVATION")])
     def test_any_or_no_reservation(self, affinity: str, kind: str) -> None:
         assert template(changed(MINIMAL, reservation={"affinity": affinity}))["reservationAffinity"] == {"type": kind}

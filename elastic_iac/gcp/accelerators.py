@@ -143,12 +143,14 @@ def _scheduling(
 ) -> gcp.compute.InstanceTemplateSchedulingArgs:
     """Instances with GPUs stop for their host's maintenance; those of the standard kind start again by themselves."""
     action = _TERMINATION("instance_termination_action", args.get("instance_termination_action", "DELETE"))
+    # https://cloud.google.com/compute/docs/instances/about-reservation-bound-vms: their reservations are of capacity for a period, and end.
+    bound = not (machine.on_demand or spot or flex)
     return gcp.compute.InstanceTemplateSchedulingArgs(
-        provisioning_model="FLEX_START" if flex else "SPOT" if spot else "STANDARD",
+        provisioning_model="FLEX_START" if flex else "SPOT" if spot else "RESERVATION_BOUND" if bound else "STANDARD",
         preemptible=spot,
         automatic_restart=not spot and flex is None,
         on_host_maintenance="TERMINATE",
-        instance_termination_action="DELETE" if flex else action if spot else None,
+        instance_termination_action="DELETE" if flex or bound else action if spot else None,
         max_run_duration=None
         if flex is None
         else gcp.compute.InstanceTemplateSchedulingMaxRunDurationArgs(seconds=flex.run_duration_seconds),

@@ -50,5 +50,6 @@ while true; do
       ;;
     InService | Terminat* | Detach*) exit 0 ;;
   esac
-  sleep "${ELASTIC_IAC_PAUSE:-5}"
+  # A pool that boots together shares one account's quota of DescribeAutoScalingInstances.
+  sleep "${ELASTIC_IAC_PAUSE:-$((12 + RANDOM % 7))}"
 done

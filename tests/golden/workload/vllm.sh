@@ -317,7 +317,8 @@ while true; do
       ;;
     InService | Terminat* | Detach*) exit 0 ;;
   esac
-  sleep "${ELASTIC_IAC_PAUSE:-5}"
+  # A pool that boots together shares one account's quota of DescribeAutoScalingInstances.
+  sleep "${ELASTIC_IAC_PAUSE:-$((12 + RANDOM % 7))}"
 done
 ELASTIC_IAC_END
 put /etc/systemd/system/elastic-iac-boot.service 644 <<'ELASTIC_IAC_END'
