@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from forecasting.errors import SettingsError
+from forecasting.models.task import HISTORY_DAYS
 from forecasting.settings import Event, Fleet
 
 Span = tuple[datetime, datetime]
@@ -29,7 +30,7 @@ SMALLEST_FACTOR, LARGEST_FACTOR = 0.05, 20.0
 """What one occurrence may say: a load that was nearly zero says nothing in logarithms."""
 COMPARED_WEEKS = (-3, -2, -1, 1, 2, 3)
 LEAST_DAYS = 1.0
-"""Where less than this would be left to learn from, nothing is left out."""
+"""Where less than this would be left of what the models read, nothing is left out."""
 
 
 @dataclass(frozen=True)
@@ -77,15 +78,22 @@ class Calendar:
 
     def without_special(self, load: pd.Series[float]) -> pd.Series[float]:
         """The load with gaps where an occasion or an exclusion was; without the occasions only, or as it is, where too little would be left."""
-        step = load.index[1] - load.index[0]
         for spans in ((*self.exclusions, *self._spans()), self.exclusions):
-            usual = load.mask(_within(load.index, step, spans))
-            if usual.notna().sum() * step >= pd.Timedelta(days=LEAST_DAYS):
+            usual = _without(load, spans)
+            if _is_enough(usual):
                 return usual
         return load
 
+    def keeps_excluded(self, load: pd.Series[float]) -> bool:
+        """Whether the exclusions are learnt from all the same: without them too little of what the models read would be left."""
+        usual = _without(load, self.exclusions)
+        return not _is_enough(usual) and int(usual.notna().sum()) < int(load.notna().sum())
+
     def factors(self, load: pd.Series[float], future: pd.DatetimeIndex) -> pd.Series[float]:
         """The factor of each coming step, learnt from what the load was at earlier occurrences relative to the same weekdays around them.
+
+        Occasions that share a step, such as one holiday of several countries, have one factor there, of all that is known of any of them: what
+        happened on a day counts once, whoever has a name for it.
 
         Args:
             load: All history there is, not only what the models read; regular UTC steps, NaN for gaps.
@@ -97,15 +105,17 @@ class Calendar:
         if not coming:
             return pd.Series(found, index=future)
         ratios = self._ratios(load)
-        for occasion in coming:
-            found[_within(future, step, occasion.spans)] *= np.exp(_shrunk(occasion, ratios))
+        shared, group = np.unique([_within(future, step, each.spans) for each in coming], axis=1, return_inverse=True)
+        for number, column in enumerate(shared.T):
+            together = [occasion for occasion, there in zip(coming, column, strict=True) if there]
+            found[group.ravel() == number] = np.exp(_shrunk(together, ratios))
         return pd.Series(found, index=future)
 
     def _spans(self) -> tuple[Span, ...]:
         return tuple(span for occasion in self.occasions for span in occasion.spans)
 
-    def _ratios(self, load: pd.Series[float]) -> list[tuple[Occasion, float]]:
-        """Logarithm of what each past occurrence multiplied the load by."""
+    def _ratios(self, load: pd.Series[float]) -> list[tuple[Occasion, Span, float]]:
+        """Logarithm of what the load was multiplied by at each past occurrence."""
         step, values = load.index[1] - load.index[0], load.to_numpy(float)
         usual = load.mask(_within(load.index, step, (*self.exclusions, *self._spans())))
         local = pd.DatetimeIndex(load.index).tz_convert(ZoneInfo(self.time_zone)).tz_localize(None)
@@ -115,21 +125,22 @@ class Calendar:
         around = [by_clock.reindex(local + pd.Timedelta(weeks=weeks)).to_numpy(float) for weeks in COMPARED_WEEKS]
         counts = np.isfinite(around).sum(axis=0)
         expected = np.nansum(around, axis=0) / np.where(counts, counts, np.nan)
-        found: list[tuple[Occasion, float]] = []
+        found: list[tuple[Occasion, Span, float]] = []
         for occasion in self.occasions:
             for span in occasion.spans:
                 inside = _within(load.index, step, (span,)) & ~excluded & np.isfinite(expected) & np.isfinite(values)
                 total = float(expected[inside].sum())
                 if total > 0:
                     ratio = float(values[inside].sum()) / total
-                    found.append((occasion, float(np.log(np.clip(ratio, SMALLEST_FACTOR, LARGEST_FACTOR)))))
+                    found.append((occasion, span, float(np.log(np.clip(ratio, SMALLEST_FACTOR, LARGEST_FACTOR)))))
         return found
 
 
-def _shrunk(occasion: Occasion, ratios: list[tuple[Occasion, float]]) -> float:
-    """An occasion's own mean, drawn to its kind's, which is drawn to no effect."""
-    kind = [ratio for other, ratio in ratios if other.kind == occasion.kind]
-    own = [ratio for other, ratio in ratios if (other.kind, other.name) == (occasion.kind, occasion.name)]
+def _shrunk(together: list[Occasion], ratios: list[tuple[Occasion, Span, float]]) -> float:
+    """The mean of occasions that share a step, drawn to their kinds', which is drawn to no effect. Each span counts once."""
+    kinds, names = {each.kind for each in together}, {(each.kind, each.name) for each in together}
+    kind = {span: ratio for other, span, ratio in ratios if other.kind in kinds}.values()
+    own = {span: ratio for other, span, ratio in ratios if (other.kind, other.name) in names}.values()
     pooled = sum(kind) / (len(kind) + PRIOR_OCCURRENCES)
     return (sum(own) + PRIOR_OCCURRENCES * pooled) / (len(own) + PRIOR_OCCURRENCES)
 
@@ -171,6 +182,16 @@ def _day(day: date, zone: ZoneInfo) -> Span:
 def _event_occasion(event: Event, first: datetime, last: datetime, time_zone: str) -> Occasion:
     spans = tuple(event.spans(first, last, time_zone))
     return Occasion(event.name, f"event {event.name}", spans, learnt=event.learn_factor)
+
+
+def _without(load: pd.Series[float], spans: Iterable[Span]) -> pd.Series[float]:
+    return load.mask(_within(load.index, load.index[1] - load.index[0], spans))
+
+
+def _is_enough(load: pd.Series[float]) -> bool:
+    step = load.index[1] - load.index[0]
+    read = load.iloc[-(pd.Timedelta(days=HISTORY_DAYS) // step) :]
+    return bool(read.notna().sum() * step >= pd.Timedelta(days=LEAST_DAYS))
 
 
 def _within(index: pd.Index[Any], step: pd.Timedelta, spans: Iterable[Span]) -> npt.NDArray[np.bool_]:

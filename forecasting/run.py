@@ -212,6 +212,7 @@ class FleetResult:
                 f"left out {name}: {why}"
                 for name, why in (self.forecast.model.left_out if self.forecast else {}).items()
             ),
+            *(self.forecast.model.notes if self.forecast else ()),
             *self.launching.remarks,
             *(self.plan.notes if self.plan else ()),
             *((self.observation.note,) if self.observation and self.observation.note else ()),

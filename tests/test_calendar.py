@@ -104,6 +104,22 @@ def test_settings_refuse_what_makes_no_sense(change: dict[str, Any]) -> None:
         event(learn_factor=True, load_factor=2)
 
 
+def test_an_event_from_midnight_to_midnight_is_that_after_the_change_of_offset() -> None:
+    days = event(repeats="monthly", start="2026-01-29T00:00+01:00", end="2026-01-30T00:00+01:00")
+    found = days.spans(at("2026-02-01"), at("2026-11-01"), "Europe/Berlin")
+    assert {(start.hour, end.hour) for start, end in found} == {(0, 0)}
+    fold = event(repeats="yearly", start="2026-10-25T02:30+02:00", end="2026-10-25T02:15+01:00")
+    lengths = {
+        b.timestamp() - a.timestamp() for a, b in fold.spans(at("2026-01-01"), at("2028-12-31"), "Europe/Berlin")
+    }
+    assert lengths == {45 * 60}
+
+
+def test_a_year_that_no_clock_knows_is_refused() -> None:
+    with pytest.raises(SettingsError, match="1970"):
+        event(start="0001-01-01T00:00+05:00")
+
+
 # What is learnt
 
 
@@ -188,3 +204,65 @@ def test_factors_are_finite_and_positive(spans: list[tuple[int, int, float]], ho
     future = pd.date_range(history.index[-1] + pd.Timedelta("1h"), periods=400, freq="1h")
     factors = Calendar(tuple(occasions)).factors(history, future)
     assert ((factors > 0) & np.isfinite(factors)).all()
+
+
+def half_of(history: pd.Series[float], days: list[str]) -> pd.Series[float]:
+    stamps = pd.DatetimeIndex(history.index)
+    halves = [f"{stamp:%m-%d}" in days for stamp in stamps]
+    return history.mask(np.array(halves), history / 2)
+
+
+@pytest.mark.parametrize("more", [["CA"], ["CA", "GB", "FR", "DE", "DE-BY"]])
+def test_a_holiday_of_several_countries_counts_once(more: list[str]) -> None:
+    history = half_of(load(404, "2024-11-15T00:00Z"), ["12-25", "01-01"])
+    future = pd.date_range(history.index[-1] + pd.Timedelta("1h"), periods=96, freq="1h")
+    found: list[float] = []
+    for codes in (["US"], ["US", *more]):
+        calendar = Calendar.of(make_fleet(holidays=codes), history.index[0].to_pydatetime(), at("2025-12-28"))
+        found.append(calendar.factors(history, future)["2025-12-25T12:00Z"])
+    assert found[1] == pytest.approx(found[0], rel=0.1)
+    assert found[1] > 0.5
+
+
+@given(
+    st.lists(st.floats(0.1, 10), min_size=1, max_size=4),
+    st.lists(st.floats(0.1, 10), max_size=4),
+    st.integers(1, 3),
+)
+def test_another_country_moves_a_learnt_day_by_no_more_than_the_prior(
+    own: list[float], others: list[float], countries: int
+) -> None:
+    history = load(70)
+    days = [datetime(2026, 3, 3, tzinfo=UTC) + timedelta(days=14 * fortnight) for fortnight in range(len(own))]
+    their_days = [datetime(2026, 3, 5, tzinfo=UTC) + timedelta(days=14 * fortnight) for fortnight in range(len(others))]
+    for day, factor in zip([*days, *their_days], [*own, *others], strict=True):
+        history[(history.index >= day) & (history.index < day + timedelta(days=1))] *= factor
+    coming = datetime(2026, 5, 12, tzinfo=UTC)
+    spans = tuple((day, day + timedelta(days=1)) for day in [*days, coming])
+    rest = tuple((day, day + timedelta(days=1)) for day in their_days)
+    future = pd.date_range(history.index[-1] + pd.Timedelta("1h"), periods=96, freq="1h")
+    learnt, doubled = (
+        Occasion("feast", "holiday A", spans),
+        [Occasion("feast", f"holiday {n}", spans) for n in range(countries)],
+    )
+    neighbours = Occasion("other", "holiday 0", rest)
+    alone = Calendar((learnt, neighbours)).factors(history, future)
+    same = Calendar((learnt, neighbours, *doubled[1:])).factors(history, future)
+    np.testing.assert_allclose(same, alone)
+    more = Calendar((learnt, neighbours, *doubled)).factors(history, future)
+    moved = np.abs(np.log(more / alone)).max()
+    assert moved <= 2 * np.log(20) / (len(own) + 1)
+
+
+def test_excluded_weeks_are_learnt_from_where_nothing_else_is_read() -> None:
+    history = load(80)
+    excluded = (history.index[-29 * 24].to_pydatetime(), history.index[-1].to_pydatetime() + timedelta(hours=1))
+    found = forecast(history, 48, calendar=Calendar(exclusions=(excluded,)))
+    assert any("exclusions" in note for note in found.model.notes)
+    np.testing.assert_allclose(found.quantiles, forecast(history, 48).quantiles)
+
+
+def test_a_day_across_a_repeated_hour_is_enough() -> None:
+    day = pd.date_range("2025-10-25T12:00", periods=96, freq="15min", tz="UTC")
+    found = forecast(pd.Series(50.0, index=day), 192, time_zone="Europe/Berlin")
+    np.testing.assert_allclose(found.quantiles, 50)

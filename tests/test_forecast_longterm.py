@@ -50,6 +50,23 @@ def test_a_trend_goes_on_but_not_for_ever() -> None:
     assert month < year < 1.6, "12 weeks of growth are no promise of 52"
 
 
+@pytest.mark.parametrize(("factor", "weeks"), [(1.3, 20), (2.0, 5), (1.1, 8)])
+def test_a_steep_trend_is_no_drift_as_well(factor: float, weeks: int) -> None:
+    load = daily(100 * factor ** (np.arange(7 * weeks) / 7))
+    last = forecast_days(load, 365).quantiles.iloc[-1]
+    assert last.max() <= 10 * load.max()
+    slow = forecast_days(daily(100 * 1.03 ** (np.arange(140) / 7)), 365).quantiles.iloc[-1]
+    assert slow[0.95] / slow[0.5] < 2, "a steady trend is little doubt"
+
+
+def test_a_lone_spike_is_not_learnt() -> None:
+    for spike in (30, 59):
+        idle, busy = np.zeros(60), shape(60)
+        idle[spike], busy[spike] = 1e12, 1e12
+        assert forecast_days(daily(idle), 365).quantiles.to_numpy().max() == 0
+        assert forecast_days(daily(busy), 28).quantiles.to_numpy().max() < 200
+
+
 def test_a_yearly_season_is_known_after_more_than_a_year() -> None:
     season = 1 + 0.4 * np.sin(2 * np.pi * np.arange(1000) / 365.25)
     for days, least in ((200, -1.0), (600, 0.8)):

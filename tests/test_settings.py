@@ -89,7 +89,7 @@ def test_defaults_are_those_that_the_documents_promise() -> None:
         ("floor", 41, "floor", "41", "at most the ceiling, 40"),
         ("load_per_instance", "120", "load_per_instance", "'120'", "a number"),
         ("load_per_instance", True, "load_per_instance", "True", "a number"),
-        ("load_per_instance", 0, "load_per_instance", "0", "greater than 0"),
+        ("load_per_instance", 0, "load_per_instance", "0", "greater than or equal to 0.000000001"),
         ("load_per_instance", math.nan, "load_per_instance", "nan", "a finite number"),
         ("max_load", math.inf, "max_load", "inf", "a finite number"),
         ("enabled", "no", "enabled", "'no'", "true or false"),

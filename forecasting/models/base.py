@@ -25,6 +25,7 @@ class ModelChoice:
         errors: Mean absolute error of each model over the rolling origins, in the load's unit.
         left_out: Why a model is not in the forecast: it failed, diverged, overran its budget, or the history is too short for it.
         origins: Number of rolling origins behind the errors.
+        notes: What a person should know of what was learnt from.
     """
 
     name: str
@@ -32,6 +33,7 @@ class ModelChoice:
     errors: dict[str, float] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     origins: int = 0
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """One line a person reads, e.g. `auto: ets 41%, sarima 38%, seasonal-naive-week 21% (by error over 28 origins)`."""

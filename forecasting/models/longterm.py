@@ -2,6 +2,7 @@
 
 Little of a year ahead can be known from weeks of history, and the bands say so: level, days of the week, a damped trend, a yearly season once more
 than a year is known; the uncertainty of the level grows with the square root of the lead, as a random walk's does.
+A trend is carried no further than it was seen for.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from forecasting.errors import ForecastError
 from forecasting.models.base import DEFAULT_QUANTILES, FloatArray, Forecast, IntArray, ModelChoice
+
+BoolArray = npt.NDArray[np.bool_]
 
 LEAST_DAYS = 14
 MOST_DAYS = 365
@@ -27,6 +31,8 @@ TREND_DAMPING = 0.95
 """Share of the trend that is left a week later: none lasts a year."""
 YEARLY_FROM_DAYS = 400
 YEARLY_HARMONICS = 2
+RANGE_FACTOR = 10.0
+"""Nothing is forecast above so many times the largest day seen, and a day above so many times all others is not learnt from."""
 LEAST_WEEKLY_DRIFT = 0.02
 """Standard deviation of the log level's change in a week that is assumed at least: a quiet month promises no quiet year."""
 
@@ -51,7 +57,7 @@ def forecast_days(daily: pd.Series[float], days: int, quantiles: Sequence[float]
     Raises:
         ForecastError: less than 14 days are known, or more than 365 are asked for.
     """
-    values = daily.to_numpy(float)
+    values = np.asarray(daily, np.float64)
     known = np.isfinite(values)
     if known.sum() < LEAST_DAYS:
         raise ForecastError(f"history: {known.sum()} days are known; expected {LEAST_DAYS} or more for daily steps")
@@ -59,6 +65,8 @@ def forecast_days(daily: pd.Series[float], days: int, quantiles: Sequence[float]
         raise ForecastError(f"days: {days}; expected 1 to {MOST_DAYS}")
     index = pd.DatetimeIndex(daily.index)
     future = pd.date_range(index[-1], periods=days + 1, freq="D")[1:]
+    values = _without_lone_spike(values, known)
+    known = np.isfinite(values)
     if not values[known].any():
         path = np.zeros((days, len(quantiles)))
     else:
@@ -68,16 +76,25 @@ def forecast_days(daily: pd.Series[float], days: int, quantiles: Sequence[float]
         parts = _parts(np.log(values + offset), weekdays[: len(values)], days)
         level, trend = _level_and_trend(parts.rest)
         weeks = np.arange(1, days + 1) / 7
-        # No more growth lies ahead than behind.
-        damped = trend * np.minimum((1 - TREND_DAMPING**weeks) / (1 - TREND_DAMPING), len(values) / 7)
+        # No longer ahead than it was seen for.
+        carried = np.minimum(weeks, len(values) / 7)
+        damped = trend * (1 - TREND_DAMPING**carried) / (1 - TREND_DAMPING)
         middle = level + damped + parts.week[weekdays[len(values) :]] + parts.yearly[len(values) :]
         spread = np.sqrt(_day_noise(parts.rest) ** 2 + _weekly_drift(parts.rest) ** 2 * weeks)
         normal = np.array([NormalDist().inv_cdf(quantile) for quantile in sorted(quantiles)])
-        path = np.maximum(np.exp(middle[:, None] + spread[:, None] * normal) - offset, 0.0)
+        most = RANGE_FACTOR * float(values[known].max())
+        path = np.clip(np.exp(middle[:, None] + spread[:, None] * normal) - offset, 0.0, most)
     columns = pd.Index(sorted(quantiles), name="quantile")
     return Forecast(
         pd.DataFrame(path, index=future, columns=columns), ModelChoice("daily", {"level-weekday-trend": 1.0})
     )
+
+
+def _without_lone_spike(values: FloatArray, known: BoolArray) -> FloatArray:
+    most = RANGE_FACTOR * float(np.sort(values[known])[-2])
+    found = values.copy()
+    found[known & (values > most)] = np.nan
+    return found
 
 
 def _parts(series: FloatArray, weekdays: IntArray, days: int) -> _Parts:

@@ -100,7 +100,11 @@ def forecast(
     found = run(task, BLEND if model == "auto" else [candidate for candidate in ALL_MODELS if candidate.name == model])
     if calendar is None:
         return found
-    return replace(found, quantiles=found.quantiles.mul(calendar.factors(history, task.future), axis=0))
+    kept = "the exclusions leave too little of the last four weeks: their load is learnt from all the same"
+    return Forecast(
+        found.quantiles.mul(calendar.factors(history, task.future), axis=0),
+        replace(found.model, notes=(kept,) if calendar.keeps_excluded(history) else ()),
+    )
 
 
 def run(task: Task, models: Sequence[PointModel], clock: Callable[[], float] = time.monotonic) -> Forecast:

@@ -35,7 +35,9 @@ class WallClock:
         local_past, local_future = (
             index.tz_convert(zone).tz_localize(None).as_unit("ns").asi8 // step_ns for index in (past, future)
         )
-        positions = local_past - local_past.min()
+        # A day across a repeated hour is an hour short on the clock: a gap before it makes the day whole, which is the least that models can use.
+        day = pd.Timedelta(days=1).value // step_ns if len(past) * step_ns >= pd.Timedelta(days=1).value else 1
+        positions = local_past - min(local_past.min(), local_past.max() + 1 - day)
         leads = np.maximum(local_future - local_past.max() - 1, 0)
         return cls(positions, leads)
 

@@ -109,6 +109,8 @@ def _check_time(value: object) -> object:
         raise ValueError(expected) from error
     if not isinstance(time, datetime) or time.utcoffset() is None:
         raise ValueError(expected)
+    if not 1970 <= time.year <= 2200:
+        raise ValueError(f"{expected}, of a year from 1970 to 2200")
     return time
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from calendar import monthrange
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Literal, Self, cast
 from zoneinfo import ZoneInfo
 
@@ -94,8 +94,11 @@ class Event(Settings):
 
     def spans(self, first: datetime, last: datetime, time_zone: str) -> list[tuple[datetime, datetime]]:
         """Its occurrences that touch the time from `first` to `last` (aware), start and end, on the wall clock of an IANA zone."""
-        zone, length = ZoneInfo(time_zone), self.end - self.start
-        start = self.start.astimezone(zone)
+        zone = ZoneInfo(time_zone)
+        start, end = self.start.astimezone(zone), self.end.astimezone(zone)
+        # Midnight to midnight is that on every date; what lies within a repeated hour has no other length than its own.
+        on_the_clock = end.replace(tzinfo=None) - start.replace(tzinfo=None)
+        length = on_the_clock if on_the_clock > timedelta(0) else self.end - self.start
         found: list[tuple[datetime, datetime]] = []
         months = {None: 0, "monthly": 1, "yearly": 12}[self.repeats]
         for count in range(1 if not months else 12 * 200):
@@ -104,9 +107,9 @@ class Event(Settings):
             at = start.replace(year=year, month=month + 1, day=day)
             if at >= last:
                 break
-            if at.timestamp() + length.total_seconds() > first.timestamp():
-                end = datetime.fromtimestamp(at.timestamp() + length.total_seconds(), zone)
-                found.append((at, end))
+            until = at + length if count else end
+            if until.timestamp() > max(first.timestamp(), at.timestamp()):
+                found.append((at, until))
         return found
 
 
@@ -149,7 +152,7 @@ class Fleet(Settings):
     target: Target = Field(description="What is scaled.")
     source: Source = Field(description="Where its load is read.")
     load_per_instance: Float = Field(
-        gt=0, le=1e12, description="Load that one instance serves at its target utilisation, in the source's unit."
+        ge=1e-9, le=1e12, description="Load that one instance serves at its target utilisation, in the source's unit."
     )
     floor: Int = Field(
         ge=0,
