@@ -243,7 +243,7 @@ class AwsAutoscalingGroupArgs(TypedDict):
     instance_warmup_seconds: NotRequired[pulumi.Input[float]]
     """A new instance's metrics count after that much time in service; 60 by default."""
     warm_pool: NotRequired[AwsWarmPool]
-    """Instances that have booted already and wait."""
+    """Instances that have booted already and wait. AWS takes none beside weights or spot of `mixed_instances`."""
     instance_refresh: NotRequired[AwsInstanceRefresh]
     """How a new launch template version reaches the running instances; a rolling refresh with rollback by default."""
     termination_policies: NotRequired[list[pulumi.Input[str]]]
