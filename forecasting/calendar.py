@@ -7,8 +7,8 @@ factor: the user's own (applied by the plan), or one learnt from earlier occurre
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -83,6 +83,19 @@ class Calendar:
             if _is_enough(usual):
                 return usual
         return load
+
+    def by_day(self) -> Calendar:
+        """The same for series of a step a day, whose stamps are the local days written as UTC: a day is as long as any other there."""
+        zone = ZoneInfo(self.time_zone)
+        as_utc = [
+            replace(each, spans=tuple((_wall(start, zone), _wall(end, zone)) for start, end in each.spans))
+            for each in self.occasions
+        ]
+        return Calendar(tuple(as_utc), tuple((_wall(start, zone), _wall(end, zone)) for start, end in self.exclusions))
+
+    def without_excluded(self, load: pd.Series[float]) -> pd.Series[float]:
+        """The load with gaps where an exclusion was."""
+        return _without(load, self.exclusions)
 
     def keeps_excluded(self, load: pd.Series[float]) -> bool:
         """Whether the exclusions are learnt from all the same: without them too little of what the models read would be left."""
@@ -182,6 +195,10 @@ def _day(day: date, zone: ZoneInfo) -> Span:
 def _event_occasion(event: Event, first: datetime, last: datetime, time_zone: str) -> Occasion:
     spans = tuple(event.spans(first, last, time_zone))
     return Occasion(event.name, f"event {event.name}", spans, learnt=event.learn_factor)
+
+
+def _wall(moment: datetime, zone: ZoneInfo) -> datetime:
+    return moment.astimezone(zone).replace(tzinfo=UTC)
 
 
 def _without(load: pd.Series[float], spans: Iterable[Span]) -> pd.Series[float]:

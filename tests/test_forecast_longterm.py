@@ -8,10 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from elastic_iac.cli.forecast import forecast_fleet_days
+from forecasting.calendar import Calendar
 from forecasting.errors import ForecastError
+from forecasting.history import History
 from forecasting.models.base import FloatArray
 from forecasting.models.longterm import forecast_days
 from tests.commands import Shell, write_load
+from tests.fleets import make_fleet
 
 
 def daily(values: FloatArray) -> pd.Series[float]:
@@ -155,3 +159,34 @@ def test_a_steady_trend_is_no_drift_and_goes_no_further_than_it_has_come(weeks: 
     found = forecast_days(daily(values), 365).quantiles.iloc[-1]
     assert values[-1] < found[0.5] < values[-1] * values[-1] / values[0]
     assert found[0.95] < 2.5 * found[0.5]
+
+
+def test_a_history_that_the_job_would_hold_by_is_marked_so(shell: Shell) -> None:
+    end = pd.Timestamp.now("UTC").floor("1h") - pd.Timedelta(days=60)
+    stamps = pd.date_range(end=end, periods=24 * 20, freq="1h")
+    write_load("load.csv", [f"{stamp.isoformat()},5{stamp.hour}" for stamp in stamps])
+    config = shell.settings()
+    for more in ([], ["--json"]):
+        done = shell.run("forecast", "--config", config, *more)
+        assert done.code == 1
+        assert "HELD" in done.stderr
+        assert "newest sample ends at" in done.stdout
+
+
+def test_a_file_that_is_too_short_is_wrong_input(shell: Shell) -> None:
+    write_load("load.csv", days=3)
+    assert shell.run("forecast", "--csv", "load.csv", "--days", "365").code == 2
+
+
+def test_days_know_events_and_do_not_learn_exclusions() -> None:
+    hours = pd.date_range("2026-02-01", periods=24 * 60, freq="1h", tz="UTC")
+    load = pd.Series(100.0, index=hours)
+    load.iloc[-24 * 10 : -24 * 4] = 900
+    flags = pd.Series(data=False, index=hours)
+    event = {"name": "sale", "start": "2026-04-10T00:00Z", "end": "2026-04-10T12:00Z", "load_factor": 3}
+    excluded = {"name": "test", "start": hours[-24 * 10].isoformat(), "end": hours[-24 * 4].isoformat()}
+    fleet = make_fleet(time_zone="UTC", events=[event], exclusions=[excluded])
+    calendar = Calendar.of(fleet, hours[0].to_pydatetime(), hours[-1].to_pydatetime() + pd.Timedelta(days=21))
+    found = forecast_fleet_days(fleet, calendar, History(load, flags, load, ()), 20).quantiles[0.5]
+    assert found["2026-04-09"] == pytest.approx(100, rel=0.05)
+    assert found["2026-04-10"] == pytest.approx(2 * found["2026-04-09"], rel=0.01)

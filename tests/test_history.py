@@ -309,3 +309,11 @@ def test_a_day_of_23_hours_has_a_step_for_each_of_them() -> None:
     made = history(daily(end=now), now=now, time_zone="Europe/Berlin")
     assert made.findings == ()
     assert (made.load.index.to_series().diff().dropna() == pd.Timedelta(minutes=15)).all()
+
+
+def test_a_grid_that_no_history_needs_is_refused() -> None:
+    days = pd.date_range("2025-01-01", periods=600, freq="1D", tz="UTC")
+    pairs = days.union(days + pd.Timedelta(seconds=1))
+    reading = Reading(load=pd.Series(1.0, index=pairs), sample_seconds=1)
+    with pytest.raises(InputError, match="samples of 1 s over"):
+        build_history(reading, now=pairs[-1].to_pydatetime(), step_minutes=15)

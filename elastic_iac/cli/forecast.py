@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
+    from forecasting.calendar import Calendar
     from forecasting.history import History
     from forecasting.models.base import Forecast
     from forecasting.settings import Fleet
@@ -56,26 +57,41 @@ def forecast(
     Example: elastic-iac forecast --csv load.csv --days 90
     """
     from elastic_iac.report import forecast_report, write_report  # noqa: PLC0415 - `--help` needs no pandas
+    from forecasting.errors import ForecastError, InputError  # noqa: PLC0415
+    from forecasting.history import Verdict  # noqa: PLC0415
 
     output = Output(as_json)
     settings = _settings(csv, config, fleet, model, time_zone)
     history = _history(settings, at_file_end=csv is not None)
-    found = _forecast(settings, history, days)
+    try:
+        found = _forecast(settings, history, days)
+    except ForecastError as error:
+        if csv is None:
+            raise
+        raise InputError(f"{csv}: {error}") from error
+    held = config is not None and history.verdict is Verdict.HOLD
     name = csv.name if csv else settings.name
     before = _daily(history.load, settings.time_zone) if days > STEPS_UP_TO_DAYS else _last_week(history.load)
     report = write_report(out / "forecast.html", forecast_report(before, found, name=name))
-    output.show(*_page(found, name, output), "", f"In pictures: {report}")
+    notes = [*(finding.text for finding in history.findings), *found.model.notes]
+    output.show(*_page(found, name, output), *(f"note: {text}" for text in notes), "", f"In pictures: {report}")
+    if held:
+        why = "; ".join(finding.text for finding in history.findings if finding.verdict is Verdict.HOLD)
+        output.warn(f"HELD: the job would write nothing by this forecast: {why}")
     output.document(
         {
             "command": "forecast",
             "name": name,
             "step_minutes": int(found.step.total_seconds() // 60),
             "model": str(found.model),
-            "findings": [finding.text for finding in history.findings],
+            "verdict": str(history.verdict),
+            "findings": notes,
             "forecast": _rows(found),
             "report": str(report),
         }
     )
+    if held:
+        raise typer.Exit(1)
 
 
 def _settings(csv: Path | None, config: str | None, name: str | None, model: str, time_zone: str) -> Fleet:
@@ -125,14 +141,14 @@ def _forecast(fleet: Fleet, history: History, days: int) -> Forecast:
     from forecasting.calendar import Calendar  # noqa: PLC0415
     from forecasting.errors import ForecastError  # noqa: PLC0415
     from forecasting.models.base import DEFAULT_QUANTILES  # noqa: PLC0415
-    from forecasting.models.longterm import forecast_days  # noqa: PLC0415
     from forecasting.models.tournament import forecast as forecast_steps  # noqa: PLC0415
 
     if not len(history.load):
         raise ForecastError("history: nothing is known; expected a day or more")
-    if days > STEPS_UP_TO_DAYS:
-        return forecast_days(_daily(history.load, fleet.time_zone), days)
     begin, end = (history.load.index[at].to_pydatetime() for at in (0, -1))
+    calendar = Calendar.of(fleet, begin, end + timedelta(days=days + 1))
+    if days > STEPS_UP_TO_DAYS:
+        return forecast_fleet_days(fleet, calendar, history, days)
     return forecast_steps(
         history.load,
         days * 24 * 60 // fleet.step_minutes,
@@ -140,8 +156,40 @@ def _forecast(fleet: Fleet, history: History, days: int) -> Forecast:
         fleet.model,
         censored=history.censored,
         time_zone=fleet.time_zone,
-        calendar=Calendar.of(fleet, begin, end + timedelta(days=days + 1)),
+        calendar=calendar,
     )
+
+
+def forecast_fleet_days(fleet: Fleet, calendar: Calendar, history: History, days: int) -> Forecast:
+    """Days, as hours are: without what is excluded or a lower bound, and with what is known of coming occasions."""
+    from dataclasses import replace  # noqa: PLC0415
+
+    import numpy as np  # noqa: PLC0415
+    import pandas as pd  # noqa: PLC0415
+
+    from forecasting.models.longterm import LEAST_DAYS, forecast_days  # noqa: PLC0415
+
+    means = _daily(calendar.without_excluded(history.load.mask(history.censored)), fleet.time_zone)
+    on_days, by_day = _as_utc(means), calendar.by_day()
+    usual = by_day.without_special(on_days).set_axis(means.index)
+    found = forecast_days(usual if usual.notna().sum() >= LEAST_DAYS else means, days)
+    future = pd.DatetimeIndex(_as_utc(found.quantiles[0.5]).index)
+    factors = np.asarray(by_day.factors(on_days, future), np.float64)
+    for event in fleet.events:
+        known = next((each for each in by_day.occasions if each.name == event.name and not each.learnt), None)
+        for start, end in known.spans if known else ():
+            first, last = ((pd.Timestamp(each) - future[0]) / _day() for each in (start, end))
+            days_in = np.arange(len(future))
+            share = np.clip(np.minimum(days_in + 1, last) - np.maximum(days_in, first), 0.0, 1.0)
+            factors = factors * (1 + (event.load_factor - 1) * share)
+    return replace(found, quantiles=found.quantiles.mul(factors, axis=0))
+
+
+def _as_utc(daily: pd.Series[float]) -> pd.Series[float]:
+    """Local days written as UTC."""
+    import pandas as pd  # noqa: PLC0415
+
+    return daily.set_axis(pd.DatetimeIndex(daily.index).tz_localize(None).tz_localize("UTC"))
 
 
 def _daily(load: pd.Series[float], time_zone: str) -> pd.Series[float]:

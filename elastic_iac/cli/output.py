@@ -34,6 +34,10 @@ class Output:
         """What is under way: on stderr, so that it is never part of a result."""
         self._stderr.print(text, style="dim")
 
+    def warn(self, text: str) -> None:
+        """What must not be missed: on stderr, in bold."""
+        self._stderr.print(text, style="bold red", soft_wrap=True)
+
     @contextmanager
     def counter(self, what: str) -> Generator[Callable[[int, int], None]]:
         """A progress bar on stderr, where that is a terminal; call it with the number done and the number of all."""

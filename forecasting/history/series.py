@@ -22,6 +22,9 @@ ABSURD_LOAD = 1e15
 MAX_AGE_SECONDS = 2 * 365 * 24 * 3600
 """Older stamps are a broken clock's (1970 is common): no source keeps fine samples that long, and one of them would stretch the grid over decades."""
 
+MOST_SAMPLES = 5_000_000
+"""Two years of samples of 15 s: a grid that is larger is one of a file whose stamps come in pairs."""
+
 MINIMUM_COVER = 0.5
 """A step with less than this share of its samples is missing: half of them still give its mean, a few do not."""
 
@@ -119,6 +122,9 @@ def _place(
     offset = np.arctan2(np.sin(angles).sum(), np.cos(angles).sum()) / (2 * np.pi) * seconds
     points = np.rint((times - offset) / seconds).astype(np.int64)
     first, length = int(points[0]), int(points[-1] - points[0]) + 1
+    if length > MOST_SAMPLES:
+        expected = f"at most {MOST_SAMPLES} samples, coarser or of less time"
+        raise InputError(f"samples of {seconds} s over {length * seconds / 86400:.0f} days; expected {expected}")
     counts = np.bincount(points - first, minlength=length)
     sums = np.bincount(points - first, weights=values, minlength=length)
     on_grid = np.divide(sums, counts, out=np.full(length, np.nan), where=counts > 0)
