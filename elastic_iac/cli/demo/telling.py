@@ -151,7 +151,7 @@ def _duration(moved: timedelta) -> str:
 def _legend(scene: Scene, glyphs: Glyphs) -> Iterator[Text]:
     floor = " / ".join(WORDS[part.fleet.cloud].floor for part in scene.parts)
     for glyph, style, meaning in (
-        (glyphs.floor, "bold green", f"{floor}: raised by the schedule before the load came"),
+        (glyphs.floor, "bold green", f"{floor}: raised ahead of the load"),
         (glyphs.covered, "blue", "instances that the load needed, and that minimum gave"),
         (glyphs.beyond, "bold yellow", "instances that it needed beyond it: left to reactive scaling"),
     ):
@@ -168,6 +168,11 @@ def _conclusions(scene: Scene, endings: Sequence[Ending]) -> Iterator[Renderable
             f"That minimum alone gave {covered:.1f} % of the instances that the load needed. "
             f"It was too low at {endings[0].beyond_minutes} minutes: there, reactive scaling adds."
         )
+    minutes = scene.parts[0].fleet.lead_time_seconds / 60
+    yield (
+        f"A boot takes {minutes:g} min here. The slower it is, the more prediction is worth: `elastic-iac backtest` says whether it pays for "
+        "a load of yours."
+    )
     yield (
         "Here the job ran once; deployed, it plans anew every six hours and, where a boot takes ten minutes or more, sets the next slots by the "
         "newest samples every five minutes. Were it to die, the plan above runs on to its end."
