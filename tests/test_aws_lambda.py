@@ -104,7 +104,7 @@ def function(
     from forecasting.aws_session import sharing_clients  # noqa: PLC0415
 
     monkeypatch.setattr(made.module, "_session", sharing_clients())
-    monkeypatch.setattr("forecasting.invocation.serving.WRITES_PER_SECOND", None)
+    monkeypatch.setattr("forecasting.invocation.serving.WRITES_PER_SECOND", float("inf"))
     made.module.logger.registered_handler.stream = made.logged
     logging.getLogger("forecasting").handlers = made.module.logger.handlers
     yield made

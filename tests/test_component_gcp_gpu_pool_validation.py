@@ -110,7 +110,11 @@ WRONG: list[tuple[str, str, GcpGpuPoolArgs]] = [
     ("zones", "one region", changed(MINIMAL, zones=["europe-west1-b", "europe-west2-b"])),
     ("forecast.load_per_instance", "no such field", changed(MINIMAL, forecast={"load_per_instance": 5})),
     ("forecast.load_per_replica", "required", changed(MINIMAL, forecast={"load": LOAD})),
-    ("forecast.load_per_replica", "greater than 0", changed(MINIMAL, forecast={"load_per_replica": 0, "load": LOAD})),
+    (
+        "forecast.load_per_replica",
+        "greater than or equal to 0.000000001",
+        changed(MINIMAL, forecast={"load_per_replica": 0, "load": LOAD}),
+    ),
     ("forecast.load", "metric", changed(MINIMAL, forecast={"load_per_replica": 5})),
     (
         "forecast.warm_headroom",

@@ -38,6 +38,11 @@ def schedules(args: AwsGpuPoolArgs = BLOCKS) -> dict[str, Registration]:
     return {item.name: item for item in declare(args)[0].of(":Schedule")}
 
 
+def block(start: str, end: str) -> capacity_block.Block:
+    times = [datetime.fromisoformat(each) for each in (start, end)]
+    return capacity_block.Block(cast("Any", "cr-0a1b2c3d"), times[0], times[1], instances=4, min_instances=1)
+
+
 FIRST, SECOND = "llm-block-20261123T1130Z", "llm-block-20261125T1130Z"
 
 
@@ -90,8 +95,7 @@ class TestCapacityBlocks:
     @pytest.mark.parametrize("minute", range(60))
     def test_soon_is_ahead_and_never_where_the_jobs_slots_are(self, minute: int) -> None:
         now = datetime.fromisoformat("2026-11-23T15:00:40Z") + timedelta(minutes=minute)
-        (block, _) = capacity_block.settle_blocks(BLOCKS["capacity_blocks"], all_running=False)  # pyright: ignore[reportTypedDictNotRequiredAccess] - they are there
-        opens = capacity_block.opening_of(block, now)
+        opens = capacity_block.opening_of(block("2026-11-22T11:30:00Z", "2026-11-25T11:30:00Z"), now)
         assert opens is not None
         assert timedelta(minutes=2) < opens - now <= timedelta(minutes=5)
         assert opens.minute % 5
@@ -128,13 +132,11 @@ class TestCapacityBlocks:
 
     @pytest.mark.parametrize("minute", range(60))
     def test_neither_opening_nor_closing_is_where_the_jobs_slots_are(self, minute: int) -> None:
-        (first, _) = cast("Any", BLOCKS)["capacity_blocks"]
-        given: Any = {**first, "start": f"2026-11-25T11:{minute:02}:00Z", "end": f"2026-11-27T11:{minute:02}:00Z"}
-        (block,) = capacity_block.settle_blocks([given], all_running=False)
-        assert block.opens.minute % 15
-        assert block.closes.minute % 15
-        assert timedelta(0) <= block.opens - block.start <= timedelta(minutes=1)
-        assert timedelta(0) <= block.end - block.closes - capacity_block.CLOSES_BEFORE_END <= timedelta(minutes=1)
+        found = block(f"2026-11-25T11:{minute:02}:00Z", f"2026-11-27T11:{minute:02}:00Z")
+        assert found.opens.minute % 15
+        assert found.closes.minute % 15
+        assert timedelta(0) <= found.opens - found.start <= timedelta(minutes=1)
+        assert timedelta(0) <= found.end - found.closes - capacity_block.CLOSES_BEFORE_END <= timedelta(minutes=1)
 
     def test_a_change_of_an_open_block_asks_for_no_start_in_the_past(
         self, deployed_at: Callable[[datetime], None]
