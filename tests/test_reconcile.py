@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from elastic_iac.local import faults
@@ -206,6 +206,11 @@ def _minutes(start: datetime, end: datetime) -> list[datetime]:
 
 
 @settings(max_examples=20)
+@example(  # the second of theirs runs before the first
+    floors=[2] * 192,
+    foreign=[("once", 5, "MinSize", 10), ("once", 48, "MinSize", 3), ("daily", 716, "MinSize", 1)],
+    seed=26,
+)
 @given(floors=levels(192), foreign=foreign_actions, seed=st.integers(0, 9999))
 def test_people_are_never_undercut_even_when_actions_run_late(
     aws: LocalAws, floors: list[int], foreign: list[tuple[str, int, str, int]], seed: int

@@ -44,7 +44,7 @@ def restore_schedule(wanted: Restoring) -> Schedule:
     """An earlier schedule from `START_AHEAD` on. People come first as ever: no slot is restored below what they want now."""
     owned, foreign = split_actions(wanted.group.actions, wanted.owners)
     end = wanted.previous[-1][0] if wanted.previous else wanted.now
-    people = PeopleFloor(wanted.people_floor, people_events(foreign, wanted.now, end + timedelta(hours=1)))
+    people = PeopleFloor.in_any_order(wanted.people_floor, people_events(foreign, wanted.now, end + timedelta(hours=1)))
     first = round_up(wanted.now + START_AHEAD, 1)
     starts = clear_starts(
         {first, *(start for start, _ in wanted.previous if start > first)}, foreign, people.events, first
@@ -69,7 +69,7 @@ class _Builder:
         self.owned, self.foreign = split_actions(request.group.actions, request.owners)
         self.first = round_up(request.now + START_AHEAD, 1)
         _starts, _step, self.end = plan_span(self.plan)
-        people = PeopleFloor(
+        people = PeopleFloor.in_any_order(
             request.people_floor, people_events(self.foreign, request.now, self.end + timedelta(hours=1))
         )
         live = (min(request.now, _starts[0]), request.group.max_size)

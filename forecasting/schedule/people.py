@@ -41,6 +41,12 @@ class PeopleFloor:
     current: int
     events: Timeline
 
+    @classmethod
+    def in_any_order(cls, current: int, events: Timeline) -> PeopleFloor:
+        """Of actions that are closer than one may run late, the last to run may be any: the highest counts."""
+        highest = (max(value for start, value in events if when - JITTER <= start <= when) for when, _ in events)
+        return cls(current, tuple(zip((when for when, _ in events), highest, strict=True)))
+
     def at(self, when: datetime) -> int:
         """The floor that people want at `when`."""
         return value_at(self.events, when, self.current)
