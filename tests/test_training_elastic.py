@@ -102,6 +102,7 @@ def test_training_goes_on_from_its_checkpoint_when_nodes_leave_and_come_back(nod
     nodes.join("a")
     leaver = nodes.join("b")
     nodes.until("a", lambda _: max(nodes.losses("a"), default=0) >= 60)
+    nodes.until("b", lambda _: nodes.starts("b"))  # its log is passed on at a pace of its own
     assert nodes.starts("a") == nodes.starts("b") == [(0, 2)]
 
     leaver.send_signal(signal.SIGTERM)  # as `docker stop` does when the instance is taken back
