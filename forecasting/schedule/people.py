@@ -7,6 +7,7 @@ an action or by hand, until a person sets another. Nothing of ours ever goes bel
 from __future__ import annotations
 
 import importlib
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -44,8 +45,9 @@ class PeopleFloor:
     @classmethod
     def in_any_order(cls, current: int, events: Timeline) -> PeopleFloor:
         """Of actions that are closer than one may run late, the last to run may be any: the highest counts."""
-        highest = (max(value for start, value in events if when - JITTER <= start <= when) for when, _ in events)
-        return cls(current, tuple(zip((when for when, _ in events), highest, strict=True)))
+        times, values = [when for when, _ in events], [value for _, value in events]
+        highest = (max(values[bisect_left(times, when - JITTER) : bisect_right(times, when)]) for when in times)
+        return cls(current, tuple(zip(times, highest, strict=True)))
 
     def at(self, when: datetime) -> int:
         """The floor that people want at `when`."""
