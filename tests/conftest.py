@@ -14,11 +14,14 @@ from hypothesis import HealthCheck, settings
 
 from elastic_iac.local.aws import LocalAws, local_aws
 from elastic_iac.local.gcp.cloud import LocalGcp, local_gcp
+from forecasting import job
 from forecasting.settings import S3Store
 from forecasting.store import Store, open_store
 from tests.commands import Shell, write_load
 from tests.fleets import NOW
 from tests.gcp_street import Road
+from tests.invocations import quick_forecast
+from tests.shortruns import plan_an_hour_ago
 from tests.stores import BUCKET
 from tests.street import Street
 
@@ -130,3 +133,15 @@ def road(gcp: LocalGcp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Road
     for name, value in gcp.environment().items():
         monkeypatch.setenv(name, value)
     return Road(gcp, tmp_path)
+
+
+@pytest.fixture
+def quick_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The street stays; what the models make of a load is tested elsewhere."""
+    monkeypatch.setattr(job, "forecast", quick_forecast)
+
+
+@pytest.fixture
+def planned(quick_models: None, street: Street) -> Street:
+    """A full run has been an hour ago; its fleet boots in ten minutes."""
+    return plan_an_hour_ago(street)

@@ -10,19 +10,10 @@ import pytest
 
 from forecasting import job as job_module
 from forecasting.planning.capacity import plan_capacity
-from tests.invocations import quick_forecast
-from tests.shortruns import asked, full, job_of, plan_an_hour_ago, rewrite, short
+from tests.shortruns import asked, full, job_of, rewrite, short
 from tests.street import MINUTE, Street
 
-
-@pytest.fixture(autouse=True)
-def no_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_module, "forecast", quick_forecast)
-
-
-@pytest.fixture
-def planned(street: Street) -> Street:
-    return plan_an_hour_ago(street)
+pytestmark = pytest.mark.usefixtures("quick_models")
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 
 from elastic_iac.local.gcp import faults
-from forecasting import job as job_module
 from forecasting.run import FleetResult
 from forecasting.schedule.gcp_windows import read_window
 from forecasting.settings import Job
@@ -19,16 +18,13 @@ from forecasting.store import open_store
 from forecasting.store.ledger import Ledger
 from tests.gcp_fleets import NAME, REGION, add_schedule, call, changes, floors, schedules, scope_of
 from tests.gcp_street import Road
-from tests.invocations import quick_forecast
 from tests.street import HOUR, MINUTE, write_load
 
 PERSON = {"schedule": "0 9 * * Mon-Fri", "timeZone": "Europe/Berlin", "durationSec": 3600, "minRequiredReplicas": 30}
 PATCH = "regionAutoscalers.patch"
 
 
-@pytest.fixture(autouse=True)
-def no_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_module, "forecast", quick_forecast)
+pytestmark = pytest.mark.usefixtures("quick_models")
 
 
 @pytest.fixture

@@ -26,10 +26,7 @@ from tests.fleets import NOW, InProcess, make_fleet, make_job
 from tests.invocations import Fleets, quick_forecast, statuses
 from tests.street import HOUR, MINUTE, write_load
 
-
-@pytest.fixture(autouse=True)
-def no_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_module, "forecast", quick_forecast)
+pytestmark = pytest.mark.usefixtures("quick_models")
 
 
 @pytest.fixture

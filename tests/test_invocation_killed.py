@@ -11,20 +11,17 @@ import pytest
 
 from elastic_iac.local.aws import LocalAws
 from elastic_iac.local.rules import Group
-from forecasting import job as job_module
 from forecasting.pacing import Pacing
 from forecasting.store.local import LocalStore
 from forecasting.targets.aws import AutoScalingTarget
 from tests.fleets import floors_by_minute, play, snapshot
-from tests.invocations import Fleets, quick_forecast, statuses
+from tests.invocations import Fleets, statuses
 from tests.street import HOUR, MINUTE, write_load
 
 NAME = "fleet-0"
 
 
-@pytest.fixture(autouse=True)
-def no_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_module, "forecast", quick_forecast)
+pytestmark = pytest.mark.usefixtures("quick_models")
 
 
 class Killed(BaseException):

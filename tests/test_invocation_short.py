@@ -11,20 +11,16 @@ import pytest
 
 from elastic_iac.local import faults
 from elastic_iac.local.aws import LocalAws
-from forecasting import job as job_module
 from forecasting.entrypoints.gcp_function import kind_of, run_id_of
 from forecasting.errors import SettingsError
 from forecasting.invocation import checked_kind
 from forecasting.invocation.metrics import job_metrics
 from forecasting.store.progress import read_progress
 from forecasting.store.shortruns import read_short_run
-from tests.invocations import Fleets, quick_forecast, statuses
+from tests.invocations import Fleets, statuses
 from tests.street import HOUR, MINUTE, write_load
 
-
-@pytest.fixture(autouse=True)
-def no_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_module, "forecast", quick_forecast)
+pytestmark = pytest.mark.usefixtures("quick_models")
 
 
 def test_a_short_invocation_re_levels_and_confirms_no_plan(aws: LocalAws, tmp_path: Path) -> None:

@@ -9,23 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecasting import job as job_module
 from forecasting.settings import Job
 from forecasting.store.pause import pause
 from tests.fleets import NOW, make_group, snapshot
-from tests.invocations import quick_forecast
-from tests.shortruns import BOOT, asked, floors, full, items, job_of, plan_an_hour_ago, rewrite, short
+from tests.shortruns import BOOT, asked, floors, full, items, job_of, rewrite, short
 from tests.street import HOUR, MINUTE, Street
 
-
-@pytest.fixture(autouse=True)
-def no_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_module, "forecast", quick_forecast)
-
-
-@pytest.fixture
-def planned(street: Street) -> Street:
-    return plan_an_hour_ago(street)
+pytestmark = pytest.mark.usefixtures("quick_models")
 
 
 # What it does

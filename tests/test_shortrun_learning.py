@@ -8,21 +8,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from forecasting import job as job_module
 from tests.fleets import NOW
-from tests.invocations import quick_forecast
-from tests.shortruns import BOOT, asked, full, job_of, plan_an_hour_ago, rewrite, short
+from tests.shortruns import BOOT, asked, full, job_of, rewrite, short
 from tests.street import HOUR, MINUTE, Street, write_load
 
-
-@pytest.fixture(autouse=True)
-def no_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_module, "forecast", quick_forecast)
-
-
-@pytest.fixture
-def planned(street: Street) -> Street:
-    return plan_an_hour_ago(street)
+pytestmark = pytest.mark.usefixtures("quick_models")
 
 
 # What is learnt

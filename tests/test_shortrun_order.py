@@ -18,18 +18,10 @@ from forecasting.store.ledger import Claim, Ledger
 from forecasting.targets.aws import AutoScalingTarget
 from tests.fleets import GROUP, make_group
 from tests.invocations import quick_forecast
-from tests.shortruns import BOOT, KilledError, asked, floors, full, job_of, killed_at, plan_an_hour_ago, rewrite, short
+from tests.shortruns import BOOT, KilledError, asked, floors, full, job_of, killed_at, rewrite, short
 from tests.street import HOUR, MINUTE, Street
 
-
-@pytest.fixture(autouse=True)
-def no_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_module, "forecast", quick_forecast)
-
-
-@pytest.fixture
-def planned(street: Street) -> Street:
-    return plan_an_hour_ago(street)
+pytestmark = pytest.mark.usefixtures("quick_models")
 
 
 # Order: full runs come first

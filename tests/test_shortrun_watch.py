@@ -6,21 +6,15 @@ from datetime import timedelta
 
 import pytest
 
-from forecasting import job as job_module
 from forecasting.errors import SettingsError
 from forecasting.invocation import checked_kind
 from forecasting.invocation.summary import FleetLine, line_of
 from forecasting.run import FleetResult
 from tests.fleets import OWNER
-from tests.invocations import quick_forecast
 from tests.shortruns import items, job_of, plan_an_hour_ago, rewrite, short
 from tests.street import HOUR, MINUTE, Street
 
-
-@pytest.fixture(autouse=True)
-def no_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The street stays; what the models make of a load is tested elsewhere."""
-    monkeypatch.setattr(job_module, "forecast", quick_forecast)
+pytestmark = pytest.mark.usefixtures("quick_models")
 
 
 def line(street: Street, result: FleetResult) -> FleetLine:
