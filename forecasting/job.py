@@ -15,7 +15,7 @@ import pandas as pd
 from forecasting.basis import Fresh, basis_of, look_closely
 from forecasting.calendar import Calendar
 from forecasting.choosing import CANDIDATES, recorded_choice, settled_choice
-from forecasting.errors import ElasticIacError, Hold
+from forecasting.errors import ElasticIacError
 from forecasting.history import History, Verdict, build_history
 from forecasting.launching import recorded_launching, watch_launches
 from forecasting.models.base import DEFAULT_QUANTILES, Forecast
@@ -29,7 +29,7 @@ from forecasting.schedule.memory import Memory
 from forecasting.settings import FileSource, Fleet
 from forecasting.shortlead import relevel
 from forecasting.similar import with_similar
-from forecasting.sources import Reading, open_source
+from forecasting.sources import Reading
 from forecasting.store.ledger import Claim
 from forecasting.store.records import RecordedFinding, RunRecord, digest
 from forecasting.store.scores import score_forecasts
@@ -114,8 +114,7 @@ class Pipeline(Turn):
         source = self.fleet.source
         of_file = LEARNING_LOOKBACK_DAYS if self.fleet.learns_occasions else FILE_LOOKBACK_DAYS
         days = of_file if isinstance(source, FileSource) else source.lookback_days
-        opened = open_source(source, target=self.fleet.target, session=self.run.session)
-        reading = opened.read(self.run.now - timedelta(days=days), self.run.now)
+        reading = self._read_since(self.run.now - timedelta(days=days))
         self._note(reading=reading)
         return reading
 
@@ -134,9 +133,7 @@ class Pipeline(Turn):
         """What is planned by: the fleet's own history, after a similar fleet's where it has little."""
         history = with_similar(self.run, self.fleet, own)
         self._note(history=replace(own, findings=history.findings))
-        worst = next((finding for finding in history.findings if finding.verdict is Verdict.HOLD), None)
-        if worst:
-            raise Hold(worst.code, worst.text)
+        self._refuse_unsound(history.findings)
         self.raise_only = history.verdict is Verdict.RAISE_ONLY
         return history
 

@@ -29,7 +29,7 @@ from forecasting.settings import Fleet
 from forecasting.shortlead import STEP, relevel
 from forecasting.shortlead.need import HOLD_STEPS
 from forecasting.shortlead.relevel import REACH
-from forecasting.sources import Reading, open_source
+from forecasting.sources import Reading
 from forecasting.store.basis import Basis, Series
 from forecasting.store.ledger import refuse_under_way
 from forecasting.targets.base import Diff
@@ -148,8 +148,7 @@ class ShortRun(Turn):
     def _read(self, samples: Series) -> Reading:
         self._refuse_late()
         end: datetime = samples.index[-1].to_pydatetime() + STEP
-        opened = open_source(self.fleet.source, target=self.fleet.target, session=self.run.session)
-        reading = opened.read(end - OVERLAP, self.run.now)
+        reading = self._read_since(end - OVERLAP)
         self._note(reading=reading)
         return reading
 
@@ -157,8 +156,7 @@ class ShortRun(Turn):
         """What the load is, where nothing is levelled by it: every run says whether it is covered."""
         since = self.run.now - OVERLAP - timedelta(minutes=self.fleet.step_minutes)
         try:
-            opened = open_source(self.fleet.source, target=self.fleet.target, session=self.run.session)
-            reading = opened.read(since, self.run.now)
+            reading = self._read_since(since)
             history = build_history(
                 reading, now=self.run.now, step_minutes=self.fleet.step_minutes, time_zone=self.fleet.time_zone
             )
@@ -187,9 +185,7 @@ class ShortRun(Turn):
         findings = (*(each for each in newest.findings if each.code == "too-high"), *history.findings)
         history = replace(history, findings=findings)
         self._note(history=history)
-        worst = next((each for each in findings if each.verdict is Verdict.HOLD), None)
-        if worst:
-            raise Hold(worst.code, worst.text)
+        self._refuse_unsound(findings)
         self.raise_only |= history.verdict is Verdict.RAISE_ONLY
         return history
 

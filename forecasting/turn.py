@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from forecasting.errors import Deferred, ElasticIacError, Hold, SettingsError, StandsBack
+from forecasting.history import Finding, Verdict
 from forecasting.pacing import Writing
 from forecasting.planning.base import Plan
 from forecasting.run import PEOPLE_DAYS, FleetResult, Run, Status, open_ledger, write_lease
@@ -23,6 +24,7 @@ from forecasting.schedule.base import Schedule
 from forecasting.schedule.memory import Memory, Observation
 from forecasting.schedule.slots import Request
 from forecasting.settings import Fleet, Job
+from forecasting.sources import Reading, open_source
 from forecasting.store.ledger import Claim, Ledger
 from forecasting.store.pause import paused
 from forecasting.targets import open_target
@@ -250,6 +252,17 @@ class Turn(ABC):
     def _deadline(self) -> datetime:
         """When the run must have ended."""
         return self.run.clock() + timedelta(seconds=max(self.run.remaining_seconds(), 1.0))
+
+    def _read_since(self, since: datetime) -> Reading:
+        opened = open_source(self.fleet.source, target=self.fleet.target, session=self.run.session)
+        return opened.read(since, self.run.now)
+
+    @staticmethod
+    def _refuse_unsound(findings: Iterable[Finding]) -> None:
+        """By a load that is wrong nothing is planned."""
+        worst = next((each for each in findings if each.verdict is Verdict.HOLD), None)
+        if worst:
+            raise Hold(worst.code, worst.text)
 
     def _refuse_late(self) -> None:
         if self.run.remaining_seconds() <= 0:

@@ -136,21 +136,18 @@ def _subject(
     leads: list[float],
 ) -> tuple[Fleet, Reading, Job | None]:
     """The fleet and its load: of a file, or of the settings."""
-    from elastic_iac.cli.choose import installed, one_fleet  # noqa: PLC0415
+    from elastic_iac.cli.choose import check_subject, installed, one_fleet  # noqa: PLC0415
     from elastic_iac.cli.duration import seconds  # noqa: PLC0415
     from forecasting.backtest.recommend import csv_fleet  # noqa: PLC0415
     from forecasting.errors import UsageError  # noqa: PLC0415
     from forecasting.invocation import load_settings  # noqa: PLC0415
     from forecasting.sources.files import read_csv  # noqa: PLC0415
 
-    if (csv is None) == (config is None):
-        raise UsageError("give either --csv with --load-per-instance, or --config")
+    check_subject(csv, config, name, "--csv with --load-per-instance, or --config")
     if config is not None:
         job = load_settings(config)
         chosen = installed(one_fleet(job, name))
         return chosen, _read_past(chosen), job
-    if name is not None:
-        raise UsageError("--fleet: a --csv file has no fleets; give it with --config")
     if csv is None or load_per_instance is None:
         raise UsageError("--csv needs --load-per-instance: how much of the file's load one instance serves")
     reading = read_csv(csv)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 
 from forecasting.errors import SettingsError, UsageError
 from forecasting.models.extras import LIBRARIES
@@ -20,6 +21,18 @@ def installed(fleet: Fleet) -> Fleet:
     if library is not None and find_spec(library) is None:
         raise SettingsError("model", fleet.model, f"a model that is installed here; this one needs {library}")
     return fleet
+
+
+def check_subject(csv: Path | None, config: str | None, fleet: str | None, expected: str) -> None:
+    """Whether it is said once what is looked at.
+
+    Raises:
+        UsageError: there is a file and settings, or neither; or a fleet of a file.
+    """
+    if (csv is None) == (config is None):
+        raise UsageError(f"give either {expected}")
+    if config is None and fleet is not None:
+        raise UsageError("--fleet: a --csv file has no fleets; give it with --config")
 
 
 def one_fleet(job: Job, name: str | None) -> Fleet:

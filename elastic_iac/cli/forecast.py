@@ -95,18 +95,14 @@ def forecast(
 
 
 def _settings(csv: Path | None, config: str | None, name: str | None, model: str, time_zone: str) -> Fleet:
-    from elastic_iac.cli.choose import installed, one_fleet  # noqa: PLC0415
+    from elastic_iac.cli.choose import check_subject, installed, one_fleet  # noqa: PLC0415
     from forecasting.backtest.recommend import csv_fleet  # noqa: PLC0415
-    from forecasting.errors import UsageError  # noqa: PLC0415
     from forecasting.invocation import load_settings  # noqa: PLC0415
     from forecasting.settings import parse_fleet  # noqa: PLC0415
 
-    if (csv is None) == (config is None):
-        raise UsageError("give either --csv or --config")
+    check_subject(csv, config, name, "--csv or --config")
     if config is not None:
         return installed(one_fleet(load_settings(config), name))
-    if name is not None:
-        raise UsageError("--fleet: a --csv file has no fleets; give it with --config")
     # Instances play no part in the load: one a unit will do.
     placeholder = csv_fleet(str(csv), 1.0, 1.0, model=model)
     return installed(parse_fleet({**placeholder.model_dump(mode="json", exclude_none=True), "time_zone": time_zone}))

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-_MODEL = "/model"
+MODEL_PATH = "/model"
+"""Where a container finds its model, unless the preset or the user says otherwise."""
 CONFIGURATION = "/etc/elastic-iac"
 """Where a container finds the files that we write for it."""
 
@@ -28,7 +29,7 @@ class Preset:
     load_metric: str
     arguments: Callable[[Serving], list[str]]
     metrics_port: int | None = None
-    model_path: str = _MODEL
+    model_path: str = MODEL_PATH
     files: Callable[[Serving], Mapping[str, str]] = field(default=lambda _serving: {})
     fixed_model_path: bool = False
     """The server finds its models nowhere else."""
@@ -43,7 +44,7 @@ def _vllm(serving: Serving) -> list[str]:
 
 def _triton(serving: Serving) -> list[str]:
     ports = [f"--http-port={serving.port}", f"--metrics-port={serving.metrics_port}", "--allow-grpc=false"]
-    return ["tritonserver", f"--model-repository={serving.model_path or _MODEL}", *ports]
+    return ["tritonserver", f"--model-repository={serving.model_path or MODEL_PATH}", *ports]
 
 
 def _tensorflow(serving: Serving) -> list[str]:

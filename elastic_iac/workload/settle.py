@@ -20,7 +20,7 @@ from elastic_iac.validation import (
 )
 from elastic_iac.workload.args import GpuTraining, GpuWorkload
 from elastic_iac.workload.base import Cloud, Training, Workload
-from elastic_iac.workload.preset import PRESETS, Preset, Serving
+from elastic_iac.workload.preset import MODEL_PATH, PRESETS, Preset, Serving
 from elastic_iac.workload.secret import looks_secret, secret_arguments
 from forecasting.errors import SettingsError
 
@@ -126,7 +126,7 @@ def _metrics_port(field: str, args: GpuWorkload, preset: Preset | None, port: in
 
 
 def _model_path(field: str, args: GpuWorkload, preset: Preset | None) -> str:
-    path = _PATH(f"{field}.model_path", args.get("model_path", preset.model_path if preset else "/model"))
+    path = _PATH(f"{field}.model_path", args.get("model_path", preset.model_path if preset else MODEL_PATH))
     if preset and preset.fixed_model_path and path != preset.model_path:
         raise SettingsError(
             f"{field}.model_path", path, f"nothing, or {preset.model_path!r}: this server looks nowhere else"
