@@ -107,6 +107,7 @@ def test_training_goes_on_from_its_checkpoint_when_nodes_leave_and_come_back(nod
 
     leaver.send_signal(signal.SIGTERM)  # as `docker stop` does when the instance is taken back
     nodes.until("a", lambda _: len(nodes.starts("a")) == 2)
+    nodes.until("b", lambda log: "leaves at step" in log)
     left = int(re.findall(r"leaves at step (\d+)", nodes.log("b"))[-1])
     (alone, world) = nodes.starts("a")[1]
     assert world == 1
