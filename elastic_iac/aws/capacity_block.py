@@ -15,14 +15,13 @@ import pulumi_aws as aws
 from elastic_iac.aws.gpu_args import AwsCapacityBlock
 from elastic_iac.validation import checked, matching, plain_list, refuse_unknown, whole
 from forecasting.errors import SettingsError
-from forecasting.schedule.aws_limits import JITTER
 
 MAX_INSTANCES = 64
 """https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/capacity-blocks-purchase.html"""
 CLOSES_BEFORE_END = timedelta(minutes=40)
 """EC2 takes the instances back 30 minutes before the end; an action may run two minutes late, and instances take some to leave."""
 _TAKEN_BACK_BEFORE_END = timedelta(minutes=30)
-MAX_DRAIN_SECONDS = int((CLOSES_BEFORE_END - _TAKEN_BACK_BEFORE_END - JITTER).total_seconds())
+MAX_DRAIN_SECONDS = int((CLOSES_BEFORE_END - _TAKEN_BACK_BEFORE_END - timedelta(minutes=2)).total_seconds())
 """What an instance has left to answer its requests, of a closing that is two minutes late."""
 LATENESS = timedelta(minutes=3)
 """An action may run two minutes late; until then it must not be taken away."""
