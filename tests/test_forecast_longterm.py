@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elastic_iac.cli.forecast import forecast_fleet_days
 from forecasting.calendar import Calendar
 from forecasting.errors import ForecastError
 from forecasting.history import History
 from forecasting.models.base import FloatArray
+from forecasting.models.days import forecast_fleet_days
 from forecasting.models.longterm import forecast_days
 from tests.commands import Shell, write_load
 from tests.fleets import make_fleet

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
-    from forecasting.calendar import Calendar
     from forecasting.history import History
     from forecasting.models.base import Forecast
     from forecasting.settings import Fleet
@@ -59,6 +58,7 @@ def forecast(
     from elastic_iac.report import forecast_report, write_report  # noqa: PLC0415 - `--help` needs no pandas
     from forecasting.errors import ForecastError, InputError  # noqa: PLC0415
     from forecasting.history import Verdict  # noqa: PLC0415
+    from forecasting.models.days import daily_means  # noqa: PLC0415
 
     output = Output(as_json)
     settings = _settings(csv, config, fleet, model, time_zone)
@@ -71,7 +71,7 @@ def forecast(
         raise InputError(f"{csv}: {error}") from error
     held = config is not None and history.verdict is Verdict.HOLD
     name = csv.name if csv else settings.name
-    before = _daily(history.load, settings.time_zone) if days > STEPS_UP_TO_DAYS else _last_week(history.load)
+    before = daily_means(history.load, settings.time_zone) if days > STEPS_UP_TO_DAYS else _last_week(history.load)
     report = write_report(out / "forecast.html", forecast_report(before, found, name=name))
     notes = [*(finding.text for finding in history.findings), *found.model.notes]
     output.show(*_page(found, name, output), *(f"note: {text}" for text in notes), "", f"In pictures: {report}")
@@ -137,6 +137,7 @@ def _forecast(fleet: Fleet, history: History, days: int) -> Forecast:
     from forecasting.calendar import Calendar  # noqa: PLC0415
     from forecasting.errors import ForecastError  # noqa: PLC0415
     from forecasting.models.base import DEFAULT_QUANTILES  # noqa: PLC0415
+    from forecasting.models.days import forecast_fleet_days  # noqa: PLC0415
     from forecasting.models.tournament import forecast as forecast_steps  # noqa: PLC0415
 
     if not len(history.load):
@@ -154,45 +155,6 @@ def _forecast(fleet: Fleet, history: History, days: int) -> Forecast:
         time_zone=fleet.time_zone,
         calendar=calendar,
     )
-
-
-def forecast_fleet_days(fleet: Fleet, calendar: Calendar, history: History, days: int) -> Forecast:
-    """Days, as hours are: without what is excluded or a lower bound, and with what is known of coming occasions."""
-    from dataclasses import replace  # noqa: PLC0415
-
-    import numpy as np  # noqa: PLC0415
-    import pandas as pd  # noqa: PLC0415
-
-    from forecasting.models.longterm import LEAST_DAYS, forecast_days  # noqa: PLC0415
-
-    means = _daily(calendar.without_excluded(history.load.mask(history.censored)), fleet.time_zone)
-    on_days, by_day = _as_utc(means), calendar.by_day()
-    usual = by_day.without_special(on_days).set_axis(means.index)
-    found = forecast_days(usual if usual.notna().sum() >= LEAST_DAYS else means, days)
-    future = pd.DatetimeIndex(_as_utc(found.quantiles[0.5]).index)
-    factors = np.asarray(by_day.factors(on_days, future), np.float64)
-    for event in fleet.events:
-        known = next((each for each in by_day.occasions if each.name == event.name and not each.learnt), None)
-        for start, end in known.spans if known else ():
-            first, last = ((pd.Timestamp(each) - future[0]) / _day() for each in (start, end))
-            days_in = np.arange(len(future))
-            share = np.clip(np.minimum(days_in + 1, last) - np.maximum(days_in, first), 0.0, 1.0)
-            factors = factors * (1 + (event.load_factor - 1) * share)
-    return replace(found, quantiles=found.quantiles.mul(factors, axis=0))
-
-
-def _as_utc(daily: pd.Series[float]) -> pd.Series[float]:
-    """Local days written as UTC."""
-    import pandas as pd  # noqa: PLC0415
-
-    return daily.set_axis(pd.DatetimeIndex(daily.index).tz_localize(None).tz_localize("UTC"))
-
-
-def _daily(load: pd.Series[float], time_zone: str) -> pd.Series[float]:
-    """Mean of each local day; a day that is known by less than half is a gap, the unfinished last one is left out."""
-    local = load.tz_convert(time_zone).resample("D")
-    steps = _day() / (load.index[1] - load.index[0])
-    return local.mean().where(local.count() >= steps / 2).iloc[:-1]
 
 
 def _last_week(load: pd.Series[float]) -> pd.Series[float]:
