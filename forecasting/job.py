@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pandas as pd
 
@@ -240,10 +241,20 @@ def _record(run: Run, result: FleetResult, claim: Claim | None) -> RunRecord:
         weights=result.forecast.model.weights if result.forecast else {},
         findings=tuple(RecordedFinding(code=item.code, verdict=item.verdict, text=item.text) for item in findings),
         floors=_floors(result.plan) if result.plan else {},
+        **_minimum_in_force(result),
         diff={"put": len(diff.puts), "delete": len(diff.deletes), "unchanged": len(diff.kept)} if diff else {},
         **recorded_launching(result),
         choice=recorded_choice(result.choice) if result.choice else None,
     )
+
+
+def _minimum_in_force(result: FleetResult) -> dict[str, Any]:
+    if result.minimum is None:
+        return {}
+    return {
+        "minimum_in_force": {start.isoformat(): minimum for start, minimum in result.minimum.timeline},
+        "shortfall_instance_hours": round(result.minimum.shortfall_instance_hours, 3),
+    }
 
 
 def _floors(plan: Plan) -> dict[str, int]:

@@ -19,6 +19,7 @@ from forecasting.pacing import Pacing
 from forecasting.planning.base import Plan, Shortage
 from forecasting.schedule.actions import GroupState
 from forecasting.schedule.base import Schedule
+from forecasting.schedule.in_force import MinimumInForce
 from forecasting.schedule.memory import Memory, Observation
 from forecasting.settings import Fleet, Job
 from forecasting.sources import Reading
@@ -165,6 +166,7 @@ class FleetResult:
         diff: The writes that it takes.
         group: The group as it was read, or read back after writing.
         needed: What the newest samples say is needed within the lead time, in instances; None where nothing can be said.
+        minimum: The minimum that will be in force, external actions included, beside the plan: as predicted, or as read back.
         floor_in_force: The minimum that held when the plan was made: the live one; on Google Cloud also that of our open windows.
         written: Mutating calls made.
         read_back: The standing actions were read back and are the schedule.
@@ -187,15 +189,26 @@ class FleetResult:
     diff: Diff | None = None
     group: GroupState | None = None
     needed: int | None = None
+    minimum: MinimumInForce | None = None
     floor_in_force: int | None = None
     written: int = 0
     read_back: bool = False
     remarks: tuple[str, ...] = ()
 
     @property
-    def ok(self) -> bool:
-        """Whether the fleet's plan stands, or would."""
+    def served(self) -> bool:
+        """Whether the fleet's actions are as planned, or would be."""
         return self.status in {"written", "unchanged", "planned"}
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the minimum in force is below the plan at any time."""
+        return self.minimum is not None and self.minimum.short_from is not None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the fleet is served and the minimum in force is at least the plan."""
+        return self.served and not self.is_short
 
     @property
     def plan_quantile(self) -> float:
@@ -217,5 +230,6 @@ class FleetResult:
             *(self.plan.notes if self.plan else ()),
             *((self.observation.note,) if self.observation and self.observation.note else ()),
             *(self.schedule.notes if self.schedule else ()),
+            *(str(closure) for closure in (self.minimum.closures if self.minimum else ())),
             *self.remarks,
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -20,8 +20,9 @@ from forecasting.pacing import Writing
 from forecasting.planning.base import Plan
 from forecasting.run import PEOPLE_DAYS, FleetResult, Run, Status, open_ledger, write_lease
 from forecasting.schedule.actions import GroupState
-from forecasting.schedule.base import Schedule
+from forecasting.schedule.base import Schedule, Slot
 from forecasting.schedule.memory import Memory, Observation
+from forecasting.schedule.owners import find_other_owner
 from forecasting.schedule.slots import Request
 from forecasting.settings import Fleet, Job
 from forecasting.sources import Reading, open_source
@@ -33,8 +34,8 @@ from forecasting.targets.reconcile import reconcile
 
 log = logging.getLogger(__name__)
 
-ROUNDS = 3
-"""Most rounds of schedule and write for a fleet: where people's actions fill the group, the first ones only make room."""
+ROUNDS = 12
+"""Most rounds of schedule and write for a fleet: where external actions fill the group, the first ones only make room."""
 
 Planner = Callable[[int], Plan]
 """The plan, given the floor in force."""
@@ -155,6 +156,7 @@ class Turn(ABC):
     ) -> tuple[Schedule, Diff, Observation]:
         rules, owners = self.target.rules, self.run.owners
         in_force = rules.floor_in_force(group, owners, self.run.clock())
+        self._refuse_other_owner(group, memory)
         plan = planner(in_force)
         now = self._moment
         seen = rules.observe(memory, group, self.fleet.floor, owners, self.run.clock())
@@ -175,7 +177,27 @@ class Turn(ABC):
         )
         diff = rules.diff(group, schedule, owners, self.run.clock())
         self._note(plan=plan, observation=seen, schedule=schedule, diff=diff, group=group, floor_in_force=in_force)
+        self._note_minimum(group, (*diff.imminent, *schedule.slots), plan, now)
         return schedule, diff, seen
+
+    def _refuse_other_owner(self, group: GroupState, memory: Memory | None) -> None:
+        """Two jobs must not write to one group; see `forecasting.schedule.owners`."""
+        known = (*memory.slots, *memory.intended) if memory else ()
+        other = find_other_owner(group, self.run.job.owner, self.run.owners, self.run.clock(), known)
+        if other is None:
+            return
+        if other.leads:
+            self._note(group=group)
+            raise Hold("other-owner", other.reason())
+        if other.warning() not in self.result.remarks:
+            self._note(remarks=(*self.result.remarks, other.warning()))
+
+    def _note_minimum(self, group: GroupState, slots: Sequence[Slot], plan: Plan, now: datetime) -> None:
+        """Compare what will be in force with the plan: external actions may set less."""
+        limits = (self.fleet.max_increase_per_slot, self.fleet.max_decrease_per_slot)
+        ramped = limits != (None, None)
+        minimum = self.target.rules.minimum_in_force(group, slots, self.run.owners, plan, now, ramp_limited=ramped)
+        self._note(minimum=minimum)
 
     def _write(self, claim: Claim, planner: Planner) -> FleetResult:
         """Under the lease the group is read again, since an older run may have written meanwhile."""
@@ -198,6 +220,9 @@ class Turn(ABC):
                 memory = replace(memory, slots=memory.intended, intended=())
                 if schedule.complete:
                     self.ledger.commit(claim, memory.to_json())
+                    if self.result.plan is not None:
+                        live = self.target.rules.ours(group, self.run.owners)
+                        self._note_minimum(group, live, self.result.plan, self.run.clock())
                     return self._note(status="written" if self.result.written else "unchanged", read_back=True)
         raise Hold("no-room", "people's actions fill the group, and one run could not make room; the next one goes on")
 

@@ -62,9 +62,9 @@ def _apply_asking(job: Job, names: list[str] | None, output: Output, short: bool
     planned = (run_short if short else run_job)(
         run, names, lambda each: output.show(results.page(each, run.owners, job), "")
     )
-    writes = sum(each.diff.writes for each in planned if each.ok and each.diff)
+    writes = sum(each.diff.writes for each in planned if each.served and each.diff)
     if writes:
-        fleets = sum(bool(each.ok and each.diff and each.diff.writes) for each in planned)
+        fleets = sum(bool(each.served and each.diff and each.diff.writes) for each in planned)
         if not typer.confirm(f"Make these {writes} calls, for {fleets} fleet{'s' * (fleets > 1)}?"):
             output.show("Nothing was written.")
             raise typer.Exit(1)
@@ -78,7 +78,7 @@ def _write(shown: Run, planned: FleetResult, output: Output, short: bool) -> Fle
     from forecasting.run import Run  # noqa: PLC0415
     from forecasting.shortrun import run_fleet_short  # noqa: PLC0415
 
-    if not planned.ok:
+    if not planned.served:
         return planned
     run = Run(shown.job, shown.now)
     written = (run_fleet_short if short else run_fleet)(run, planned.fleet, agreed=planned.diff)

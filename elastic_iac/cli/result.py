@@ -22,6 +22,7 @@ from forecasting.history import History
 from forecasting.launching import recorded_launching
 from forecasting.run import FleetResult
 from forecasting.schedule.actions import GroupState, split_actions
+from forecasting.schedule.in_force import MinimumInForce
 from forecasting.schedule.memory import Observation
 from forecasting.settings import Job
 from forecasting.store.records import RecordedChoice
@@ -62,6 +63,7 @@ def document(result: FleetResult) -> dict[str, Any]:
         "cloud": result.fleet.cloud,
         "target": result.fleet.target_key,
         "status": result.status,
+        "ok": result.ok,
         "code": result.code,
         "reason": result.reason,
         "model": str(result.forecast.model) if result.forecast else None,
@@ -70,6 +72,7 @@ def document(result: FleetResult) -> dict[str, Any]:
         "people_floor": result.observation.people_floor if result.observation else None,
         "needed": result.needed,
         "group": group_document(result.group) if result.group else None,
+        "minimum_in_force": minimum_document(result.minimum) if result.minimum else None,
         "actions": [
             {"name": slot.name, "start": stamp(slot.start), "min_size": slot.floor}
             for slot in (result.schedule.slots if result.schedule else ())
@@ -89,6 +92,29 @@ def choice_document(choice: Choice | RecordedChoice) -> dict[str, Any]:
         "source": choice.source,
         "reason": choice.reason,
         "reactive_target": choice.reactive_target,
+    }
+
+
+def minimum_document(minimum: MinimumInForce) -> dict[str, Any]:
+    """The minimum in force, external actions included, as JSON."""
+    low, high = minimum.range
+    return {
+        "lowest": low,
+        "highest": high,
+        "steps": [{"start": stamp(start), "minimum": value} for start, value in minimum.timeline],
+        "planned_instance_hours": round(minimum.planned_instance_hours, 3),
+        "shortfall_instance_hours": round(minimum.shortfall_instance_hours, 3),
+        "short_from": stamp(minimum.short_from) if minimum.short_from else None,
+        "external_actions": list(minimum.actions),
+        "closed": [
+            {
+                "start": stamp(closure.start),
+                "end": stamp(closure.end) if closure.end else None,
+                "action": closure.action or None,
+                "maximum": closure.maximum,
+            }
+            for closure in minimum.closures
+        ],
     }
 
 
@@ -146,7 +172,9 @@ def headline(result: FleetResult) -> Text:
     if result.code == "no-plan":  # a short run has nothing to go by
         text.append("no plan yet", style=STYLES["held"])
         return text
-    text.append(result.status.upper() if not result.ok else result.status, style=STYLES[result.status])
+    text.append(result.status if result.served else result.status.upper(), style=STYLES[result.status])
+    if result.is_short:
+        text.append(", BELOW THE PLAN", style=STYLES["held"])
     if result.code:
         text.append(f" ({result.code})", style=STYLES[result.status])
     return text
@@ -167,9 +195,11 @@ def _facts(result: FleetResult, owners: frozenset[str]) -> Iterator[tuple[str, R
         yield "need", f"{result.needed} instances within the lead time, by the newest samples"
     if result.plan:
         floors = [int(value) for value in result.plan.floor]
-        span = f"{WORDS[fleet.cloud].floor} {min(floors)} to {max(floors)} in the next {fleet.horizon_hours} h"
+        span = f"minimum {min(floors)} to {max(floors)} in the next {fleet.horizon_hours} h"
         yield "plan", f"{span}, for the {result.plan_quantile:g} quantile of the load"
         yield "", Text(sparkline(floors, 48), style="green")
+    if result.minimum:
+        yield from minimum_lines(result.minimum, WORDS[fleet.cloud])
     if result.choice:
         yield "quantile", str(result.choice)
     lines = list(launch_lines(recorded_launching(result), fleet.cloud))
@@ -178,6 +208,14 @@ def _facts(result: FleetResult, owners: frozenset[str]) -> Iterator[tuple[str, R
     told = {seen, *(str(text) for _, text in lines)}
     for number, note in enumerate(note for note in result.notes if note not in told):
         yield ("notes" if number == 0 else ""), f"- {note}"
+
+
+def minimum_lines(minimum: MinimumInForce, words: Words) -> Iterator[tuple[str, RenderableType]]:
+    """The minimum in force for a person, and its shortfall."""
+    low, high = minimum.range
+    yield "in force", f"{words.floor} {low} to {high}, external actions included"
+    if shortfall := minimum.shortfall():
+        yield "", Text(shortfall, style=STYLES["held"])
 
 
 def people_line(seen: Observation, fleet_floor: int) -> RenderableType:
@@ -222,7 +260,7 @@ def closing(result: FleetResult, job: Job) -> str:
             else f"{words.floor} {last.floor} comes back at {moment(last.start, zone)}"
         )
         lines.append(f"Should the job die, this plan runs on, and {after}.")
-    if not result.ok:
+    if not result.served:
         lines.append(f"Nothing more is written; the {words.action}s that stand run on.")
     if result.status != "planned":
         lines.append(next_run(job))

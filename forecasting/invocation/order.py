@@ -50,7 +50,7 @@ def advanced(
 def _advanced(before: FleetProgress, line: FleetLine | None) -> FleetProgress:
     if line is None or line.duplicate or (before.served_at is not None and before.served_at > line.at):
         return before
-    if line.ok:
+    if line.served:
         until = line.plan_until
         return FleetProgress(since=before.since, served_at=line.at, plan_until=until, needed_by=until)
     if line.status == "deferred":

@@ -45,7 +45,8 @@ class FleetLine:
         pinned: A person's raise of the minimum stands, beside what their own recurring actions set.
         refused: The cloud refused a read or a write.
         needed: What the newest samples say is needed within the lead time, in instances.
-        capacity_limited: The plan is held down by what the cloud has no more of, or by the group's own maximum.
+        capacity_limited: The plan is held down by what the cloud has no more of, by the group's own maximum, or by external actions.
+        shortfall_instance_hours: Plan above the minimum that will be in force, external actions included, over the horizon.
         lead_time_seconds: What the plan asks ahead, where it is learnt.
         plan_until: Where the plan that stands, or would, ends.
         needed_by: When what stands first falls short of the plan, where the plan could not be written.
@@ -72,14 +73,20 @@ class FleetLine:
     refused: bool = False
     needed: int | None = None
     capacity_limited: bool = False
+    shortfall_instance_hours: float | None = None
     lead_time_seconds: float | None = None
     plan_until: datetime | None = None
     needed_by: datetime | None = None
 
     @property
-    def ok(self) -> bool:
-        """Whether the fleet's plan stands, or would."""
+    def served(self) -> bool:
+        """Whether the fleet's actions are as planned, or would be."""
         return self.status in {"written", "unchanged", "planned"}
+
+    @property
+    def ok(self) -> bool:
+        """Whether the fleet is served and the minimum in force is at least the plan."""
+        return self.served and not self.shortfall_instance_hours
 
     @property
     def duplicate(self) -> bool:
@@ -118,7 +125,10 @@ def line_of(result: FleetResult, owners: frozenset[str], now: datetime, seconds:
         pinned=_pinned(result, owners, now),
         refused=result.code in DENIED,
         needed=result.needed,
-        capacity_limited=bool(result.launching.shortage or (result.schedule and result.schedule.clamped)),
+        capacity_limited=bool(
+            result.launching.shortage or (result.schedule and result.schedule.clamped) or result.is_short
+        ),
+        shortfall_instance_hours=round(result.minimum.shortfall_instance_hours, 3) if result.minimum else None,
         lead_time_seconds=result.launching.lead_time_seconds,
         plan_until=_plan_until(result),
         needed_by=_falls_short(result),
@@ -176,7 +186,7 @@ def _plan_until(result: FleetResult) -> datetime | None:
 
 def _falls_short(result: FleetResult) -> datetime | None:
     """The earliest slot still to be written that asks for more than stands under its name, or, for a new one, than the live minimum."""
-    if result.diff is None or result.group is None or result.ok:
+    if result.diff is None or result.group is None or result.served:
         return None
     live = _floor(result) or 0
     short = [
@@ -213,7 +223,7 @@ class Summary:
         """Fleets by what became of them, and the mutating calls; a fleet that this run had served before counts as `duplicates` alone."""
         lines = [line for line in self.lines if not line.duplicate]
         return {
-            "served": sum(line.ok for line in lines),
+            "served": sum(line.served for line in lines),
             "held": sum(line.status == "held" for line in lines),
             "deferred": sum(line.status == "deferred" for line in lines),
             "failed": sum(line.status == "failed" for line in lines),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 _NAME = re.compile(r"elastic-iac-(?P<owner>[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?)-(?:\d{8}T\d{4}Z|\d{8}t\d{4}z)")
 
@@ -21,6 +21,7 @@ class ScheduledAction:
         time_zone: IANA zone of the recurrence; UTC where the cloud gives none.
         end: A recurrence, or a window, ends here (UTC).
         min_size: New MinSize, or None where it is left as it is; likewise the others.
+        duration: Length of each window of a recurrence on Google Cloud; None on AWS, or if the window is disabled.
     """
 
     name: str
@@ -31,6 +32,7 @@ class ScheduledAction:
     recurrence: str | None = None
     time_zone: str = "UTC"
     end: datetime | None = None
+    duration: timedelta | None = None
 
 
 @dataclass(frozen=True)

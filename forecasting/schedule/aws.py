@@ -6,7 +6,7 @@ Only MinSize is written. Starts come from a nested grid, stay clear of other peo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from forecasting.errors import Hold
@@ -14,7 +14,9 @@ from forecasting.planning.pool import lowest
 from forecasting.schedule.actions import ScheduledAction, slot_name, split_actions
 from forecasting.schedule.aws_limits import MAX_ACTIONS, ORDER_GAP, RESERVED_ACTIONS, START_AHEAD
 from forecasting.schedule.base import Schedule, Slot
-from forecasting.schedule.grid import GRIDS, Grid, round_up
+from forecasting.schedule.crowded import StartScorer
+from forecasting.schedule.grid import CROWDED_GRIDS, GRIDS, Grid, round_up
+from forecasting.schedule.in_force import Sizes, replay_actions
 from forecasting.schedule.people import PeopleFloor, max_size_events, people_events, value_at
 from forecasting.schedule.slots import (
     PlannedSlots,
@@ -24,6 +26,7 @@ from forecasting.schedule.slots import (
     limit_bounds,
     plan_span,
 )
+from forecasting.schedule.transition import Bounds, is_reachable, next_step
 
 _MINUTE = timedelta(minutes=1)
 
@@ -62,80 +65,166 @@ def restore_schedule(wanted: Restoring) -> Schedule:
     )
 
 
+def slot_list(owned: Mapping[datetime, ScheduledAction]) -> tuple[Slot, ...]:
+    """Managed actions as slots, ascending."""
+    return tuple(Slot(start, action.min_size or 0, action.name) for start, action in sorted(owned.items()))
+
+
 class _Builder:
     def __init__(self, request: Request) -> None:
         self.request = request
         self.plan = request.plan
         self.owned, self.foreign = split_actions(request.group.actions, request.owners)
         self.first = round_up(request.now + START_AHEAD, 1)
-        _starts, _step, self.end = plan_span(self.plan)
+        self.starts, _step, self.end = plan_span(self.plan)
         people = PeopleFloor.in_any_order(
             request.people_floor, people_events(self.foreign, request.now, self.end + timedelta(hours=1))
         )
-        live = (min(request.now, _starts[0]), request.group.max_size)
+        live = (min(request.now, self.starts[0]), request.group.max_size)
         maxima = (live, *max_size_events(self.foreign, request.now, self.end))
+        lone = [action for action in self.foreign if action.min_size is None]
         self.notes = check_maxima(request, maxima, "MaxSize")
         self.clamped = bool(self.notes)
         ahead = [(start, action.min_size or 0) for start, action in self.owned.items() if start > request.now]
         standing = tuple(sorted([*ahead, *people.events]))
         floors = {start: action.min_size or 0 for start, action in self.owned.items()}
-        self.slots = PlannedSlots(request, floors, standing, people, maxima)
+        self.slots = PlannedSlots(
+            request,
+            floors,
+            standing,
+            people,
+            maxima,
+            lone_maxima=max_size_events(lone, request.now, self.end),
+        )
 
     def build(self) -> Schedule:
-        times, complete = self._choose_times()
-        values = self.slots.values(times)
+        old = self.slots.owned
+        sizes = self._replay(slot_list(self.owned))
+        in_force = [each.minimum for each in sizes if each.start <= self.first]
+        bounds = Bounds(
+            room=MAX_ACTIONS - len(self.foreign),
+            changes=[when for when, _ in self.slots.people.events],
+            first=self.first,
+            live=in_force[-1],
+            upper=self.slots.upper,
+        )
+        best: dict[datetime, int] | None = None
+        for grid, times in self._ranked(sizes):
+            slots, notes = self._slots(times)
+            new = {slot.start: slot.floor for slot in slots}
+            if grid and self.request.raise_only and self._lowers(sizes, slots):
+                continue
+            if not is_reachable(old, new, bounds):
+                best = best or new
+                continue
+            step = next_step(old, new, bounds) or new
+            self.notes += notes
+            if grid is not GRIDS[0]:
+                self._note_grid(grid)
+            if step != new:
+                self.notes.append("intermediate: managed actions are merged first to make room")
+                slots = tuple(Slot(start, value, self._name(start)) for start, value in sorted(step.items()))
+            # A better schedule that can only be reached from this one is the next step.
+            complete = step == new and (best is None or not is_reachable(new, best, bounds))
+            return Schedule(slots, tuple(self.notes), complete, self.clamped)
+        raise Hold(
+            "no-room",
+            f"external actions are {len(self.foreign)} of at most {MAX_ACTIONS} scheduled actions on this group: delete some",
+        )
+
+    def _slots(self, times: Sequence[datetime]) -> tuple[tuple[Slot, ...], list[str]]:
+        """The slots with these starts, and what a person should know of those that are left out."""
+        spans = list(zip(times, [*times[1:], None], self.slots.values(times), strict=True)) if times else []
         slots = tuple(
             Slot(start, value, self._name(start))
-            for start, end, value in zip(times, [*times[1:], None], values, strict=True)
+            for start, end, value in spans
             # Where people want more than the ceiling allows us, nothing of ours may run: it could only lower their floor.
-            if self.slots.people.at(start) <= self.slots.upper(start, end)
+            if self.slots.is_open(start) and self.slots.people.at(start) <= self.slots.upper(start, end)
         )
         written = {slot.start for slot in slots}
-        # A pool's window closes by an action that is not ours: what stands until then is not worth a word.
-        left = [start for start in times if start not in written and not self._closes_at(start)]
-        if left:
-            wanted = max(self.slots.people.at(start) for start in left)
-            upper = min(self.slots.upper(start, None) for start in left)
-            self.notes.append(
-                f"people want {wanted} instances, more than the {upper} that may be asked for:"
-                f" {len(left)} of {len(times)} slots are left to them"
-            )
-        return Schedule(slots, tuple(self.notes), complete, self.clamped)
+        # A pool's window closes by an action that is not ours: what stands until then is not worth a word. Closed hours are named elsewhere.
+        left = [
+            start
+            for start in times
+            if start not in written and self.slots.is_open(start) and not self._closes_at(start)
+        ]
+        if not left:
+            return slots, []
+        wanted = max(self.slots.people.at(start) for start in left)
+        upper = min(self.slots.upper(start, None) for start in left)
+        text = (
+            f"people want {wanted} instances, more than the {upper} that may be asked for:"
+            f" {len(left)} of {len(times)} slots are left to them"
+        )
+        return slots, [text]
 
     def _closes_at(self, start: datetime) -> bool:
         return lowest(self.plan.limits, start, start + 2 * ORDER_GAP, self.request.ceiling) == 0
 
-    # Times
+    def _replay(self, slots: Sequence[Slot]) -> list[Sizes]:
+        return replay_actions(self.request.group, slots, self.foreign, self.request.now, self.end)
 
-    def _choose_times(self) -> tuple[list[datetime], bool]:
-        """The finest grid that fits beside what stands.
-
-        Where none does, an intermediate schedule on standing names alone, which makes room. The reserve for people's next actions is used last.
-        """
-        for limit in (_COMFORT, MAX_ACTIONS):
-            for grid in GRIDS:
-                times = self._times(grid)
-                new = sum(start not in self.owned for start in times)
-                if len(self.foreign) + len(self.owned) + new <= limit:
-                    self._note_grid(grid)
-                    return times, True
-            for grid in GRIDS:
-                wanted = set(self._times(grid))
-                # The last standing slot restores the baseline and stays.
-                shared = [start for start in sorted(self.owned) if start in wanted or start == max(self.owned)]
-                if shared and len(self.foreign) + len(shared) < limit and len(shared) < len(self.owned):
-                    self.notes.append("intermediate: standing actions are thinned out first to make room")
-                    return shared, False
-        raise Hold(
-            "no-room",
-            f"other people have {len(self.foreign)} of at most {MAX_ACTIONS} scheduled actions on this group: delete some",
+    def _lowers(self, before: Sequence[Sizes], slots: Sequence[Slot]) -> bool:
+        """Whether the minimum in force would be lower at any time from the first slot on, ceilings aside."""
+        after = self._replay([*slots, *(slot for slot in slot_list(self.owned) if slot.start < self.first)])
+        moments = {self.first, *(each.start for each in (*before, *after) if each.start >= self.first)}
+        old, new = ([(each.start, each.minimum) for each in sizes] for sizes in (before, after))
+        return any(
+            value_at(new, moment, 0) < min(value_at(old, moment, 0), self.slots.upper(moment, None))
+            for moment in moments
         )
 
-    def _note_grid(self, grid: Grid) -> None:
-        if grid is not GRIDS[0]:
-            self.notes.append(
-                f"coarsened to {grid}: other people have {len(self.foreign)} scheduled actions on this group"
-            )
+    # Times
+
+    def _ranked(self, sizes: Sequence[Sizes]) -> Iterator[tuple[Grid | None, Sequence[datetime]]]:
+        """Slot starts that fit beside the external actions, the best first.
+
+        That is the finest grid if it fits; else the one whose minimum in force, external actions
+        included, is nearest to the plan. The reserve for further external actions is used last.
+        The starts that exist are the last resort: they need no room.
+        """
+        room = _COMFORT - len(self.foreign)
+        finest = self._times(GRIDS[0])
+        if len(finest) <= room:
+            yield GRIDS[0], finest
+            # Without room to get there, or where it lowered what is in doubt, another one serves.
+        for limit in (_COMFORT, MAX_ACTIONS):
+            fitting = {
+                tuple(times): grid
+                for grid in reversed(CROWDED_GRIDS)
+                if len(times := self._times(grid)) <= limit - len(self.foreign)
+            }
+            for times in self._scorer(sizes).rank(reversed(fitting)):
+                yield fitting[times], times
+        if existing := sorted(start for start in self.owned if start >= self.first):
+            events = self.slots.people.events
+            yield None, clear_starts(existing, self.foreign, events, self.first, answer_until=self.first)
+
+    def _scorer(self, sizes: Sequence[Sizes]) -> StartScorer:
+        wanted = zip(self.starts, self.slots.floors, strict=True)
+        moments = sorted({*self.starts, *(when for when, _ in self.plan.limits)})
+        floors = tuple(wanted)
+        timeline = [
+            (moment, min(value_at(floors, moment, 0), lowest(self.plan.limits, moment, moment, self.request.ceiling)))
+            for moment in moments
+        ]
+        if self.request.raise_only:
+            old = [(each.start, each.minimum) for each in sizes]
+            moments = sorted({*moments, *(when for when, _ in old)})
+            timeline = [(when, max(value_at(timeline, when, 0), value_at(old, when, 0))) for when in moments]
+        before = [each.minimum for each in sizes if each.start <= self.first]
+        return StartScorer(
+            tuple(timeline),
+            self.slots.people,
+            live=before[-1],
+            first=self.first,
+            end=self.end,
+            baseline=self.plan.baseline,
+        )
+
+    def _note_grid(self, grid: Grid | None) -> None:
+        chosen = f"coarsened to {grid}" if grid else "only the starts of existing actions are used"
+        self.notes.append(f"{chosen}: external scheduled actions on this group: {len(self.foreign)}")
 
     def _times(self, grid: Grid) -> list[datetime]:
         until = min(self.request.until or self.end, self.end)
@@ -149,7 +238,7 @@ class _Builder:
             self.foreign,
             self.slots.people.events,
             self.first,
-            together=timedelta(minutes=grid.together_minutes),
+            answer_until=self.request.now + timedelta(hours=grid.answer_hours),
         )
         return [start for start in clear if self._name(start) not in foreign_names]
 
@@ -185,7 +274,7 @@ def clear_starts(
     foreign: Collection[ScheduledAction],
     events: Sequence[tuple[datetime, int]],
     first: datetime,
-    together: timedelta = 2 * ORDER_GAP,
+    answer_until: datetime | None = None,
 ) -> list[datetime]:
     """The starts, ascending, moved out of other people's way: away from their changes of MinSize, and off the starts of all their actions.
 
@@ -197,13 +286,17 @@ def clear_starts(
         foreign: Other people's actions.
         events: When they set MinSize, and to what.
         first: No start is earlier.
-        together: Changes closer than this are taken for one: nothing of ours runs between them.
+        answer_until: Changes from then on move no start and add none; only the last start is kept. None: all are answered.
     """
+    if not times:
+        return []
     clear, end = set(times), max(times)
     changes = [when for when, _ in events if first - ORDER_GAP <= when <= end + ORDER_GAP]
-    for opening, closing in _clusters(changes, together):
+    for opening, closing in _clusters(changes, 2 * ORDER_GAP):
         near = {start for start in clear if opening - ORDER_GAP < start < closing + ORDER_GAP}
         clear -= near
+        if answer_until and opening >= answer_until and end not in near:
+            continue
         if any(start <= closing for start in near) and opening - ORDER_GAP >= first:
             clear.add(opening - ORDER_GAP)
         if closing + ORDER_GAP >= first:

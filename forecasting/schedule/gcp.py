@@ -25,7 +25,7 @@ from forecasting.schedule.slots import (
     plan_span,
 )
 
-_ROLL_KEPT = timedelta(minutes=3)
+ROLL_KEPT = timedelta(minutes=3)
 """A roll slot that stands within this time of where a new one would start keeps its start, so that a second run writes nothing."""
 
 
@@ -165,7 +165,7 @@ class _Builder:
 
     def _roll_time(self, first_slot: datetime) -> datetime | None:
         """A start before the first slot, where the need until then is not held by windows that stay open."""
-        standing = next((start for start in sorted(self.names) if self.first <= start < self.first + _ROLL_KEPT), None)
+        standing = next((start for start in sorted(self.names) if self.first <= start < self.first + ROLL_KEPT), None)
         start = standing or self.first
         if start >= first_slot:
             return None

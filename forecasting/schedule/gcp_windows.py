@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from forecasting.errors import Hold
 from forecasting.schedule.actions import ScheduledAction
 from forecasting.schedule.base import Slot
-from forecasting.schedule.people import Timeline
+from forecasting.schedule.people import Timeline, cron_runs
 
 _STAMP = re.compile(r".*-(\d{8}t\d{4})z")
 
@@ -43,6 +45,7 @@ def read_window(name: str, raw: Mapping[str, Any]) -> ScheduledAction:
         min_size=int(raw.get("minRequiredReplicas", 0)),
         recurrence=str(raw.get("schedule", "")) or "?",
         time_zone=raw.get("timeZone") or "UTC",
+        duration=None if raw.get("disabled") else timedelta(seconds=int(raw.get("durationSec", 0))),
     )
 
 
@@ -73,3 +76,35 @@ def windows_timeline(windows: Iterable[Slot], lowest: int) -> Timeline:
     return tuple(
         (bound, max([lowest, *(floor for start, end, floor in spans if start <= bound < end)])) for bound in bounds
     )
+
+
+def external_windows(actions: Iterable[ScheduledAction], now: datetime, end: datetime) -> list[Slot]:
+    """Windows of others that are open at any time of now <= time < end.
+
+    A recurrence may name years in a sixth field (API reference, `schedule`). One that cannot be read
+    is left out: windows only add to the minimum.
+    """
+    found: list[Slot] = []
+    for action in actions:
+        if not action.recurrence or not action.duration or action.min_size is None:
+            continue
+        fields = action.recurrence.split()
+        daily = replace(action, recurrence=" ".join(fields[:5]))
+        try:
+            years = _years(fields[5]) if len(fields) == 6 else None
+            for start in cron_runs(daily, now - action.duration - timedelta(minutes=1)):
+                if start >= end:
+                    break
+                if start + action.duration > now and (years is None or start.year in years):
+                    found.append(Slot(start, action.min_size, action.name, start + action.duration))
+        except (Hold, ValueError):
+            continue
+    return found
+
+
+def _years(field: str) -> set[int] | None:
+    """Years of a list such as "2026,2028-2030"; None for all."""
+    if field == "*":
+        return None
+    spans = [part.split("-") for part in field.split(",")]
+    return {year for span in spans for year in range(int(span[0]), int(span[-1]) + 1)}

@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+ALL_HOURS = 24 * 366
+"""More hours than any plan has."""
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -15,11 +18,12 @@ class Grid:
 
     Attributes:
         tiers: (hours ahead, minutes between starts), near to far; each interval divides the next.
-        together_minutes: Other people's changes of MinSize closer than this are taken for one, with no slot of ours between them.
+        answer_hours: External changes of the minimum within so many hours are answered by slots of
+            their own. Of later ones the slots of the tiers only keep clear.
     """
 
     tiers: tuple[tuple[int, int], ...]
-    together_minutes: int = 6
+    answer_hours: int = ALL_HOURS
 
     def starts(self, first: datetime, now: datetime, end: datetime) -> list[datetime]:
         """Starts with first <= start < end, ascending, on whole multiples of the tier's interval since midnight UTC."""
@@ -40,24 +44,30 @@ class Grid:
         return next((minutes for hours, minutes in self.tiers if ahead <= timedelta(hours=hours)), self.tiers[-1][1])
 
     def __str__(self) -> str:
-        return ", ".join(f"{minutes} min to {hours} h" for hours, minutes in self.tiers)
+        tiers = ", ".join(f"{minutes} min to {hours} h" for hours, minutes in self.tiers)
+        answered = "" if self.answer_hours == ALL_HOURS else f"; external changes answered for {self.answer_hours} h"
+        return f"{tiers}{answered}"
 
 
-GRIDS = (
-    Grid(((12, 15), (24, 30), (48, 60))),
-    Grid(((6, 15), (24, 30), (48, 60))),
-    Grid(((3, 15), (12, 30), (48, 60))),
-    Grid(((12, 30), (24, 60), (48, 120))),
-    Grid(((24, 60), (48, 120))),
-    Grid(((12, 60), (48, 240))),
-    Grid(((48, 240),)),
-    Grid(((48, 720),)),
-    Grid(((48, 720),), together_minutes=60),
-    Grid(((48, 720),), together_minutes=720),
+GRIDS = tuple(
+    Grid(tiers)
+    for tiers in (
+        ((12, 15), (24, 30), (48, 60)),
+        ((6, 15), (24, 30), (48, 60)),
+        ((3, 15), (12, 30), (48, 60)),
+        ((12, 30), (24, 60), (48, 120)),
+        ((24, 60), (48, 120)),
+        ((12, 60), (48, 240)),
+        ((48, 240),),
+        ((48, 720),),
+    )
 )
-"""From the finest (96 slots over 48 h) to the coarsest (4); the finest that leaves room for other people's actions is taken.
+"""From the finest (96 slots over 48 h) to the coarsest (4)."""
 
-Each change of theirs costs up to two slots, so where they change MinSize every few minutes the last ones do not answer each of them.
+CROWDED_GRIDS = tuple(Grid(grid.tiers, hours) for hours in (ALL_HOURS, 36, 24, 18, 12, 9, 6, 3, 0) for grid in GRIDS)
+"""Grids to choose from where external changes of the minimum leave no room for the finest one.
+
+Each change costs up to two slots to answer, so some grids answer the next ones only.
 """
 
 

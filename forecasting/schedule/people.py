@@ -61,7 +61,10 @@ def people_events(foreign: Sequence[ScheduledAction], now: datetime, end: dateti
         Hold: a recurrence cannot be read, so nobody knows what it will do.
     """
     events = [
-        (when, action.min_size) for action in foreign for when in _runs(action, now, end) if action.min_size is not None
+        (when, action.min_size)
+        for action in foreign
+        if action.min_size is not None
+        for when in action_runs(action, now, end)
     ]
     return tuple(sorted(events))
 
@@ -69,7 +72,10 @@ def people_events(foreign: Sequence[ScheduledAction], now: datetime, end: dateti
 def max_size_events(foreign: Sequence[ScheduledAction], now: datetime, end: datetime) -> Timeline:
     """When other people's actions will set MaxSize, and to what."""
     events = [
-        (when, action.max_size) for action in foreign for when in _runs(action, now, end) if action.max_size is not None
+        (when, action.max_size)
+        for action in foreign
+        if action.max_size is not None
+        for when in action_runs(action, now, end)
     ]
     return tuple(sorted(events))
 
@@ -85,26 +91,43 @@ def last_people_event(foreign: Sequence[ScheduledAction], now: datetime) -> int 
     return max(past)[1] if past else None
 
 
-def _runs(action: ScheduledAction, now: datetime, end: datetime) -> Iterator[datetime]:
-    stop = min(end, action.end) if action.end else end
+def action_runs(action: ScheduledAction, now: datetime, end: datetime) -> Iterator[datetime]:
+    """When an action runs from now on, before `end`; one that is due but still listed runs late.
+
+    The next start counts also if the recurrence has no such time: "performs the action at this time,
+    and then performs the action based on the specified recurrence" (API reference,
+    PutScheduledUpdateGroupAction). A run at the very end time of a recurrence is counted.
+
+    Raises:
+        Hold: the recurrence cannot be read.
+    """
+    since = now - JITTER
+    if action.start is not None and since < action.start < end and not _is_over(action, action.start):
+        yield action.start
     if not action.recurrence:
-        if action.start is not None and now - JITTER < action.start < end:
-            yield action.start
         return
-    # AWS shows a recurring action's next run as its start, so a run at that very minute counts.
-    begin = max(now - JITTER, action.start - timedelta(seconds=1)) if action.start else now
-    for when in _cron(action, begin):
-        if when >= stop:
+    for when in cron_runs(action, max(since, action.start) if action.start else now):
+        if when >= end or _is_over(action, when):
             return
         yield when
 
 
+def _is_over(action: ScheduledAction, when: datetime) -> bool:
+    """Whether a recurrence has ended by then; an action that runs once has no end."""
+    return bool(action.recurrence) and action.end is not None and when > action.end
+
+
 def _last_run(action: ScheduledAction, now: datetime) -> datetime | None:
-    when = next(_cron(action, now + timedelta(seconds=1), reverse=True), None)
+    when = next(cron_runs(action, now + timedelta(seconds=1), reverse=True), None)
     return when if when is not None and now - when <= _LOOK_BACK else None
 
 
-def _cron(action: ScheduledAction, begin: datetime, *, reverse: bool = False) -> Iterator[datetime]:
+def cron_runs(action: ScheduledAction, begin: datetime, *, reverse: bool = False) -> Iterator[datetime]:
+    """When a recurrence falls due after `begin` (before it, if reverse), UTC.
+
+    Raises:
+        Hold: it cannot be read.
+    """
     cronsim: Any = importlib.import_module("cronsim")
     try:
         zone = ZoneInfo(action.time_zone)

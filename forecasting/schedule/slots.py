@@ -105,6 +105,7 @@ class PlannedSlots:
         standing: The floor that stands (ours and people's), as a step function from the live one on.
         people: What people want; nothing goes below it.
         maxima: The most that the group may have, now and as it is scheduled: a step function.
+        lone_maxima: Of these, the changes that leave the minimum as it is: they fail if the minimum is above them.
         shortest: Least length of a slot: one that ends sooner asks on.
     """
 
@@ -116,6 +117,7 @@ class PlannedSlots:
         people: PeopleFloor,
         maxima: Timeline,
         shortest: timedelta = timedelta(0),
+        lone_maxima: Timeline = (),
     ) -> None:
         self.request = request
         self.plan = request.plan
@@ -123,6 +125,7 @@ class PlannedSlots:
         self.standing = standing
         self.people = people
         self.maxima = maxima
+        self.lone_maxima = lone_maxima
         self.shortest = shortest
         self.starts, self.step, self.end = plan_span(request.plan)
         self.floors = [int(value) for value in request.plan.floor]
@@ -157,7 +160,13 @@ class PlannedSlots:
 
     def upper(self, start: datetime, end: datetime | None) -> int:
         """The highest floor that may be written between two starts, whoever wants it."""
-        return min(self.request.ceiling, lowest(self.maxima, start - JITTER, end, self.request.ceiling))
+        at_start = lowest(self.maxima, start - JITTER, start + JITTER, self.request.ceiling)
+        later = lowest(self.lone_maxima, start, end, self.request.ceiling)
+        return min(self.request.ceiling, at_start, later)
+
+    def is_open(self, start: datetime) -> bool:
+        """Whether the group may have the configured minimum then: nothing is scheduled in hours that people close."""
+        return lowest(self.maxima, start - JITTER, start + JITTER, self.request.ceiling) >= self.plan.baseline
 
     def most(self, start: datetime, end: datetime | None) -> int:
         """The highest floor that the plan may ask for between two starts: none before a window opens, nor once it closes."""
@@ -215,7 +224,7 @@ def limit_bounds(plan: Plan, first: datetime, end: datetime) -> set[datetime]:
 
 
 def check_maxima(request: Request, maxima: Timeline, setting: str) -> list[str]:
-    """What a person should know of a maximum that is below what the plan needs.
+    """Warnings about a maximum that is below what the plan needs. Hours in which it is below the configured minimum are closed.
 
     Args:
         request: The request.
@@ -223,13 +232,13 @@ def check_maxima(request: Request, maxima: Timeline, setting: str) -> list[str]:
         setting: What the cloud calls that.
 
     Raises:
-        Hold: the group may not even have the fleet's floor.
+        Hold: the group may at no time have the configured minimum.
     """
-    least = min(size for _, size in maxima)
-    if least < request.plan.baseline:
+    most = max(size for _, size in maxima)
+    if most < request.plan.baseline:
         raise Hold(
             "max-size-below-floor",
-            f"the group's {setting} is (or is scheduled to be) {least}, below the fleet's floor of {request.plan.baseline}",
+            f"the group's {setting} is (and stays) {most}, below the configured minimum of {request.plan.baseline}: raise it",
         )
     starts, step, _end = plan_span(request.plan)
     cut = [
@@ -237,6 +246,7 @@ def check_maxima(request: Request, maxima: Timeline, setting: str) -> list[str]:
         for start, floor in zip(starts, request.plan.floor, strict=True)
         if min(int(floor), lowest(request.plan.limits, start, start + step, request.ceiling))
         > (most := lowest(maxima, start, start + step, request.ceiling))
+        >= request.plan.baseline
     ]
     if not cut:
         return []

@@ -170,6 +170,8 @@ class RunRecord(Record):
         weights: Weight of each model in the forecast.
         findings: Quality of the history.
         floors: The plan: UTC start of the step (ISO 8601) to instances.
+        minimum_in_force: The minimum with external actions: UTC moment (ISO 8601) to instances from then on.
+        shortfall_instance_hours: Plan above the minimum in force, over the horizon.
         diff: Counts by kind of change, e.g. `{"put": 3, "delete": 1, "unchanged": 93}`.
         reason: Why it was held or failed; empty otherwise.
         choice: The quantile that was planned for, and why.
@@ -190,6 +192,8 @@ class RunRecord(Record):
     weights: dict[str, float] = Field(default_factory=dict)
     findings: tuple[RecordedFinding, ...] = ()
     floors: dict[str, int] = Field(default_factory=dict)
+    minimum_in_force: dict[str, int] = Field(default_factory=dict)
+    shortfall_instance_hours: float | None = None
     diff: dict[str, int] = Field(default_factory=dict)
     choice: RecordedChoice | None = None
     lead_time: RecordedLeadTime | None = None

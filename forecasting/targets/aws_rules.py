@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from forecasting.planning.base import Plan
 from forecasting.schedule.actions import GroupState, ScheduledAction, split_actions
-from forecasting.schedule.aws import build_schedule, restore_schedule
-from forecasting.schedule.aws_limits import START_AHEAD
+from forecasting.schedule.aws import build_schedule, restore_schedule, slot_list
+from forecasting.schedule.aws_limits import ORDER_GAP, START_AHEAD
 from forecasting.schedule.base import Schedule, Slot
+from forecasting.schedule.in_force import MinimumInForce, compare_with_plan, first_writable, replay_actions
 from forecasting.schedule.memory import Memory, Observation, observe
 from forecasting.schedule.people import Timeline, people_events
-from forecasting.schedule.slots import Request, Restoring
+from forecasting.schedule.slots import Request, Restoring, plan_span
 from forecasting.targets.base import Change, Diff
 
 _CLOCK_SKEW = timedelta(minutes=1)
@@ -24,7 +26,7 @@ class AwsRules:
     def ours(self, group: GroupState, owners: Collection[str]) -> tuple[Slot, ...]:
         """Our actions."""
         owned, _foreign = split_actions(group.actions, owners)
-        return tuple(Slot(start, action.min_size or 0, action.name) for start, action in sorted(owned.items()))
+        return slot_list(owned)
 
     def observe(
         self, memory: Memory | None, group: GroupState, fleet_floor: int, owners: Collection[str], now: datetime
@@ -40,6 +42,23 @@ class AwsRules:
     def floor_in_force(self, group: GroupState, owners: Collection[str], now: datetime) -> int:
         """The live MinSize, whoever set it."""
         return group.min_size
+
+    def minimum_in_force(
+        self,
+        group: GroupState,
+        slots: Collection[Slot],
+        owners: Collection[str],
+        plan: Plan,
+        now: datetime,
+        *,
+        ramp_limited: bool = False,
+    ) -> MinimumInForce:
+        """An action holds until the next one, whoever wrote it."""
+        _owned, foreign = split_actions(group.actions, owners)
+        end = plan_span(plan)[2]
+        sizes = replay_actions(group, slots, foreign, now, end)
+        since = first_writable(slots, now, START_AHEAD, ORDER_GAP)
+        return compare_with_plan(sizes, plan, since, slots=slots, ramp_limited=ramp_limited)
 
     def timeline(self, slots: Sequence[Slot]) -> Timeline:
         """Each holds until the next."""

@@ -8,8 +8,10 @@ from datetime import datetime
 from typing import Protocol
 
 from forecasting.leadtime.launches import Launches, Watch
+from forecasting.planning.base import Plan
 from forecasting.schedule.actions import GroupState
 from forecasting.schedule.base import Schedule, Slot
+from forecasting.schedule.in_force import MinimumInForce
 from forecasting.schedule.memory import Memory, Observation
 from forecasting.schedule.people import Timeline
 from forecasting.schedule.slots import Request, Restoring
@@ -75,6 +77,31 @@ class Rules(Protocol):
 
     def floor_in_force(self, group: GroupState, owners: Collection[str], now: datetime) -> int:
         """The minimum in force."""
+        ...
+
+    def minimum_in_force(
+        self,
+        group: GroupState,
+        slots: Collection[Slot],
+        owners: Collection[str],
+        plan: Plan,
+        now: datetime,
+        *,
+        ramp_limited: bool = False,
+    ) -> MinimumInForce:
+        """The minimum over the plan's horizon if `slots` are all managed actions, external ones included.
+
+        Args:
+            group: Live sizes and external actions.
+            slots: Managed actions.
+            owners: Ids whose actions are managed.
+            plan: The minimum that is wanted.
+            now: Aware datetime.
+            ramp_limited: Ramp limits of the fleet leave less than the plan: `slots` say how much.
+
+        Raises:
+            Hold: an external action cannot be read, and could lower the minimum.
+        """
         ...
 
     def timeline(self, slots: Sequence[Slot]) -> Timeline:

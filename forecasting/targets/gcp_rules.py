@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from forecasting.schedule.actions import GroupState
+from forecasting.planning.base import Plan
+from forecasting.schedule.actions import GroupState, owner_of
 from forecasting.schedule.base import Schedule, Slot
-from forecasting.schedule.gcp import build_windows, floor_in_force, our_windows, restore_windows, sort_windows
-from forecasting.schedule.gcp_windows import windows_timeline
+from forecasting.schedule.gcp import (
+    ROLL_KEPT,
+    build_windows,
+    floor_in_force,
+    is_open,
+    our_windows,
+    restore_windows,
+    sort_windows,
+)
+from forecasting.schedule.gcp_limits import START_AHEAD
+from forecasting.schedule.gcp_windows import external_windows, windows_timeline
+from forecasting.schedule.in_force import MinimumInForce, Sizes, compare_with_plan, first_writable
 from forecasting.schedule.memory import Memory, Observation
 from forecasting.schedule.people import Timeline
-from forecasting.schedule.slots import Request, Restoring
+from forecasting.schedule.slots import Request, Restoring, plan_span
 from forecasting.targets.base import Change, Diff
 
 
@@ -38,6 +49,25 @@ class GcpRules:
     def floor_in_force(self, group: GroupState, owners: Collection[str], now: datetime) -> int:
         """The autoscaler's minimum, or that of our open windows."""
         return floor_in_force(group, owners, now)
+
+    def minimum_in_force(
+        self,
+        group: GroupState,
+        slots: Collection[Slot],
+        owners: Collection[str],
+        plan: Plan,
+        now: datetime,
+        *,
+        ramp_limited: bool = False,
+    ) -> MinimumInForce:
+        """The greatest of the autoscaler's minimum and all open windows, within its maximum."""
+        end = plan_span(plan)[2]
+        foreign = [action for action in group.actions if owner_of(action) not in owners]
+        windows = [*slots, *external_windows(foreign, now, end)]
+        bounds = sorted({now, *(when for when, _ in windows_timeline(windows, 0) if now < when < end)})
+        sizes = [_sizes_at(group, windows, moment) for moment in bounds]
+        since = first_writable(slots, now, START_AHEAD, ROLL_KEPT)
+        return compare_with_plan(sizes, plan, since, slots=slots, ramp_limited=ramp_limited)
 
     def timeline(self, slots: Sequence[Slot]) -> Timeline:
         """The greatest of those that are open."""
@@ -76,3 +106,10 @@ class GcpRules:
     def released_min(self, group: GroupState, seen: Observation) -> int:
         """It was never ours."""
         return group.min_size
+
+
+def _sizes_at(group: GroupState, windows: Collection[Slot], moment: datetime) -> Sizes:
+    """The bounds at a moment, and the open window that asks for most."""
+    asking = max((slot for slot in windows if is_open(slot, moment)), key=lambda slot: slot.floor, default=None)
+    floor = max(group.min_size, asking.floor if asking else 0)
+    return Sizes(moment, min(floor, group.max_size), group.max_size, asking.name if asking else "")

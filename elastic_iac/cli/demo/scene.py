@@ -61,7 +61,7 @@ class Scene:
     @property
     def held(self) -> tuple[Part, ...]:
         """Those whose plan does not stand."""
-        return tuple(part for part in self.parts if not part.result.ok)
+        return tuple(part for part in self.parts if not part.result.served)
 
 
 @dataclass(frozen=True)
