@@ -218,7 +218,7 @@ class Turn(ABC):
                     group = self._reconcile(claim, group, schedule, writing)
                 # Not what was read back: a slot that ran among the writes is gone from there, and MinSize is as it was before.
                 memory = replace(memory, slots=memory.intended, intended=())
-                if schedule.complete:
+                if schedule.complete or not diff.writes:
                     self.ledger.commit(claim, memory.to_json())
                     if self.result.plan is not None:
                         live = self.target.rules.ours(group, self.run.owners)

@@ -6,8 +6,10 @@ Only MinSize is written. Starts come from a nested grid, stay clear of other peo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache, cached_property
 
 from forecasting.errors import Hold
 from forecasting.planning.pool import lowest
@@ -15,8 +17,8 @@ from forecasting.schedule.actions import ScheduledAction, slot_name, split_actio
 from forecasting.schedule.aws_limits import MAX_ACTIONS, ORDER_GAP, RESERVED_ACTIONS, START_AHEAD
 from forecasting.schedule.base import Schedule, Slot
 from forecasting.schedule.crowded import StartScorer
-from forecasting.schedule.grid import CROWDED_GRIDS, GRIDS, Grid, round_up
-from forecasting.schedule.in_force import Sizes, replay_actions
+from forecasting.schedule.grid import CROWDED_GRIDS, GRIDS, Grid, Tiers, round_up
+from forecasting.schedule.in_force import Sizes, replay_actions, step_function
 from forecasting.schedule.people import PeopleFloor, max_size_events, people_events, value_at
 from forecasting.schedule.slots import (
     PlannedSlots,
@@ -29,6 +31,9 @@ from forecasting.schedule.slots import (
 from forecasting.schedule.transition import Bounds, is_reachable, next_step
 
 _MINUTE = timedelta(minutes=1)
+
+_MOST_CANDIDATES = 12
+"""Lists of slot starts that are tried for a way to get there, of those within one limit."""
 
 _COMFORT = MAX_ACTIONS - RESERVED_ACTIONS
 """So many actions leave people their reserve."""
@@ -76,6 +81,7 @@ class _Builder:
         self.plan = request.plan
         self.owned, self.foreign = split_actions(request.group.actions, request.owners)
         self.first = round_up(request.now + START_AHEAD, 1)
+        self._wanted_times, self._is_taken = cache(self._wanted_times), cache(self._is_taken)
         self.starts, _step, self.end = plan_span(self.plan)
         people = PeopleFloor.in_any_order(
             request.people_floor, people_events(self.foreign, request.now, self.end + timedelta(hours=1))
@@ -108,14 +114,15 @@ class _Builder:
             live=in_force[-1],
             upper=self.slots.upper,
         )
-        best: dict[datetime, int] | None = None
+        better: list[tuple[Slot, ...]] = []
         for grid, times in self._ranked(sizes):
             slots, notes = self._slots(times)
             new = {slot.start: slot.floor for slot in slots}
-            if grid and self.request.raise_only and self._lowers(sizes, slots):
-                continue
             if not is_reachable(old, new, bounds):
-                best = best or new
+                better.append(slots)
+                continue
+            onward = [each for each in better if is_reachable(new, {slot.start: slot.floor for slot in each}, bounds)]
+            if any(self._falls_between(sizes, slots, each) for each in onward):
                 continue
             step = next_step(old, new, bounds) or new
             self.notes += notes
@@ -124,9 +131,10 @@ class _Builder:
             if step != new:
                 self.notes.append("intermediate: managed actions are merged first to make room")
                 slots = tuple(Slot(start, value, self._name(start)) for start, value in sorted(step.items()))
-            # A better schedule that can only be reached from this one is the next step.
-            complete = step == new and (best is None or not is_reachable(new, best, bounds))
-            return Schedule(slots, tuple(self.notes), complete, self.clamped)
+            # A better schedule that can be reached from this one alone is the next step. In doubt the
+            # room that this one leaves may take more slots.
+            settled = step == new and not onward and not (self.request.raise_only and grid is not GRIDS[0])
+            return Schedule(slots, tuple(self.notes), complete=settled, clamped=self.clamped)
         raise Hold(
             "no-room",
             f"external actions are {len(self.foreign)} of at most {MAX_ACTIONS} scheduled actions on this group: delete some",
@@ -164,15 +172,20 @@ class _Builder:
     def _replay(self, slots: Sequence[Slot]) -> list[Sizes]:
         return replay_actions(self.request.group, slots, self.foreign, self.request.now, self.end)
 
-    def _lowers(self, before: Sequence[Sizes], slots: Sequence[Slot]) -> bool:
-        """Whether the minimum in force would be lower at any time from the first slot on, ceilings aside."""
-        after = self._replay([*slots, *(slot for slot in slot_list(self.owned) if slot.start < self.first)])
-        moments = {self.first, *(each.start for each in (*before, *after) if each.start >= self.first)}
-        old, new = ([(each.start, each.minimum) for each in sizes] for sizes in (before, after))
-        return any(
-            value_at(new, moment, 0) < min(value_at(old, moment, 0), self.slots.upper(moment, None))
-            for moment in moments
-        )
+    def _falls_between(self, before: Sequence[Sizes], slots: Sequence[Slot], after: Sequence[Slot]) -> bool:
+        """Whether the minimum in force by `slots` is at any time below both the old list's and the next one's."""
+        old, between, new = _minimums(before), self._minimums_with(slots), self._minimums_with(after)
+        moments = {*self._moments(before, slots), *self._moments(before, after)}
+        return any(between(moment) < min(old(moment), new(moment)) for moment in moments)
+
+    def _minimums_with(self, slots: Sequence[Slot]) -> Callable[[datetime], int]:
+        """The minimum in force by time if `slots` replace what can still be replaced."""
+        pending = [slot for slot in slot_list(self.owned) if slot.start < self.first]
+        return _minimums(self._replay([*slots, *pending]))
+
+    def _moments(self, before: Sequence[Sizes], slots: Sequence[Slot]) -> set[datetime]:
+        moments = {self.first, *(each.start for each in before), *(slot.start for slot in slots)}
+        return {moment for moment in moments if moment >= self.first}
 
     # Times
 
@@ -181,24 +194,32 @@ class _Builder:
 
         That is the finest grid if it fits; else the one whose minimum in force, external actions
         included, is nearest to the plan. The reserve for further external actions is used last.
-        The starts that exist are the last resort: they need no room.
+        In doubt the starts that exist are kept, and the finest grid that fits is added. The starts
+        that exist are the last resort: they need no room.
         """
-        room = _COMFORT - len(self.foreign)
         finest = self._times(GRIDS[0])
-        if len(finest) <= room:
+        if self._fits(finest, _COMFORT):
             yield GRIDS[0], finest
-            # Without room to get there, or where it lowered what is in doubt, another one serves.
         for limit in (_COMFORT, MAX_ACTIONS):
-            fitting = {
-                tuple(times): grid
-                for grid in reversed(CROWDED_GRIDS)
-                if len(times := self._times(grid)) <= limit - len(self.foreign)
-            }
-            for times in self._scorer(sizes).rank(reversed(fitting)):
+            fitting: dict[tuple[datetime, ...], Grid] = {}
+            for grid in CROWDED_GRIDS:
+                times = self._times(grid)
+                if self._fits(times, limit):
+                    fitting.setdefault(tuple(times), grid)
+            ranked = list(fitting) if self.request.raise_only else self._scorer(sizes).rank(fitting)
+            for times in ranked[:_MOST_CANDIDATES]:
                 yield fitting[times], times
         if existing := sorted(start for start in self.owned if start >= self.first):
-            events = self.slots.people.events
-            yield None, clear_starts(existing, self.foreign, events, self.first, answer_until=self.first)
+            yield None, existing if self.request.raise_only else self._clear(existing, self.first)
+
+    def _fits(self, times: Collection[datetime], limit: int) -> bool:
+        """Whether these slots fit; in doubt, beside those that exist: no room is made for them."""
+        kept: Collection[datetime] = self.owned if self.request.raise_only else ()
+        return len({*times, *kept}) + len(self.foreign) <= limit
+
+    def _clear(self, times: Collection[datetime], answer_until: datetime) -> list[datetime]:
+        events = [event for event in self.slots.people.events if event[0] <= self.end + ORDER_GAP]
+        return clear_starts(times, self.foreign, events, self.first, answer_until)
 
     def _scorer(self, sizes: Sequence[Sizes]) -> StartScorer:
         wanted = zip(self.starts, self.slots.floors, strict=True)
@@ -208,10 +229,6 @@ class _Builder:
             (moment, min(value_at(floors, moment, 0), lowest(self.plan.limits, moment, moment, self.request.ceiling)))
             for moment in moments
         ]
-        if self.request.raise_only:
-            old = [(each.start, each.minimum) for each in sizes]
-            moments = sorted({*moments, *(when for when, _ in old)})
-            timeline = [(when, max(value_at(timeline, when, 0), value_at(old, when, 0))) for when in moments]
         before = [each.minimum for each in sizes if each.start <= self.first]
         return StartScorer(
             tuple(timeline),
@@ -227,20 +244,29 @@ class _Builder:
         self.notes.append(f"{chosen}: external scheduled actions on this group: {len(self.foreign)}")
 
     def _times(self, grid: Grid) -> list[datetime]:
+        answer_until = self.request.now + timedelta(hours=grid.answer_hours)
+        clear = {
+            start for start in self._clear(self._wanted_times(grid.tiers), answer_until) if not self._is_taken(start)
+        }
+        existing = {start for start in self.owned if self.request.raise_only and start >= self.first}
+        return sorted(clear | existing)
+
+    def _wanted_times(self, tiers: Tiers) -> frozenset[datetime]:
+        """Slot starts without regard to external actions."""
         until = min(self.request.until or self.end, self.end)
         kept = {start for start in self.owned if until <= start < self.end}
-        times = {*grid.starts(self.first, self.request.now, until), *kept, self.end}
+        times = {*Grid(tiers).starts(self.first, self.request.now, until), *kept, self.end}
         times |= limit_bounds(self.plan, self.first, until)
         roll = self._roll_time(min(times)) or self._fall_time(min(times))
-        foreign_names = {action.name for action in self.foreign}
-        clear = clear_starts(
-            times | ({roll} if roll else set()),
-            self.foreign,
-            self.slots.people.events,
-            self.first,
-            answer_until=self.request.now + timedelta(hours=grid.answer_hours),
-        )
-        return [start for start in clear if self._name(start) not in foreign_names]
+        return frozenset(times | ({roll} if roll else set()))
+
+    @cached_property
+    def _foreign_names(self) -> frozenset[str]:
+        return frozenset(action.name for action in self.foreign)
+
+    def _is_taken(self, start: datetime) -> bool:
+        """Whether an external action has the name of this slot."""
+        return self._name(start) in self._foreign_names
 
     def _roll_time(self, first_slot: datetime) -> datetime | None:
         """A start before the first slot, where the need of the present interval would else wait for it.
@@ -269,6 +295,10 @@ class _Builder:
         return standing.name if standing else slot_name(self.request.owner, start)
 
 
+def _minimums(sizes: Sequence[Sizes]) -> Callable[[datetime], int]:
+    return step_function([(each.start, each.minimum) for each in sizes], 0)
+
+
 def clear_starts(
     times: Collection[datetime],
     foreign: Collection[ScheduledAction],
@@ -292,8 +322,10 @@ def clear_starts(
         return []
     clear, end = set(times), max(times)
     changes = [when for when, _ in events if first - ORDER_GAP <= when <= end + ORDER_GAP]
+    ordered = sorted(clear)
     for opening, closing in _clusters(changes, 2 * ORDER_GAP):
-        near = {start for start in clear if opening - ORDER_GAP < start < closing + ORDER_GAP}
+        within = slice(bisect_right(ordered, opening - ORDER_GAP), bisect_left(ordered, closing + ORDER_GAP))
+        near = set(ordered[within])
         clear -= near
         if answer_until and opening >= answer_until and end not in near:
             continue

@@ -12,17 +12,21 @@ ALL_HOURS = 24 * 366
 """More hours than any plan has."""
 
 
+Tiers = tuple[tuple[int, int], ...]
+"""(hours ahead, minutes between starts), near to far."""
+
+
 @dataclass(frozen=True)
 class Grid:
     """Where slots may start.
 
     Attributes:
-        tiers: (hours ahead, minutes between starts), near to far; each interval divides the next.
+        tiers: Where slots may start; each interval divides the next.
         answer_hours: External changes of the minimum within so many hours are answered by slots of
             their own. Of later ones the slots of the tiers only keep clear.
     """
 
-    tiers: tuple[tuple[int, int], ...]
+    tiers: Tiers
     answer_hours: int = ALL_HOURS
 
     def starts(self, first: datetime, now: datetime, end: datetime) -> list[datetime]:

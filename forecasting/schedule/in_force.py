@@ -112,7 +112,8 @@ def replay_actions(
     """Bounds of an Auto Scaling group until `end` if each action runs on time.
 
     An action that would break 0 <= minimum <= desired <= maximum fails and changes nothing (API
-    reference, UpdateAutoScalingGroup).
+    reference, UpdateAutoScalingGroup). Two at one moment, which only recurrences can have, run in the
+    order of their names; AWS documents no order.
 
     Raises:
         Hold: the recurrence of an external action cannot be read.
@@ -126,7 +127,7 @@ def replay_actions(
         for when in action_runs(action, now, end)
     ]
     found = [Sizes(now, group.min_size, group.max_size)]
-    for when, name, low, high, desired in sorted(events, key=lambda event: event[0]):
+    for when, name, low, high, desired in sorted(events, key=lambda event: event[:2]):
         last = found[-1]
         minimum = last.minimum if low is None else low
         maximum = last.maximum if high is None else high
@@ -183,8 +184,8 @@ def compare_with_plan(
     wanted = tuple(zip(starts, (int(value) for value in plan.floor), strict=True))
     ramp: Timeline = tuple(sorted((slot.start, slot.floor) for slot in slots)) if ramp_limited else ()
     bounds = (wanted, plan.limits, ramp, tuple((each.start, each.maximum) for each in sizes))
-    asked, most, ramped, maximum = (_by_time(bound, before) for bound, before in zip(bounds, _BEFORE, strict=True))
-    setting = _by_time([(each.start, index) for index, each in enumerate(sizes)], 0)
+    asked, most, ramped, maximum = (step_function(bound, before) for bound, before in zip(bounds, _BEFORE, strict=True))
+    setting = step_function([(each.start, index) for index, each in enumerate(sizes)], 0)
     moments = sorted(when for when in {since, *(when for bound in bounds for when, _ in bound)} if since <= when < end)
     planned = short = 0.0
     short_from: datetime | None = None
@@ -207,8 +208,8 @@ def compare_with_plan(
     return MinimumInForce(timeline, planned, short, short_from, tuple(actions), closures)
 
 
-def _by_time(timeline: Sequence[tuple[datetime, int]], before: int) -> Callable[[datetime], int]:
-    """A step function as a function of time; `before` holds until its first step."""
+def step_function(timeline: Sequence[tuple[datetime, int]], before: int) -> Callable[[datetime], int]:
+    """Steps as a function of time; `before` holds until the first one."""
     times, values = [when for when, _ in timeline], [before, *(value for _, value in timeline)]
     return lambda moment: values[bisect_right(times, moment)]
 

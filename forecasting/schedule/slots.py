@@ -18,7 +18,7 @@ from forecasting.planning.base import Plan
 from forecasting.planning.limits import limit_changes
 from forecasting.planning.pool import lowest
 from forecasting.schedule.actions import GroupState
-from forecasting.schedule.aws_limits import JITTER
+from forecasting.schedule.aws_limits import JITTER, ORDER_GAP
 from forecasting.schedule.grid import near_starts, round_up
 from forecasting.schedule.people import PeopleFloor, Timeline, value_at
 
@@ -136,7 +136,8 @@ class PlannedSlots:
         spans = list(zip(times, [*times[1:], None], strict=True))
         # Hysteresis is for what we plan. What people want, and what stands when in doubt, is taken as it is.
         least = [
-            max(self.people.at(start), self._standing(start, end) if request.raise_only else 0) for start, end in spans
+            max(self._asked_by_people(start), self._standing(start, end) if request.raise_only else 0)
+            for start, end in spans
         ]
         settled = [
             max(self._settle(start, self.planned(start, end)), low)
@@ -157,6 +158,12 @@ class PlannedSlots:
                 [*limited, max(self.plan.baseline, least[-1])], least, spans, strict=True
             )
         ]
+
+    def _asked_by_people(self, start: datetime) -> int:
+        """The people's floor from a start until no change of theirs can run before it."""
+        events = self.people.events
+        soon = events[bisect_right(events, start, key=_when) : bisect_left(events, start + ORDER_GAP, key=_when)]
+        return max([self.people.at(start), *(value for _, value in soon)])
 
     def upper(self, start: datetime, end: datetime | None) -> int:
         """The highest floor that may be written between two starts, whoever wants it."""
@@ -209,6 +216,10 @@ class PlannedSlots:
         if value <= standing <= value + _tolerance(value, far=far):
             return standing
         return value + math.ceil(value * RAISE_MARGIN) if far and standing < value else value
+
+
+def _when(event: tuple[datetime, int]) -> datetime:
+    return event[0]
 
 
 def plan_span(plan: Plan) -> tuple[list[datetime], timedelta, datetime]:
