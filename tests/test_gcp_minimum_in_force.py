@@ -22,8 +22,7 @@ from tests.worlds import levels
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 PAIRS = 40
 
-external = st.builds(
-    lambda minute, hour, size, length, kind: (minute, hour, size, length, kind),
+external: st.SearchStrategy[tuple[int, int, int, int, str]] = st.tuples(
     st.integers(0, 59),
     st.integers(0, 23),
     st.integers(1, 50),

@@ -185,7 +185,7 @@ class World:
         heapq.heapify(due)
         while due and due[0][0] <= self.now:
             start, name = heapq.heappop(due)
-            action, before = self.group.actions[name], self.group.sizes
+            action = self.group.actions[name]
             self.group.execute(action, start)
             if (
                 not name.startswith(OURS)
@@ -193,7 +193,6 @@ class World:
                 and action.min_size is not None
             ):
                 self.external_floor = action.min_size
-            del before
             if name in self.group.actions:
                 heapq.heappush(due, (self.group.actions[name].start, name))
 
@@ -213,7 +212,8 @@ class World:
         """The minimum of each minute over the horizon with these actions, by the emulator's rules."""
         ours = [(each.start, each.name, each) for each in actions if each.name.startswith(OURS)]
         sizes = self.group.sizes
-        starts, values = [self.now], [sizes.minimum]
+        starts: list[datetime] = [self.now]
+        values: list[int] = [sizes.minimum]
         for start, _name, action in sorted([*ours, *runs], key=lambda run: run[:2]):
             changed = sizes.changed(action.min_size, action.max_size, action.desired_capacity)
             try:
@@ -251,6 +251,7 @@ class World:
     def planned(self, plan: Plan, minutes: int) -> npt.NDArray[np.int_]:
         """The plan's minimum of each minute from now on."""
         first = plan.floor.index[0].to_pydatetime()
-        steps = [(self.now + number * MINUTE - first) // (15 * MINUTE) for number in range(minutes)]
+        steps: list[int] = [(self.now + number * MINUTE - first) // (15 * MINUTE) for number in range(minutes)]
         values = [*(int(value) for value in plan.floor), plan.baseline]
-        return np.array([values[min(step, len(values) - 1)] for step in steps])
+        found: list[int] = [values[min(step, len(values) - 1)] for step in steps]
+        return np.array(found)

@@ -45,8 +45,16 @@ def read_window(name: str, raw: Mapping[str, Any]) -> ScheduledAction:
         min_size=int(raw.get("minRequiredReplicas", 0)),
         recurrence=str(raw.get("schedule", "")) or "?",
         time_zone=raw.get("timeZone") or "UTC",
-        duration=None if raw.get("disabled") else timedelta(seconds=int(raw.get("durationSec", 0))),
+        duration=None if raw.get("disabled") else _duration(raw.get("durationSec")),
     )
+
+
+def _duration(seconds: object) -> timedelta | None:
+    """None if it cannot be read."""
+    try:
+        return timedelta(seconds=int(str(seconds)))
+    except (ValueError, OverflowError):
+        return None
 
 
 def _slot_of(name: str, raw: Mapping[str, Any]) -> Slot | None:

@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pandas as pd
 
@@ -169,6 +170,7 @@ def compare_with_plan(
     *,
     slots: Collection[Slot],
     ramp_limited: bool = False,
+    settle: timedelta = timedelta(0),
 ) -> MinimumInForce:
     """The minimum in force beside the plan, from `since` to the end of the plan's last step.
 
@@ -178,24 +180,28 @@ def compare_with_plan(
         since: The first moment that a write can still change (aware).
         slots: Managed actions; all others are external.
         ramp_limited: The values of the slots, if lower, count in place of the plan.
+        settle: Time from a rise of the maximum until a slot can use it.
     """
     starts: list[datetime] = [stamp.to_pydatetime() for stamp in pd.DatetimeIndex(plan.floor.index)]
     end = starts[-1] + (starts[1] - starts[0])
     wanted = tuple(zip(starts, (int(value) for value in plan.floor), strict=True))
     ramp: Timeline = tuple(sorted((slot.start, slot.floor) for slot in slots)) if ramp_limited else ()
-    bounds = (wanted, plan.limits, ramp, tuple((each.start, each.maximum) for each in sizes))
+    bounds = (wanted, plan.limits, ramp, _usable_maximum(sizes, settle))
     asked, most, ramped, maximum = (step_function(bound, before) for bound, before in zip(bounds, _BEFORE, strict=True))
     setting = step_function([(each.start, index) for index, each in enumerate(sizes)], 0)
-    moments = sorted(when for when in {since, *(when for bound in bounds for when, _ in bound)} if since <= when < end)
+    changes = {since, *(when for bound in bounds for when, _ in bound), *(each.start for each in sizes)}
+    moments = sorted(when for when in changes if since <= when < end)
     planned = short = 0.0
     short_from: datetime | None = None
     actions: dict[str, None] = {}
     managed = {slot.name for slot in slots}
     for moment, following in zip(moments, [*moments[1:], end][: len(moments)], strict=True):
         floor = min(max(asked(moment), 0), most(moment), ramped(moment))
+        now = sizes[setting(moment)]
         if maximum(moment) < plan.baseline:  # closed by external actions
             floor = 0
-        now = sizes[setting(moment)]
+        elif maximum(moment) < now.maximum:  # it has just risen
+            floor = min(floor, maximum(moment))
         missing = max(floor - now.minimum, 0)
         hours = (following - moment).total_seconds() / 3600
         planned, short = planned + floor * hours, short + missing * hours
@@ -206,6 +212,15 @@ def compare_with_plan(
     timeline = tuple((each.start, each.minimum) for each in sizes)
     closures = find_closures(sizes, plan.baseline)
     return MinimumInForce(timeline, planned, short, short_from, tuple(actions), closures)
+
+
+def _usable_maximum(sizes: Sequence[Sizes], settle: timedelta) -> Timeline:
+    """The maximum as a step function whose rises come `settle` later."""
+    found: list[tuple[datetime, int]] = []
+    for before, after in pairwise(sizes):
+        if after.maximum != before.maximum:
+            found.append((after.start + settle * (after.maximum > before.maximum), after.maximum))
+    return ((sizes[0].start, sizes[0].maximum), *sorted(found))
 
 
 def step_function(timeline: Sequence[tuple[datetime, int]], before: int) -> Callable[[datetime], int]:

@@ -2,7 +2,8 @@
 
 Two jobs cannot share a group: each takes the actions of the other for external ones, and on AWS the
 last writer of MinSize wins. The job with fewer actions ahead holds; with as many, the one whose id
-comes later. Both see the same list, so they agree on which one goes on.
+comes later. Both see the same list, so they agree on which one goes on. A single action is no plan:
+it is what is left of one, and merged like any external action.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from datetime import datetime
 
 from forecasting.schedule.actions import GroupState, owner_of
 from forecasting.schedule.people import Timeline
+
+_LEAST_PLAN = 2
+"""Actions of the shortest plan: one, and one that restores the baseline."""
 
 _SAME_PLAN_SHARE = 0.5
 """Share of another owner's actions that our saved state has to contain to be taken for ours."""
@@ -51,8 +55,8 @@ class OtherOwner:
     def warning(self) -> str:
         """A remark for the job that goes on."""
         return (
-            f"another elastic-iac job, owner {self.owner!r}, has {self.count} actions ahead on this"
-            " group: it holds while this job serves the group; `release` the fleet there"
+            f"another elastic-iac job, owner {self.owner!r}, has actions ahead on this group: {self.count};"
+            " this job goes on and merges them as external; `release` the fleet there"
         )
 
 
@@ -77,4 +81,5 @@ def find_other_owner(
     first = min(others)
     theirs = {(each.start, each.min_size) for each in ahead if owner_of(each) == first[1]}
     shared = len(theirs & set(known))
-    return OtherOwner(first[1], -first[0], first < ours, shared >= _SAME_PLAN_SHARE * len(theirs))
+    leads = first < ours and -first[0] >= _LEAST_PLAN
+    return OtherOwner(first[1], -first[0], leads, shared >= _SAME_PLAN_SHARE * len(theirs))

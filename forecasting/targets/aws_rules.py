@@ -58,7 +58,7 @@ class AwsRules:
         end = plan_span(plan)[2]
         sizes = replay_actions(group, slots, foreign, now, end)
         since = first_writable(slots, now, START_AHEAD, ORDER_GAP)
-        return compare_with_plan(sizes, plan, since, slots=slots, ramp_limited=ramp_limited)
+        return compare_with_plan(sizes, plan, since, slots=slots, ramp_limited=ramp_limited, settle=ORDER_GAP)
 
     def timeline(self, slots: Sequence[Slot]) -> Timeline:
         """Each holds until the next."""
