@@ -6,15 +6,16 @@ Only MinSize is written. Starts come from a nested grid, stay clear of other peo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from forecasting.errors import Hold
 from forecasting.planning.pool import lowest
 from forecasting.schedule.actions import ScheduledAction, slot_name, split_actions
-from forecasting.schedule.aws_limits import MAX_ACTIONS, ORDER_GAP, RESERVED_ACTIONS, START_AHEAD
+from forecasting.schedule.aws_limits import JITTER, MAX_ACTIONS, ORDER_GAP, RESERVED_ACTIONS, START_AHEAD
 from forecasting.schedule.base import Schedule, Slot
 from forecasting.schedule.grid import GRIDS, Grid, round_up
+from forecasting.schedule.pending import Pending, settle_pending
 from forecasting.schedule.people import PeopleFloor, max_size_events, people_events, value_at
 from forecasting.schedule.slots import (
     PlannedSlots,
@@ -49,17 +50,41 @@ def restore_schedule(wanted: Restoring) -> Schedule:
     starts = clear_starts(
         {first, *(start for start, _ in wanted.previous if start > first)}, foreign, people.events, first
     )
-    return Schedule(
-        tuple(
-            Slot(
-                start,
-                wanted.floor(start, end, people.at(start)),
-                owned[start].name if start in owned else slot_name(wanted.owner, start),
-            )
-            for start, end in zip(starts, [*starts[1:], None], strict=True)
-            if people.at(start) <= wanted.upper
+    slots = tuple(
+        Slot(
+            start,
+            wanted.floor(start, end, people.at(start)),
+            owned[start].name if start in owned else slot_name(wanted.owner, start),
         )
+        for start, end in zip(starts, [*starts[1:], None], strict=True)
+        if people.at(start) <= wanted.upper
     )
+
+    def restored(slot: Slot) -> int:
+        # It must do until the next slot that exists now: the restored ones may not be written.
+        following = min((start for start in owned if start > slot.start), default=starts[0])
+        return wanted.floor(slot.start, max(following, starts[0]), people.at(slot.start))
+
+    pending = _settle(owned, first, restored, people, wanted.group.min_size, wanted.now, wanted.upper)
+    return Schedule((*pending.rewritten, *slots), urgent=pending.urgent, left=pending.left)
+
+
+def _settle(
+    owned: Mapping[datetime, ScheduledAction],
+    first: datetime,
+    wanted: Callable[[Slot], int],
+    people: PeopleFloor,
+    live: int,
+    now: datetime,
+    upper: int,
+) -> Pending:
+    """Decide on the managed actions before `first` that have not run yet; one may be late."""
+    pending = [
+        Slot(start, action.min_size or 0, action.name)
+        for start, action in owned.items()
+        if now - JITTER < start < first
+    ]
+    return settle_pending(pending, wanted, live=live, external=people.events, now=now, upper=upper)
 
 
 class _Builder:
@@ -76,7 +101,23 @@ class _Builder:
         maxima = (live, *max_size_events(self.foreign, request.now, self.end))
         self.notes = check_maxima(request, maxima, "MaxSize")
         self.clamped = bool(self.notes)
-        ahead = [(start, action.min_size or 0) for start, action in self.owned.items() if start > request.now]
+        self.pending = _settle(
+            self.owned,
+            self.first,
+            # Only a slot below the external minimum is unwanted: any other is the plan's.
+            lambda slot: max(slot.floor, people.at(slot.start)),
+            people,
+            request.group.min_size,
+            request.now,
+            request.ceiling,
+        )
+        resized = {slot.start: slot.floor for slot in self.pending.rewritten}
+        cancelled = {slot.start for slot in self.pending.cancelled}
+        ahead = [
+            (start, resized.get(start, action.min_size or 0))
+            for start, action in self.owned.items()
+            if start > request.now and start not in cancelled
+        ]
         standing = tuple(sorted([*ahead, *people.events]))
         floors = {start: action.min_size or 0 for start, action in self.owned.items()}
         self.slots = PlannedSlots(request, floors, standing, people, maxima)
@@ -100,7 +141,18 @@ class _Builder:
                 f"people want {wanted} instances, more than the {upper} that may be asked for:"
                 f" {len(left)} of {len(times)} slots are left to them"
             )
-        return Schedule(slots, tuple(self.notes), complete, self.clamped)
+        for slot in self.pending.left:
+            self.notes.append(
+                f"{slot.name} sets MinSize {slot.floor} at {slot.start:%H:%M} UTC and cannot be stopped any more"
+            )
+        return Schedule(
+            (*self.pending.rewritten, *slots),
+            tuple(self.notes),
+            complete,
+            self.clamped,
+            self.pending.urgent,
+            self.pending.left,
+        )
 
     def _closes_at(self, start: datetime) -> bool:
         return lowest(self.plan.limits, start, start + 2 * ORDER_GAP, self.request.ceiling) == 0
@@ -160,7 +212,11 @@ class _Builder:
         """
         standing = next((start for start in sorted(self.owned) if self.first <= start < self.first + ORDER_GAP), None)
         start = standing or self.first
-        return start if start < first_slot and self._before(start) < self.slots.wanted(start, first_slot) else None
+        if start >= first_slot:
+            return None
+        # The external minimum too: a slot that could not be stopped may have lowered it.
+        wanted = max(self.slots.wanted(start, first_slot), self.slots.people.at(start))
+        return start if self._before(start) < wanted else None
 
     def _fall_time(self, first_slot: datetime) -> datetime | None:
         """A start before the first slot, where less is needed than what is in force until then. That is no reason to make room."""
