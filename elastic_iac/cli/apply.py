@@ -30,7 +30,7 @@ def apply(
     """
     from elastic_iac.cli import result as results  # noqa: PLC0415 - `--help` needs no pandas
     from elastic_iac.cli.asking import refuse_silence  # noqa: PLC0415
-    from elastic_iac.cli.person import record  # noqa: PLC0415
+    from elastic_iac.cli.person import record, record_interruption  # noqa: PLC0415
     from forecasting.errors import InterruptedWriteError  # noqa: PLC0415
     from forecasting.invocation import load_settings  # noqa: PLC0415
 
@@ -40,8 +40,7 @@ def apply(
     try:
         applied = _apply_unasked(job, fleet, output, short) if yes else _apply_asking(job, fleet, output, short)
     except InterruptedWriteError as error:
-        record(output, job, "apply", error.fleet, f"interrupted: {error.written} of {error.planned} written")
-        raise
+        raise record_interruption(output, job, error) from error
     for each in applied:
         if each.status != "planned" and each.code != "no-plan":  # else it did not come to the group
             record(output, job, "apply", each.fleet.name, _outcome(each))

@@ -112,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a character that a terminal lacks is no failure
-    as_json, interrupted = "--json" in given, "interrupted"
+    as_json = "--json" in given
     try:
         code: int = app(given or ["--help"], prog_name="elastic-iac", standalone_mode=False) or 0
     except ElasticIacError as error:
@@ -120,16 +120,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.TyperException as error:
         hint = "" if as_json else " (elastic-iac COMMAND --help shows the options)"
         return _fail(f"{error.format_message()}{hint}", "UsageError", 2, as_json=as_json)
-    except (KeyboardInterrupt, typer.Abort) as error:
-        # Among the writes to a group the text says how far they got.
-        code, interrupted = INTERRUPTED, str(error) or interrupted
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
     except Exception as error:  # noqa: BLE001 - a defect of ours: one line for the user, the traceback for who asks for it
         if _debug():
             traceback.print_exc()
         text = f"unexpected {type(error).__name__}: {error}; this is a defect: run again with --debug before the command for the traceback"
         return _fail(text, type(error).__name__, 1, as_json=as_json)
     if code == INTERRUPTED:
-        return _fail(interrupted, "Interrupted", INTERRUPTED, as_json=as_json)
+        return _fail("interrupted", "Interrupted", INTERRUPTED, as_json=as_json)
     return code
 
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import getpass
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from forecasting.errors import ElasticIacError
+from forecasting.errors import ElasticIacError, InterruptedWriteError
 
 if TYPE_CHECKING:
     from elastic_iac.cli.output import Output
     from forecasting.settings import Job
+
+
+class Interrupted(ElasticIacError):  # noqa: N818 - the type that the command line's JSON has for Ctrl-C
+    """Ctrl-C came among a command's writes. Typer would hide the text of a `KeyboardInterrupt`."""
+
+    exit_code: ClassVar[int] = 130
 
 
 def person() -> str:
@@ -40,3 +46,9 @@ def record(output: Output, job: Job, command: str, fleet: str | None, outcome: s
         record_command(open_store(job.store), job, made)
     except ElasticIacError as error:
         output.warn(f"{command} is not in the list of commands that `status` shows: {error}")
+
+
+def record_interruption(output: Output, job: Job, error: InterruptedWriteError) -> Interrupted:
+    """Keep an interrupted command for `status`, and return the error to raise in its place."""
+    record(output, job, error.command, error.fleet, f"interrupted: {error.written} of {error.planned} written")
+    return Interrupted(str(error))

@@ -28,7 +28,7 @@ def release(
     Example: elastic-iac release web --config job.yaml
     """
     from elastic_iac.cli.asking import refuse_silence  # noqa: PLC0415 - `--help` needs none of these
-    from elastic_iac.cli.person import record  # noqa: PLC0415
+    from elastic_iac.cli.person import record, record_interruption  # noqa: PLC0415
     from elastic_iac.cli.words import WORDS  # noqa: PLC0415
     from forecasting.errors import InterruptedWriteError  # noqa: PLC0415
     from forecasting.invocation import load_settings  # noqa: PLC0415
@@ -48,8 +48,7 @@ def release(
     try:
         released = release_fleet(Run(job, utc_now()), chosen)
     except InterruptedWriteError as error:
-        record(output, job, "release", fleet, f"interrupted: {error.written} of {error.planned} written")
-        raise
+        raise record_interruption(output, job, error) from error
     words = WORDS[chosen.cloud]
     sizes = f"{words.minimum} {released.min_size_before} -> {released.min_size_after}"
     record(output, job, "release", fleet, f"{words.actions(len(released.deleted))} removed; {sizes}")

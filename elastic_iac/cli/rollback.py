@@ -31,7 +31,7 @@ def rollback(
     Example: elastic-iac rollback web --config job.yaml
     """
     from elastic_iac.cli.asking import refuse_silence  # noqa: PLC0415 - `--help` needs none of these
-    from elastic_iac.cli.person import record  # noqa: PLC0415
+    from elastic_iac.cli.person import record, record_interruption  # noqa: PLC0415
     from elastic_iac.cli.release import announcement  # noqa: PLC0415
     from forecasting.errors import InterruptedWriteError  # noqa: PLC0415
     from forecasting.invocation import load_settings  # noqa: PLC0415
@@ -50,9 +50,8 @@ def rollback(
     try:
         done = _paused_rollback(job, chosen)
     except InterruptedWriteError as error:
-        record(output, job, "rollback", fleet, f"interrupted: {error.written} of {error.planned} written; paused")
         output.warn(f"{fleet} stays paused until `elastic-iac resume --fleet {fleet}`.")
-        raise
+        raise record_interruption(output, job, error) from error
     record(output, job, "rollback", fleet, f"{done.written} call{'s' * (done.written != 1)}; paused")
     output.show(*_lines(chosen, done))
     output.document(_document(chosen, done))

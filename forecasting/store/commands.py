@@ -83,7 +83,7 @@ def read_commands(store: Store, job: Job, fleet: str) -> list[Command]:
         if (item := store.get(key))
         for command in Commands.from_bytes(key, item.body).commands
     ]
-    return sorted(found, key=lambda command: command.time, reverse=True)
+    return sorted(found, key=lambda command: command.time)[::-1]  # of two at one time, the later one first
 
 
 def _keys(job: Job, fleet: str | None) -> list[str]:
