@@ -91,14 +91,14 @@ class World:
             )
         if kind == "rollback" and done and self.before_last_plan is not None:
             made_at, old = self.before_last_plan
-            self._compare_rollback(before, after, old[round((self.clock.now() - made_at) / MINUTE) :])
+            self.compare_rollback(before, after, old[round((self.clock.now() - made_at) / MINUTE) :])
         if kind == "rollback" and done:  # the next one undoes this one
             self.before_last_plan = (self.clock.now(), before)
         if kind == "plan" and self.seen:
             self.before_last_plan = (self.clock.now(), before)
 
     @staticmethod
-    def _compare_rollback(replaced: Minutes, restored: Minutes, old: Minutes) -> None:
+    def compare_rollback(replaced: Minutes, restored: Minutes, old: Minutes) -> None:
         length = min(len(replaced), len(old))
         least = np.minimum(replaced[:length], old[:length])
         wrong = np.flatnonzero(restored[:length] < least)
@@ -228,3 +228,29 @@ def play_out(world: World, happens: list[tuple[tuple[str, Any, int | None], int]
     for event, seconds in happens:
         world.do(event)
         world.clock.advance(timedelta(seconds=seconds))
+
+
+@pytest.mark.parametrize("external", [5, 20, 28])
+def test_a_rollback_fits_beside_what_fills_the_group(
+    aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, external: int
+) -> None:
+    """Both schedules and the external actions are more than the group may have: the restored slots are fewer."""
+    world = aws_world(aws, tmp_path, monkeypatch)
+    client = aws.client("autoscaling", in_process=True)
+    world.do(("plan", [4 + number % 7 for number in range(96)], None))
+    world.clock.advance(5 * HOUR + 7 * MINUTE)
+    world.do(("plan", [30 - number % 5 for number in range(96)], None))
+    for number in range(min(external, 125 - len(snapshot(aws).actions))):
+        client.put_scheduled_update_group_action(
+            AutoScalingGroupName=GROUP,
+            ScheduledActionName=f"theirs-{number}",
+            StartTime=NOW + 200 * HOUR + number * MINUTE,
+            DesiredCapacity=3,
+        )
+    before = world.ahead()
+    outcome = roll_back_fleet(world.run(), world.fleet())
+    assert outcome.written
+    assert world.before_last_plan is not None
+    made_at, old = world.before_last_plan
+    World.compare_rollback(before, world.ahead(), old[round((world.clock.now() - made_at) / MINUTE) :])
+    assert play(snapshot(aws), NOW + 100 * HOUR).sizes.minimum == 2

@@ -50,6 +50,7 @@ def restore_schedule(wanted: Restoring) -> Schedule:
     starts = clear_starts(
         {first, *(start for start, _ in wanted.previous if start > first)}, foreign, people.events, first
     )
+    starts = _fitting(starts, owned, MAX_ACTIONS - len(wanted.group.actions))
     slots = tuple(
         Slot(
             start,
@@ -67,6 +68,18 @@ def restore_schedule(wanted: Restoring) -> Schedule:
 
     pending = _settle(owned, first, restored, people, wanted.group.min_size, wanted.now, wanted.upper)
     return Schedule((*pending.rewritten, *slots), urgent=pending.urgent, left=pending.left)
+
+
+def _fitting(starts: list[datetime], owned: Mapping[datetime, ScheduledAction], room: int) -> list[datetime]:
+    """The starts, without the latest new ones for which the group has no room beside what exists. The slot before each covers its time."""
+    new = [start for start in starts if start not in owned]
+    if len(new) <= room:
+        return starts
+    dropped = set(new) - set([starts[-1], *new][:room])
+    kept = [start for start in starts if start not in dropped]
+    if starts[-1] in dropped:  # then the last one that exists restores the baseline
+        kept = sorted({*kept, max(owned)})
+    return kept
 
 
 def _settle(
