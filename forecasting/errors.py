@@ -14,6 +14,8 @@
     │   └── CredentialsError      no, expired or insufficient credentials: never retried
     └── StoreError            the store could not be read or written
         └── ConflictError     somebody else wrote first
+    KeyboardInterrupt
+    └── InterruptedWriteError Ctrl-C came among the writes to a group
 
 A message names the field, the value and what would be right. It never holds a secret.
 """
@@ -97,3 +99,24 @@ class StoreError(ElasticIacError):
 
 class ConflictError(StoreError):
     """A conditional write lost: somebody else wrote first."""
+
+
+class InterruptedWriteError(KeyboardInterrupt):
+    """Ctrl-C came among the writes to a group. Not an `Exception`: nothing may go on as after a failure.
+
+    Args:
+        fleet: Name of the fleet.
+        command: The command that goes on when it is run again.
+        written: Calls that have returned; one more may have been made.
+        planned: Calls that the command needs.
+    """
+
+    def __init__(self, fleet: str, command: str, written: int, planned: int) -> None:
+        self.fleet = fleet
+        self.command = command
+        self.written = written
+        self.planned = planned
+        super().__init__(
+            f"{fleet}: interrupted: {written} of {planned} written; safe: each slot has its old or its new value; "
+            f"run {command} again"
+        )

@@ -7,11 +7,17 @@ from datetime import timedelta
 
 from forecasting.errors import Hold
 from forecasting.run import PEOPLE_DAYS, Run, open_ledger, write_lease
+from forecasting.schedule.actions import GroupState
 from forecasting.schedule.aws_limits import START_AHEAD
+from forecasting.schedule.base import Schedule, Slot
+from forecasting.schedule.memory import Memory, Observation, with_value_before
 from forecasting.schedule.slots import Restoring
 from forecasting.settings import Fleet
+from forecasting.store.ledger import Claim, Ledger
 from forecasting.targets import open_target
-from forecasting.targets.reconcile import Outcome, reconcile
+from forecasting.targets.base import Target
+from forecasting.targets.interruption import counted_writes
+from forecasting.targets.reconcile import reconcile
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,25 @@ class Released:
     min_size_after: int
 
 
+@dataclass(frozen=True)
+class RolledBack:
+    """Result of `roll_back_fleet`.
+
+    Attributes:
+        written: Mutating calls that were made.
+        state: The group as it was read back.
+        in_force: The minimum in force when the command came.
+        first: The first restored slot.
+        left: Slots of the replaced plan that run all the same, since nothing can stop them.
+    """
+
+    written: int
+    state: GroupState
+    in_force: int
+    first: Slot | None
+    left: tuple[Slot, ...]
+
+
 def release_fleet(run: Run, fleet: Fleet) -> Released:
     """Remove our actions from a fleet's group, restore MinSize and forget the group. Other people's actions are not touched.
 
@@ -36,6 +61,7 @@ def release_fleet(run: Run, fleet: Fleet) -> Released:
 
     Raises:
         ElasticIacError: the group or the store cannot be read or written; calling again goes on where it stopped.
+        InterruptedWriteError: likewise.
     """
     target = open_target(fleet, run.session)
     rules = target.rules
@@ -61,7 +87,9 @@ def release_fleet(run: Run, fleet: Fleet) -> Released:
                 intended=((now, group.min_size),),
             )
             ledger.remember(claim, left_behind.to_json())
-        target.give_back(ours, wanted, lambda: ledger.fence(claim))
+        planned = len(ours) + (group.min_size != wanted)
+        with counted_writes(fleet.name, "release", planned, lambda: ledger.fence(claim)) as fence:
+            target.give_back(ours, wanted, fence)
         after = target.inspect()
         left = rules.ours(after, run.owners)
         if left or after.min_size != wanted:
@@ -73,60 +101,76 @@ def release_fleet(run: Run, fleet: Fleet) -> Released:
     return Released(tuple(slot.name for slot in ours), group.min_size, wanted)
 
 
-def roll_back_fleet(run: Run, fleet: Fleet) -> Outcome:
-    """Restore a fleet's schedule as it stood before the last run that wrote, from now on. Rolling back again undoes it.
+def roll_back_fleet(run: Run, fleet: Fleet) -> RolledBack:
+    """Restore a fleet's schedule from before the last run that wrote. A second rollback undoes the first.
 
-    People come first as ever: no slot is restored below what they want now. The next run of the job plans anew, so set the kill switch first
-    where the old plan is to stay.
+    The minimum stays at least at the lower of the two schedules' at every minute. A slot of the replaced schedule that is about to run is deleted or
+    rewritten first; `RolledBack.left` has those that nothing can stop. No slot is restored below the external minimum. The next run plans anew:
+    pause the fleet first to keep the restored schedule.
 
     Raises:
-        Hold: there is no schedule before the last one, or nothing of it lies ahead.
-        ElasticIacError: as for any run; every slot then holds its old or its new value.
+        Hold: there is no schedule before the last one, or it ends too soon.
+        ElasticIacError: as for any run; every slot then holds its old or its new value, and calling again goes on.
+        InterruptedWriteError: likewise.
     """
     target = open_target(fleet, run.session)
-    rules = target.rules
     ledger = open_ledger(run, fleet)
     claim = ledger.claim(run.run_id)
     with write_lease(run, ledger, claim) as memory:
         group = target.read()
-        now = run.clock()
-        seen = rules.observe(memory, group, fleet.floor, run.owners, now)
-        if memory is None or not any(start > now + START_AHEAD for start, _ in memory.previous):
+        if memory is None or not any(start > run.clock() + START_AHEAD for start, _ in memory.previous):
             raise Hold(
                 "nothing-to-roll-back",
                 "no earlier schedule reaches beyond now; `release` gives the group back as it was found",
             )
-        schedule = rules.restore(
-            Restoring(
-                previous=memory.previous,
-                before=memory.baseline,
-                now=now,
-                owner=run.job.owner,
-                owners=run.owners,
-                lower=fleet.floor,
-                upper=min(fleet.ceiling, group.max_size),
-                group=group,
-                people_floor=seen.people_floor,
-            )
-        )
-        ours = rules.ours(group, run.owners)
-        before = rules.timeline(ours)
-        # What starts before the first slot is about to run, or runs: nobody touches it.
-        untouched = [slot for slot in ours if slot.start < schedule.slots[0].start] if schedule.slots else []
-        intent = replace(
-            memory,
-            as_of=now,
-            min_size=group.min_size,
+        return _roll_back(run, fleet, target, group, memory, ledger, claim)
+
+
+def _roll_back(
+    run: Run, fleet: Fleet, target: Target, group: GroupState, memory: Memory, ledger: Ledger, claim: Claim
+) -> RolledBack:
+    rules, owners, now = target.rules, run.owners, run.clock()
+    in_force = rules.floor_in_force(group, owners, now)
+    seen = rules.observe(memory, group, fleet.floor, owners, now)
+    schedule = rules.restore(
+        Restoring(
+            previous=memory.previous,
+            before=in_force,
+            now=now,
+            owner=run.job.owner,
+            owners=owners,
+            lower=fleet.floor,
+            upper=min(fleet.ceiling, group.max_size),
+            group=group,
             people_floor=seen.people_floor,
-            people_events=rules.people_events(group, run.owners, now, now + timedelta(days=PEOPLE_DAYS)),
-            slots=before,
-            intended=rules.timeline((*untouched, *schedule.slots)),
-            previous=before,
         )
-        ledger.remember(claim, intent.to_json())
-        outcome = reconcile(
-            target, group, schedule, owners=run.owners, fence=lambda: ledger.fence(claim), clock=run.clock
-        )
-        after = replace(intent, slots=intent.intended, intended=())
-        ledger.commit(claim, after.to_json())
-    return outcome
+    )
+    diff = rules.diff(group, schedule, owners, now)
+    intent = _intent(target, group, schedule, seen, memory, run)
+    ledger.remember(claim, intent.to_json())
+    with counted_writes(fleet.name, "rollback", diff.writes, lambda: ledger.fence(claim)) as fence:
+        outcome = reconcile(target, group, schedule, owners=owners, fence=fence, clock=run.clock)
+    late = [slot for slot in rules.ours(group, owners) if slot.start in schedule.urgent and slot.start <= run.clock()]
+    sets = rules.floor_in_force(outcome.state, owners, run.clock())
+    raced = tuple(slot for slot in late if sets == slot.floor != in_force)  # it ran before it was deleted
+    undo = with_value_before(rules.timeline(rules.ours(group, owners)), in_force, now)
+    ledger.commit(claim, replace(intent, slots=intent.intended, intended=(), previous=undo).to_json())
+    first = next((slot for slot in schedule.slots if slot.start not in schedule.urgent), None)
+    return RolledBack(outcome.written, outcome.state, in_force, first, (*raced, *schedule.left))
+
+
+def _intent(
+    target: Target, group: GroupState, schedule: Schedule, seen: Observation, memory: Memory, run: Run
+) -> Memory:
+    """What a successor needs, should the rollback end among its writes: `previous` stays, so that a second try restores the same."""
+    rules, owners, now = target.rules, run.owners, run.clock()
+    imminent = rules.diff(group, schedule, owners, now).imminent
+    return replace(
+        memory,
+        as_of=now,
+        min_size=group.min_size,
+        people_floor=seen.people_floor,
+        people_events=rules.people_events(group, owners, now, now + timedelta(days=PEOPLE_DAYS)),
+        slots=rules.timeline(rules.ours(group, owners)),
+        intended=rules.timeline((*imminent, *schedule.slots)),
+    )

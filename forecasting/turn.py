@@ -21,7 +21,7 @@ from forecasting.planning.base import Plan
 from forecasting.run import PEOPLE_DAYS, FleetResult, Run, Status, open_ledger, write_lease
 from forecasting.schedule.actions import GroupState
 from forecasting.schedule.base import Schedule, Slot
-from forecasting.schedule.memory import Memory, Observation
+from forecasting.schedule.memory import Memory, Observation, with_value_before
 from forecasting.schedule.owners import find_other_owner
 from forecasting.schedule.slots import Request
 from forecasting.settings import Fleet, Job
@@ -30,6 +30,7 @@ from forecasting.store.ledger import Claim, Ledger
 from forecasting.store.pause import paused
 from forecasting.targets import open_target
 from forecasting.targets.base import Diff
+from forecasting.targets.interruption import counted_writes
 from forecasting.targets.reconcile import reconcile
 
 log = logging.getLogger(__name__)
@@ -218,6 +219,7 @@ class Turn(ABC):
                     group = self._reconcile(claim, group, schedule, writing)
                 # Not what was read back: a slot that ran among the writes is gone from there, and MinSize is as it was before.
                 memory = replace(memory, slots=memory.intended, intended=())
+                self._note(observation=seen.after_writing(group, self.run.owners, self.run.clock()))
                 if schedule.complete or not diff.writes:
                     self.ledger.commit(claim, memory.to_json())
                     if self.result.plan is not None:
@@ -234,14 +236,16 @@ class Turn(ABC):
             writing.wait()  # before the fence is asked: what it says must be fresh at the call
             self.ledger.fence(claim)
 
-        outcome = reconcile(
-            self.target,
-            group,
-            schedule,
-            owners=self.run.owners,
-            fence=fence,
-            clock=self.run.clock,
-        )
+        planned = self.result.written + (self.result.diff.writes if self.result.diff else 0)
+        with counted_writes(self.fleet.name, "apply", planned, fence) as counted:
+            outcome = reconcile(
+                self.target,
+                group,
+                schedule,
+                owners=self.run.owners,
+                fence=counted,
+                clock=self.run.clock,
+            )
         self._note(group=outcome.state, written=self.result.written + outcome.written)
         return outcome.state
 
@@ -267,7 +271,9 @@ class Turn(ABC):
             slots=standing,
             intended=rules.timeline((*diff.imminent, *schedule.slots)),
             # A first plan has nothing before it; a run that writes nothing leaves what a rollback restores.
-            previous=standing if diff.writes else (before.previous if before else ()),
+            previous=with_value_before(standing, rules.floor_in_force(group, owners, now), now)
+            if diff.writes
+            else (before.previous if before else ()),
         )
 
     def _note(self, **changes: object) -> FleetResult:

@@ -40,7 +40,8 @@ def test_a_pause_says_who_when_why_and_until_when() -> None:
     )
     assert paused(store, JOB, "web", NOW) == made
     assert str(made) == (
-        "fleet 'web' was paused by ada@desk on 2026-03-02 10:07 UTC: load test; it lasts until 2026-03-02 17:07 UTC or `elastic-iac resume`"
+        "fleet 'web' was paused by ada@desk on 2026-03-02 10:07 UTC: load test; "
+        "it lasts until 2026-03-02 17:07 UTC or `elastic-iac resume --fleet web`"
     )
     assert paused(store, JOB, "other", NOW) is None
     assert paused(store, named("another", owner="test"), "web", NOW) is None

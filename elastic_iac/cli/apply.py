@@ -30,14 +30,30 @@ def apply(
     """
     from elastic_iac.cli import result as results  # noqa: PLC0415 - `--help` needs no pandas
     from elastic_iac.cli.asking import refuse_silence  # noqa: PLC0415
+    from elastic_iac.cli.person import record, record_interruption  # noqa: PLC0415
+    from forecasting.errors import InterruptedWriteError  # noqa: PLC0415
     from forecasting.invocation import load_settings  # noqa: PLC0415
 
     refuse_silence(yes=yes, as_json=as_json)
     output = Output(as_json)
     job = load_settings(config)
-    applied = _apply_unasked(job, fleet, output, short) if yes else _apply_asking(job, fleet, output, short)
+    try:
+        applied = _apply_unasked(job, fleet, output, short) if yes else _apply_asking(job, fleet, output, short)
+    except InterruptedWriteError as error:
+        raise record_interruption(output, job, error) from error
+    for each in applied:
+        if each.status != "planned" and each.code != "no-plan":  # else it did not come to the group
+            record(output, job, "apply", each.fleet.name, _outcome(each))
     output.document({"command": "apply", "fleets": [results.document(each) for each in applied]})
     raise typer.Exit(results.exit_code(applied))
+
+
+def _outcome(result: FleetResult) -> str:
+    calls = f"{result.written} call{'s' * (result.written != 1)}"
+    if result.status == "written":
+        return f"written, {calls}"
+    held = f"{result.status} ({result.code})" if result.code else result.status
+    return f"{held}, {calls} made" if result.written else held
 
 
 def _apply_unasked(job: Job, names: list[str] | None, output: Output, short: bool) -> list[FleetResult]:

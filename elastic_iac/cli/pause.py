@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -11,6 +9,7 @@ import typer
 
 from elastic_iac.cli import options
 from elastic_iac.cli.output import Output
+from elastic_iac.cli.person import person, record
 
 Duration = Annotated[
     str | None,
@@ -49,7 +48,9 @@ def pause(
     names = [each.name for each in select_fleets(job, fleet)] if fleet else [None]
     for name in names:
         write_pause(store, job, name, until=until, by=person(), reason=reason, now=utc_now())
-        output.show(f"{name or 'all fleets'}: paused {_end(until)}. `elastic-iac resume` ends it.")
+        record(output, job, "pause", name, f"{_end(until)}{f': {reason}' if reason else ''}")
+        scope = f" --fleet {name}" if name else ""
+        output.show(f"{name or 'all fleets'}: paused {_end(until)}. `elastic-iac resume{scope}` ends it.")
     paused = {"fleets": fleet, "until": until.isoformat() if until else None}
     output.document({"command": "pause", "job": job.name, **paused})
 
@@ -57,10 +58,14 @@ def pause(
 def resume(config: options.Config, fleet: options.Fleets = None, *, as_json: options.Json = False) -> None:
     """End a pause, of the whole job or of the named fleets: the next run writes again.
 
+    Anything else that still holds a fleet (another pause, `enabled: false`) is named, and the exit code is 1.
+
     Example: elastic-iac resume --config job.yaml --fleet web
     """
     from forecasting.invocation import load_settings  # noqa: PLC0415
+    from forecasting.run import utc_now  # noqa: PLC0415
     from forecasting.store import open_store  # noqa: PLC0415
+    from forecasting.store.pause import holds  # noqa: PLC0415
     from forecasting.store.pause import resume as end_pause  # noqa: PLC0415
     from forecasting.turn import select_fleets  # noqa: PLC0415
 
@@ -69,17 +74,19 @@ def resume(config: options.Config, fleet: options.Fleets = None, *, as_json: opt
     store = open_store(job.store)
     names = [each.name for each in select_fleets(job, fleet)] if fleet else [None]
     ended = [name for name in names if end_pause(store, job, name)]
+    held: dict[str, None] = {}
     for name in names:
-        output.show(f"{name or 'all fleets'}: {'resumed' if name in ended else 'was not paused'}.")
-    output.document({"command": "resume", "job": job.name, "fleets": fleet, "resumed": len(ended)})
-
-
-def person() -> str:
-    """Who is at the keyboard, for whoever finds the pause."""
-    try:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
-    except (OSError, KeyError):  # no user database, as in some containers
-        return socket.gethostname()
+        still = holds(store, job, name, utc_now())
+        held.update(dict.fromkeys(still))
+        done = "resumed" if name in ended else "was not paused"
+        if name in ended:
+            record(output, job, "resume", name, f"still held: {'; '.join(still)}" if still else "")
+        output.show(f"{name or 'all fleets'}: {done}{', but is still held' if still else ''}.")
+    for text in held:
+        output.show(f"- {text}")
+    document = {"command": "resume", "job": job.name, "fleets": fleet, "resumed": len(ended), "held": list(held)}
+    output.document(document)
+    raise typer.Exit(1 if held else 0)
 
 
 def _end(until: datetime | None) -> str:

@@ -28,7 +28,9 @@ def release(
     Example: elastic-iac release web --config job.yaml
     """
     from elastic_iac.cli.asking import refuse_silence  # noqa: PLC0415 - `--help` needs none of these
+    from elastic_iac.cli.person import record, record_interruption  # noqa: PLC0415
     from elastic_iac.cli.words import WORDS  # noqa: PLC0415
+    from forecasting.errors import InterruptedWriteError  # noqa: PLC0415
     from forecasting.invocation import load_settings  # noqa: PLC0415
     from forecasting.release import release_fleet  # noqa: PLC0415
     from forecasting.run import Run, utc_now  # noqa: PLC0415
@@ -43,12 +45,14 @@ def release(
         if not typer.confirm("Release it?"):
             output.show("Nothing was written.")
             raise typer.Exit(1)
-    released = release_fleet(Run(job, utc_now()), chosen)
+    try:
+        released = release_fleet(Run(job, utc_now()), chosen)
+    except InterruptedWriteError as error:
+        raise record_interruption(output, job, error) from error
     words = WORDS[chosen.cloud]
-    output.show(
-        f"{fleet}: released. {words.actions(len(released.deleted))} removed; "
-        f"{words.minimum} {released.min_size_before} -> {released.min_size_after}, read back."
-    )
+    sizes = f"{words.minimum} {released.min_size_before} -> {released.min_size_after}"
+    record(output, job, "release", fleet, f"{words.actions(len(released.deleted))} removed; {sizes}")
+    output.show(f"{fleet}: released. {words.actions(len(released.deleted))} removed; {sizes}, read back.")
     output.show(
         f"The job plans for it again when it runs next ({job.schedule}, {job.schedule_time_zone}), unless the fleet's "
         "`enabled` is false."

@@ -27,6 +27,7 @@ from forecasting.schedule.memory import Memory, Observation
 from forecasting.schedule.people import Timeline, value_at
 from forecasting.settings import Fleet
 from forecasting.sources import open_source
+from forecasting.store.commands import Command, read_commands
 from forecasting.store.ledger import Ledger
 from forecasting.store.pause import Pause, paused
 from forecasting.store.records import RunRecord
@@ -35,6 +36,7 @@ from forecasting.store.shortruns import ShortResult, last_short_result
 from forecasting.targets import open_target
 
 SHOWN_RUNS = 5
+SHOWN_COMMANDS = 5
 _RUN_STYLES = results.STYLES | {"dry-run": "cyan"}
 
 
@@ -57,6 +59,7 @@ class Standing:
         pause: What holds the fleet; None where nobody has paused it.
         error: Why the group could not be read.
         remarks: What else could not be read.
+        commands: Commands that people gave for it, or for all fleets of the job, newest first.
     """
 
     fleet: Fleet
@@ -73,6 +76,7 @@ class Standing:
     pause: Pause | None = None
     error: str = ""
     remarks: tuple[str, ...] = field(default=())
+    commands: tuple[Command, ...] = ()
 
     @property
     def coming(self) -> tuple[ScheduledAction, ...]:
@@ -102,6 +106,9 @@ class Standing:
             "short_run": {"time": results.stamp(self.short[0]), **self.short[1].model_dump()} if self.short else None,
             "scores": _scores_document(self.scores) if self.scores else None,
             "pause": self.pause.model_dump(mode="json", exclude={"version"}) if self.pause else None,
+            "commands": [
+                each.model_dump(exclude={"time"}) | {"time": results.stamp(each.time)} for each in self.commands
+            ],
             "error": self.error or None,
             "remarks": list(self.remarks),
         }
@@ -155,6 +162,8 @@ class Standing:
             yield "runs", "none recorded"
         if self.short:
             yield "short run", _short_line(*self.short)
+        for number, command in enumerate(self.commands[:SHOWN_COMMANDS]):
+            yield "commands" if number == 0 else "", _command_line(command)
 
     def _coming(self, min_size: int) -> Iterator[tuple[str, RenderableType]]:
         zone, words = self.fleet.time_zone, WORDS[self.fleet.cloud]
@@ -194,6 +203,11 @@ def look(run: Run, fleet: Fleet) -> Standing:
     runs, memory, remarks = _records(ledger)
     pause: Pause | None = None
     short: tuple[datetime, ShortResult] | None = None
+    commands: tuple[Command, ...] = ()
+    try:
+        commands = tuple(read_commands(run.store, run.job, fleet.name))
+    except ElasticIacError as error:
+        remarks = (*remarks, f"the commands could not be read: {error}")
     try:
         short = last_short_result(run.store, run.job.name, fleet.name)
     except ElasticIacError as error:
@@ -206,7 +220,9 @@ def look(run: Run, fleet: Fleet) -> Standing:
         target = open_target(fleet, run.session)
         group = target.inspect()
     except ElasticIacError as error:
-        return Standing(fleet, run.now, runs=runs, short=short, pause=pause, error=str(error), remarks=remarks)
+        return Standing(
+            fleet, run.now, runs=runs, short=short, pause=pause, error=str(error), remarks=remarks, commands=commands
+        )
     owned, foreign = split_actions(group.actions, run.owners)
     people: Observation | None = None
     scores: Scores | None = None
@@ -229,6 +245,7 @@ def look(run: Run, fleet: Fleet) -> Standing:
         {label: vars(lead) for label, lead in seen_boots(run.store, fleet, run.now).items()},
         pause,
         remarks=remarks,
+        commands=commands,
     )
 
 
@@ -288,6 +305,14 @@ def _run_line(run: RunRecord) -> Text:
     text.append(run.outcome, style=_RUN_STYLES[run.outcome])
     wrote = ", ".join(f"{count} {kind}" for kind, count in run.diff.items() if count)
     text.append(f"  {run.reason or wrote}")
+    return text
+
+
+def _command_line(command: Command) -> Text:
+    scope = "" if command.fleet else " of all fleets"
+    text = Text(f"{pd.Timestamp(command.time).tz_convert('UTC'):%a %d %b %H:%M} UTC  ")
+    text.append(f"{command.command}{scope}", style="bold")
+    text.append(f" by {command.by}{f': {command.outcome}' * bool(command.outcome)}")
     return text
 
 

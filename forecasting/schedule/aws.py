@@ -6,19 +6,21 @@ Only MinSize is written. Starts come from a nested grid, stay clear of other peo
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache, cached_property
 
 from forecasting.errors import Hold
 from forecasting.planning.pool import lowest
 from forecasting.schedule.actions import ScheduledAction, slot_name, split_actions
-from forecasting.schedule.aws_limits import MAX_ACTIONS, ORDER_GAP, RESERVED_ACTIONS, START_AHEAD
+from forecasting.schedule.aws_limits import JITTER, MAX_ACTIONS, ORDER_GAP, RESERVED_ACTIONS, START_AHEAD
 from forecasting.schedule.base import Schedule, Slot
+from forecasting.schedule.clearance import clear_starts
 from forecasting.schedule.crowded import StartScorer
 from forecasting.schedule.grid import CROWDED_GRIDS, GRIDS, Grid, Tiers, round_up
 from forecasting.schedule.in_force import Sizes, replay_actions, step_function
+from forecasting.schedule.pending import Pending, settle_pending
 from forecasting.schedule.people import PeopleFloor, max_size_events, people_events, value_at
 from forecasting.schedule.slots import (
     PlannedSlots,
@@ -57,17 +59,54 @@ def restore_schedule(wanted: Restoring) -> Schedule:
     starts = clear_starts(
         {first, *(start for start, _ in wanted.previous if start > first)}, foreign, people.events, first
     )
-    return Schedule(
-        tuple(
-            Slot(
-                start,
-                wanted.floor(start, end, people.at(start)),
-                owned[start].name if start in owned else slot_name(wanted.owner, start),
-            )
-            for start, end in zip(starts, [*starts[1:], None], strict=True)
-            if people.at(start) <= wanted.upper
+    starts = _fitting(starts, owned, MAX_ACTIONS - len(wanted.group.actions))
+    slots = tuple(
+        Slot(
+            start,
+            wanted.floor(start, end, people.at(start)),
+            owned[start].name if start in owned else slot_name(wanted.owner, start),
         )
+        for start, end in zip(starts, [*starts[1:], None], strict=True)
+        if people.at(start) <= wanted.upper
     )
+
+    def restored(slot: Slot) -> int:
+        # It must do until the next slot that exists now: the restored ones may not be written.
+        following = min((start for start in owned if start > slot.start), default=starts[0])
+        return wanted.floor(slot.start, max(following, starts[0]), people.at(slot.start))
+
+    pending = _settle(owned, first, restored, people, wanted.group.min_size, wanted.now, wanted.upper)
+    return Schedule((*pending.rewritten, *slots), urgent=pending.urgent, left=pending.left)
+
+
+def _fitting(starts: list[datetime], owned: Mapping[datetime, ScheduledAction], room: int) -> list[datetime]:
+    """The starts, without the latest new ones for which the group has no room beside what exists. The slot before each covers its time."""
+    new = [start for start in starts if start not in owned]
+    if len(new) <= room:
+        return starts
+    dropped = set(new) - set([starts[-1], *new][:room])
+    kept = [start for start in starts if start not in dropped]
+    if starts[-1] in dropped:  # then the last one that exists restores the baseline
+        kept = sorted({*kept, max(owned)})
+    return kept
+
+
+def _settle(
+    owned: Mapping[datetime, ScheduledAction],
+    first: datetime,
+    wanted: Callable[[Slot], int],
+    people: PeopleFloor,
+    live: int,
+    now: datetime,
+    upper: int,
+) -> Pending:
+    """Decide on the managed actions before `first` that have not run yet; one may be late."""
+    pending = [
+        Slot(start, action.min_size or 0, action.name)
+        for start, action in owned.items()
+        if now - JITTER < start < first
+    ]
+    return settle_pending(pending, wanted, live=live, external=people.events, now=now, upper=upper)
 
 
 def slot_list(owned: Mapping[datetime, ScheduledAction]) -> tuple[Slot, ...]:
@@ -91,8 +130,29 @@ class _Builder:
         lone = [action for action in self.foreign if action.min_size is None]
         self.notes = check_maxima(request, maxima, "MaxSize")
         self.clamped = bool(self.notes)
-        ahead = [(start, action.min_size or 0) for start, action in self.owned.items() if start > request.now]
+        self.pending = _settle(
+            self.owned,
+            self.first,
+            # Only a slot below the external minimum is unwanted: any other is the plan's.
+            lambda slot: max(slot.floor, people.at(slot.start)),
+            people,
+            request.group.min_size,
+            request.now,
+            request.ceiling,
+        )
+        resized = {slot.start: slot.floor for slot in self.pending.rewritten}
+        cancelled = {slot.start for slot in self.pending.cancelled}
+        ahead = [
+            (start, resized.get(start, action.min_size or 0))
+            for start, action in self.owned.items()
+            if start > request.now and start not in cancelled
+        ]
         standing = tuple(sorted([*ahead, *people.events]))
+        self.existing = tuple(
+            replace(slot, floor=resized.get(slot.start, slot.floor))
+            for slot in slot_list(self.owned)
+            if slot.start not in cancelled
+        )
         floors = {start: action.min_size or 0 for start, action in self.owned.items()}
         self.slots = PlannedSlots(
             request,
@@ -104,8 +164,8 @@ class _Builder:
         )
 
     def build(self) -> Schedule:
-        old = self.slots.owned
-        sizes = self._replay(slot_list(self.owned))
+        old = {slot.start: slot.floor for slot in self.existing}
+        sizes = self._replay(self.existing)
         in_force = [each.minimum for each in sizes if each.start <= self.first]
         bounds = Bounds(
             room=MAX_ACTIONS - len(self.foreign),
@@ -128,13 +188,18 @@ class _Builder:
             self.notes += notes
             if grid is not GRIDS[0]:
                 self._note_grid(grid)
+            self.notes += [
+                f"{slot.name} sets MinSize {slot.floor} at {slot.start:%H:%M} UTC and cannot be stopped any more"
+                for slot in self.pending.left
+            ]
+            slots = (*self.pending.rewritten, *slots)
             if step != new:
                 self.notes.append("intermediate: managed actions are merged first to make room")
                 slots = tuple(Slot(start, value, self._name(start)) for start, value in sorted(step.items()))
             # A better schedule that can be reached from this one alone is the next step. In doubt the
             # room that this one leaves may take more slots.
             settled = step == new and not onward and not (self.request.raise_only and grid is not GRIDS[0])
-            return Schedule(slots, tuple(self.notes), complete=settled, clamped=self.clamped)
+            return Schedule(slots, tuple(self.notes), settled, self.clamped, self.pending.urgent, self.pending.left)
         raise Hold(
             "no-room",
             f"external actions are {len(self.foreign)} of at most {MAX_ACTIONS} scheduled actions on this group: delete some",
@@ -180,7 +245,7 @@ class _Builder:
 
     def _minimums_with(self, slots: Sequence[Slot]) -> Callable[[datetime], int]:
         """The minimum in force by time if `slots` replace what can still be replaced."""
-        pending = [slot for slot in slot_list(self.owned) if slot.start < self.first]
+        pending = [slot for slot in self.existing if slot.start < self.first]
         return _minimums(self._replay([*slots, *pending]))
 
     def _moments(self, before: Sequence[Sizes], slots: Sequence[Slot]) -> set[datetime]:
@@ -275,7 +340,11 @@ class _Builder:
         """
         standing = next((start for start in sorted(self.owned) if self.first <= start < self.first + ORDER_GAP), None)
         start = standing or self.first
-        return start if start < first_slot and self._before(start) < self.slots.wanted(start, first_slot) else None
+        if start >= first_slot:
+            return None
+        # The external minimum too: a slot that could not be stopped may have lowered it.
+        wanted = max(self.slots.wanted(start, first_slot), self.slots.people.at(start))
+        return start if self._before(start) < wanted else None
 
     def _fall_time(self, first_slot: datetime) -> datetime | None:
         """A start before the first slot, where less is needed than what is in force until then. That is no reason to make room."""
@@ -297,68 +366,3 @@ class _Builder:
 
 def _minimums(sizes: Sequence[Sizes]) -> Callable[[datetime], int]:
     return step_function([(each.start, each.minimum) for each in sizes], 0)
-
-
-def clear_starts(
-    times: Collection[datetime],
-    foreign: Collection[ScheduledAction],
-    events: Sequence[tuple[datetime, int]],
-    first: datetime,
-    answer_until: datetime | None = None,
-) -> list[datetime]:
-    """The starts, ascending, moved out of other people's way: away from their changes of MinSize, and off the starts of all their actions.
-
-    Actions closer than the jitter run in either order. So before each change of theirs (or cluster of them) the last start is `ORDER_GAP` earlier;
-    after it, one re-asserts the plan `ORDER_GAP` later.
-
-    Args:
-        times: The starts that are wanted.
-        foreign: Other people's actions.
-        events: When they set MinSize, and to what.
-        first: No start is earlier.
-        answer_until: Changes from then on move no start and add none; only the last start is kept. None: all are answered.
-    """
-    if not times:
-        return []
-    clear, end = set(times), max(times)
-    changes = [when for when, _ in events if first - ORDER_GAP <= when <= end + ORDER_GAP]
-    ordered = sorted(clear)
-    for opening, closing in _clusters(changes, 2 * ORDER_GAP):
-        within = slice(bisect_right(ordered, opening - ORDER_GAP), bisect_left(ordered, closing + ORDER_GAP))
-        near = set(ordered[within])
-        clear -= near
-        if answer_until and opening >= answer_until and end not in near:
-            continue
-        if any(start <= closing for start in near) and opening - ORDER_GAP >= first:
-            clear.add(opening - ORDER_GAP)
-        if closing + ORDER_GAP >= first:
-            clear.add(closing + ORDER_GAP)
-    busy = {action.start for action in foreign if action.start is not None}
-    return sorted({_dodge(start, busy, changes, first) for start in clear})
-
-
-def _clusters(moments: Sequence[datetime], together: timedelta) -> list[tuple[datetime, datetime]]:
-    """Moments too close to each other for a start between them, as (first, last)."""
-    clusters: list[tuple[datetime, datetime]] = []
-    for moment in moments:
-        if clusters and moment - clusters[-1][1] < together:
-            clusters[-1] = (clusters[-1][0], moment)
-        else:
-            clusters.append((moment, moment))
-    return clusters
-
-
-def _dodge(start: datetime, busy: Collection[datetime], changes: Collection[datetime], first: datetime) -> datetime:
-    """A free start: a minute or more earlier, since starts are unique within a group; later where earlier is too soon or too near a change."""
-
-    def near_a_change(moment: datetime) -> bool:
-        return any(abs(moment - change) < ORDER_GAP for change in changes)
-
-    earlier = start
-    while earlier in busy:
-        earlier -= _MINUTE
-    if earlier == start or (earlier >= first and not near_a_change(earlier)):
-        return earlier
-    while start in busy or near_a_change(start):
-        start += _MINUTE
-    return start

@@ -32,9 +32,13 @@ class Schedule:
         notes: What a person should know (coarsened, pinned, merged with foreign actions).
         complete: False where the limit on actions forced an intermediate schedule: applying it makes room, and a second round finishes.
         clamped: The group's own maximum is below what the plan needs.
+        urgent: Starts of managed slots that run soon and are rewritten, or deleted if not among `slots`, before all else.
+        left: Managed slots that run with an unwanted size, since nothing can stop them.
     """
 
     slots: tuple[Slot, ...]
     notes: tuple[str, ...] = ()
     complete: bool = True
     clamped: bool = False
+    urgent: frozenset[datetime] = frozenset()
+    left: tuple[Slot, ...] = ()

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from forecasting.errors import Hold
 from forecasting.schedule.actions import GroupState, owner_of, window_name
 from forecasting.schedule.base import Schedule, Slot
-from forecasting.schedule.gcp_limits import MAX_WINDOWS, MIN_DURATION, RESERVED_WINDOWS, START_AHEAD
+from forecasting.schedule.gcp_limits import MAX_WINDOWS, MIN_DURATION, RESERVED_WINDOWS, REWRITE_AHEAD, START_AHEAD
 from forecasting.schedule.gcp_windows import windows_timeline
 from forecasting.schedule.grid import GRIDS, Grid, round_up
 from forecasting.schedule.people import PeopleFloor, value_at
@@ -97,12 +97,32 @@ def restore_windows(wanted: Restoring) -> Schedule:
     bounds = [first, *(start for start, _ in wanted.previous if start > first)]
     names = {start: standing.get(start, window_name(wanted.owner, start)) for start in bounds}
     starts = [start for start in bounds[:-1] if names[start] not in foreign]
-    return Schedule(
-        tuple(
-            Slot(start, wanted.floor(start, end), names[start], max(end, start + MIN_DURATION))
-            for start, end in zip(starts, [*starts[1:], bounds[-1]], strict=True)
-        )
+    slots = tuple(
+        Slot(start, wanted.floor(start, end), names[start], max(end, start + MIN_DURATION))
+        for start, end in zip(starts, [*starts[1:], bounds[-1]], strict=True)
     )
+    rewritten, left = _settle_windows(wanted, first)
+    return Schedule((*rewritten, *slots), urgent=frozenset(slot.start for slot in rewritten), left=left)
+
+
+def _settle_windows(wanted: Restoring, first: datetime) -> tuple[tuple[Slot, ...], tuple[Slot, ...]]:
+    """Windows that are open or open before `first`, with more than the restored minimum: those to rewrite, and those to leave.
+
+    An open window is never touched, nor one that opens before the patch is sure to be applied. One that opens with less needs nothing: the greatest
+    of all holds.
+    """
+    rewritten: list[Slot] = []
+    left: list[Slot] = []
+    for slot in sort_windows(our_windows(wanted.group, wanted.owners), wanted.now).kept:
+        end = max(first, slot.start + MIN_DURATION)
+        floor = wanted.floor(max(slot.start, wanted.now), end)
+        if slot.floor <= floor:
+            continue
+        if slot.start >= wanted.now + REWRITE_AHEAD and first < (slot.end or end):
+            rewritten.append(Slot(slot.start, floor, slot.name, end))
+        elif slot.end and slot.end > first:
+            left.append(slot)
+    return tuple(rewritten), tuple(left)
 
 
 class _Builder:

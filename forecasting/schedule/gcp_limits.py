@@ -21,3 +21,9 @@ START_AHEAD = timedelta(minutes=3)
 
 MIN_AHEAD_AT_CALL = timedelta(minutes=2)
 """At the moment of the call a start must be further ahead than this: the operation takes time to be applied."""
+
+REWRITE_AHEAD = timedelta(minutes=1)
+"""A window that exists is rewritten until this long before it opens: the operation is applied within seconds (inferred), and no later than that."""
+
+URGENT_AHEAD_AT_CALL = timedelta(seconds=30)
+"""At the moment of the call, the start of a window that is rewritten must be further ahead than this."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
@@ -26,7 +26,7 @@ class Memory:
         people_events: Other people's future MinSizes, as they were known then.
         slots: Our slots as they stood when the last run had finished, what ran among its writes included.
         intended: Our slots as a run that may have died half-way wanted them; empty when it finished.
-        previous: Our slots as they stood before the last run that wrote: what a rollback restores.
+        previous: Managed slots before the last run that wrote, after the minimum that was in force then: what a rollback restores.
     """
 
     as_of: datetime
@@ -94,11 +94,19 @@ class Observation:
         people_floor: The MinSize that people want; 0 for none.
         baseline: MinSize as the group was found at first contact.
         note: What a person should know where a hand was seen, or None.
+        raised: The manual raise that was seen; empty if there is none.
     """
 
     people_floor: int
     baseline: int
     note: str | None = None
+    raised: str = ""
+
+    def after_writing(self, group: GroupState, owners: Collection[str], now: datetime) -> Observation:
+        """The same, with the note on a manual raise for `group` as it was read back."""
+        if not self.raised:
+            return self
+        return replace(self, note=_raise_note(self.raised, self.people_floor, group, owners, now))
 
 
 def observe(
@@ -120,7 +128,7 @@ def observe(
     if live in possible:
         return Observation(value_at(memory.people_events, now, memory.people_floor), memory.baseline)
     if live > max(possible):
-        return Observation(live, memory.baseline, f"pinned: a person raised MinSize to {live}; {_UNTIL}")
+        return _raised(f"pinned: a person raised MinSize to {live}", memory.baseline, group, owners, now)
     return Observation(0, memory.baseline, f"a person lowered MinSize to {live}; the plan re-asserts what it needs")
 
 
@@ -140,4 +148,30 @@ def _first_contact(group: GroupState, fleet_floor: int, owners: Collection[str],
         )
     if live == scheduled or live <= fleet_floor:
         return Observation(min(scheduled, live), live)
-    return Observation(live, live, f"pinned: MinSize is {live}, above the fleet's floor of {fleet_floor}; {_UNTIL}")
+    raised = f"pinned: MinSize is {live}, above the fleet's floor of {fleet_floor}"
+    return _raised(raised, live, group, owners, now)
+
+
+def _raised(raised: str, baseline: int, group: GroupState, owners: Collection[str], now: datetime) -> Observation:
+    live = group.min_size
+    return Observation(live, baseline, _raise_note(raised, live, group, owners, now), raised)
+
+
+def _raise_note(raised: str, size: int, group: GroupState, owners: Collection[str], now: datetime) -> str:
+    """A manual raise, and whether it holds: managed actions may exist that set less."""
+    owned, _foreign = split_actions(group.actions, owners)
+    lower = [(start, action.min_size or 0) for start, action in sorted(owned.items()) if start > now - JITTER]
+    lower = [(start, least) for start, least in lower if least < size]
+    if not lower:
+        return f"{raised}; {_UNTIL}"
+    start, least = lower[0]
+    return (
+        f"{raised}; it does not hold yet: MinSize {least} is scheduled for {start:%H:%M} UTC. The next run changes that; "
+        "`elastic-iac apply` does so at once"
+    )
+
+
+def with_value_before(timeline: Timeline, value: int, now: datetime) -> Timeline:
+    """The timeline, after the value in force at `now`, where nothing of it had run yet."""
+    earliest = min([now, *(start for start, _ in timeline)])
+    return ((earliest - timedelta(minutes=1), value), *timeline)

@@ -71,7 +71,7 @@ class Restoring:
 
     Attributes:
         previous: Our floors as they stood, as a step function.
-        before: What was in force before them.
+        before: The minimum in force, if none of `previous` has started.
         now: Aware datetime.
         owner: Id of the stack that owns the actions.
         owners: All ids whose actions are ours.

@@ -37,7 +37,8 @@ class Pause(Record):
         """One sentence: who, when, why, until when."""
         what = "the job" if self.fleet is None else f"fleet {self.fleet!r}"
         why = f": {self.reason}" if self.reason else ""
-        end = f"until {_utc(self.until)} or `elastic-iac resume`" if self.until else "until `elastic-iac resume`"
+        resume = f"`elastic-iac resume{'' if self.fleet is None else f' --fleet {self.fleet}'}`"
+        end = f"until {_utc(self.until)} or {resume}" if self.until else f"until {resume}"
         return f"{what} was paused by {self.by} on {_utc(self.since)}{why}; it lasts {end}"
 
 
@@ -98,6 +99,25 @@ def paused(store: Store, job: Job, fleet: str | None, now: datetime) -> Pause | 
         if found is not None and (found.until is None or found.until > now):
             return found
     return None
+
+
+def holds(store: Store, job: Job, fleet: str | None, now: datetime) -> list[str]:
+    """List what keeps a fleet, or any fleet of the job, from being written to at `now`: pauses, then settings. One sentence each.
+
+    Args:
+        store: The job's store.
+        job: The job.
+        fleet: Name of the fleet; None for all of them.
+        now: The present time (aware).
+
+    Raises:
+        StoreError: as for `paused`.
+    """
+    fleets = [each for each in job.fleets if fleet in {None, each.name}]
+    found = [noted_pause(store, job, scope) for scope in (None, *(each.name for each in fleets))]
+    pauses = [str(pause) for pause in found if pause is not None and (pause.until is None or pause.until > now)]
+    off = [f"fleet {each.name!r} has `enabled: false` in the settings" for each in fleets if not each.enabled]
+    return [*pauses, *([] if job.enabled else ["the job has `enabled: false` in the settings"]), *off]
 
 
 def noted_pause(store: Store, job: Job, fleet: str | None) -> Pause | None:

@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_random_exponential
 
-from forecasting.errors import Hold, SettingsError, TargetNotFoundError
+from forecasting.errors import Hold, SettingsError, TargetError, TargetNotFoundError
 from forecasting.leadtime.estimate import RECENT_DAYS
 from forecasting.leadtime.launches import Launches, Watch
 from forecasting.schedule.actions import GroupState, ScheduledAction
@@ -20,7 +20,7 @@ from forecasting.schedule.base import Slot
 from forecasting.settings import AwsTarget, Fleet
 from forecasting.targets.aws_errors import code_of, is_transient, translate
 from forecasting.targets.aws_launches import LAUNCHING, LOOK_BACK, read_launches
-from forecasting.targets.aws_rules import AwsRules
+from forecasting.targets.aws_rules import CLOCK_SKEW, AwsRules
 from forecasting.targets.base import CallBudget, Diff, Rules
 
 _T = TypeVar("_T")
@@ -125,8 +125,10 @@ class AutoScalingTarget:
 
     def apply(self, diff: Diff, fence: Callable[[], None], clock: Callable[[], datetime]) -> int:
         """The writes one by one, in the diff's order; see `Target.apply`."""
-        written = 0
+        written = self._stop(diff, fence, clock)
         for change in diff.puts:
+            if change.slot.start in diff.urgent:
+                continue
             fence()
             # Puts go from the latest start to the earliest, so time runs out on the near slots, whose old values then stand.
             if change.slot.start <= clock() + MIN_AHEAD_AT_CALL:
@@ -137,9 +139,31 @@ class AutoScalingTarget:
             self.put(change.slot)
             written += 1
         for slot in diff.deletes:
+            if slot.start not in diff.urgent:
+                fence()
+                self.delete(slot.name)
+                written += 1
+        return written
+
+    def _stop(self, diff: Diff, fence: Callable[[], None], clock: Callable[[], datetime]) -> int:
+        """Delete and rewrite what is about to run. An action that runs meanwhile is no failure: the read-back finds it gone."""
+        written = 0
+        for slot in diff.deletes:
+            if slot.start in diff.urgent:
+                fence()
+                self.delete(slot.name)
+                written += 1
+        for change in reversed(diff.puts):
+            if change.slot.start not in diff.urgent:
+                continue
             fence()
-            self.delete(slot.name)
-            written += 1
+            try:
+                self.put(change.slot)
+            except TargetError:
+                if change.slot.start > clock() + CLOCK_SKEW:  # not refused for being past
+                    raise
+            else:
+                written += 1
         return written
 
     def give_back(self, ours: Sequence[Slot], min_size: int, fence: Callable[[], None]) -> None:

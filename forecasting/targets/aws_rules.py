@@ -16,7 +16,7 @@ from forecasting.schedule.people import Timeline, people_events
 from forecasting.schedule.slots import Request, Restoring, plan_span
 from forecasting.targets.base import Change, Diff
 
-_CLOCK_SKEW = timedelta(minutes=1)
+CLOCK_SKEW = timedelta(minutes=1)
 """AWS's clock may be this much ahead of ours."""
 
 
@@ -62,7 +62,7 @@ class AwsRules:
 
     def timeline(self, slots: Sequence[Slot]) -> Timeline:
         """Each holds until the next."""
-        return tuple((slot.start, slot.floor) for slot in slots)
+        return tuple((slot.start, slot.floor) for slot in sorted(slots))
 
     def build(self, request: Request) -> Schedule:
         """See `build_schedule`."""
@@ -91,14 +91,14 @@ def make_diff(owned: Mapping[datetime, ScheduledAction], schedule: Schedule, now
     """The writes that turn our standing actions into `schedule`.
 
     The order is what keeps every minute's floor the old plan's or the new plan's wherever a crash falls: upserts from the latest start to the
-    earliest, then deletes from the earliest to the latest.
+    earliest, then deletes from the earliest to the latest. What is about to run comes before both.
     """
     standing = {start: Slot(start, action.min_size or 0, action.name) for start, action in owned.items()}
     wanted = {slot.start: slot for slot in schedule.slots}
     imminent = {
         start: slot
         for start, slot in standing.items()
-        if now - START_AHEAD <= start < now + START_AHEAD and start not in wanted
+        if now - START_AHEAD <= start < now + START_AHEAD and start not in wanted and start not in schedule.urgent
     }
     puts = [
         Change(slot, standing[start].floor if start in standing else None)
@@ -111,6 +111,7 @@ def make_diff(owned: Mapping[datetime, ScheduledAction], schedule: Schedule, now
         deletes=tuple(deletes),
         kept=tuple(slot for start, slot in sorted(wanted.items()) if standing.get(start) == slot),
         imminent=tuple(slot for _, slot in sorted(imminent.items())),
+        urgent=schedule.urgent,
     )
 
 
@@ -119,6 +120,6 @@ def same(slots: Sequence[Slot], owned: Mapping[datetime, ScheduledAction], now: 
     wanted = {(slot.start, slot.floor, slot.name) for slot in slots}
     standing = {(start, action.min_size, action.name) for start, action in owned.items()}
     missing, surplus = wanted - standing, standing - wanted
-    return all(start <= now + _CLOCK_SKEW for start, *_ in missing) and all(
+    return all(start <= now + CLOCK_SKEW for start, *_ in missing) and all(
         start < now + START_AHEAD for start, *_ in surplus
     )

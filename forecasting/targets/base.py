@@ -43,6 +43,7 @@ class Diff:
         kept: Slots that stand as they should.
         imminent: Ours, about to run or running: nobody touches them.
         at_once: All writes are one call.
+        urgent: Starts of the puts and deletes that are made before all others, until their very start.
     """
 
     puts: tuple[Change, ...]
@@ -50,6 +51,7 @@ class Diff:
     kept: tuple[Slot, ...] = ()
     imminent: tuple[Slot, ...] = ()
     at_once: bool = False
+    urgent: frozenset[datetime] = frozenset()
 
     @property
     def writes(self) -> int:

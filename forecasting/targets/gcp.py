@@ -15,7 +15,7 @@ from forecasting.errors import CredentialsError, Hold, SettingsError, TargetNotF
 from forecasting.leadtime.launches import Launches, Watch
 from forecasting.schedule.actions import GroupState
 from forecasting.schedule.base import Slot
-from forecasting.schedule.gcp_limits import MIN_AHEAD_AT_CALL
+from forecasting.schedule.gcp_limits import MIN_AHEAD_AT_CALL, URGENT_AHEAD_AT_CALL
 from forecasting.schedule.gcp_windows import read_window, window_body
 from forecasting.settings import Fleet, GcpTarget
 from forecasting.targets.base import CallBudget, Diff, Rules
@@ -111,12 +111,14 @@ class AutoscalerTarget:
                     f"{change.slot.name}: {change.slot.floor} is outside {self._fleet.floor}..{self._fleet.ceiling}",
                 )
         fence()
-        nearest = min((change.slot for change in diff.puts), default=None)
-        if nearest and nearest.start <= clock() + MIN_AHEAD_AT_CALL:
-            raise Hold(
-                "too-late",
-                f"planning took too long: {nearest.name} is less than two minutes ahead; the next run goes on",
-            )
+        now = clock()
+        for change in diff.puts:
+            ahead = URGENT_AHEAD_AT_CALL if change.slot.start in diff.urgent else MIN_AHEAD_AT_CALL
+            if change.slot.start <= now + ahead:
+                raise Hold(
+                    "too-late",
+                    f"planning took too long: {change.slot.name} starts at {change.slot.start:%H:%M:%S} UTC; the next run goes on",
+                )
         windows = {change.slot.name: window_body(change.slot) for change in diff.puts}
         self._patch({**windows, **{slot.name: None for slot in diff.deletes}})
         return 1

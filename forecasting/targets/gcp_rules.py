@@ -97,6 +97,7 @@ class GcpRules:
             kept=tuple(slot for slot in schedule.slots if by_name.get(slot.name) == slot),
             imminent=tuple(slot for slot in sorted_.kept if slot.name not in wanted),
             at_once=True,
+            urgent=schedule.urgent,
         )
 
     def stands(self, group: GroupState, schedule: Schedule, diff: Diff, owners: Collection[str], now: datetime) -> bool:
