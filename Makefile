@@ -14,7 +14,7 @@ help:
 	@echo "make demo   both clouds on this machine: one load, one forecast, two schedules, 48 hours (ARGS='--csv load.csv')"
 	@echo "make test   lint, types, import rules, tests"
 	@echo "make lint   lint, types, import rules"
-	@echo "make bench  speed and memory of the job"
+	@echo "make bench  speed and memory of the job, and the minimum in force over 2,000 pairs of plans"
 	@echo "make bench-models  the forecasts beside other libraries' (ARGS='--data DIR')"
 	@echo "make bench-many  a thousand series in parallel, beside AutoARIMA and Prophet (ARGS='--data DIR')"
 	@echo "make lock   renew the locked requirements"
@@ -56,6 +56,7 @@ test: lint
 
 bench: $(VENV)/dev
 	$(BIN)/python -m benchmarks $(ARGS)
+	MINIMUM_IN_FORCE_PAIRS=2000 $(BIN)/pytest -n $(JOBS) --timeout 3600 -q tests/test_minimum_in_force.py
 
 # The forecasts' rivals weigh half a gigabyte: an environment of their own.
 .venvs/rivals/ready: $(VENV)/bootstrapped requirements/rivals.txt

@@ -57,10 +57,16 @@ def test_external_daily_actions_take_minutes_of_the_plan_and_not_the_plan(shell:
     assert minimum["external_actions"][0].startswith("daily-")
     assert len(managed(shell)) > 60
 
+    status = shell.run("status", "--config", config, "--json").document["fleets"][0]
+    assert status["minimum_in_force"]["shortfall_instance_hours"] == pytest.approx(
+        minimum["shortfall_instance_hours"], abs=0.2
+    )
+    assert "instance-hours below the plan" in " ".join(shell.run("status", "--config", config).stdout.split())
+
     page = shell.run("plan", "--config", config)
     assert page.code == 1
     assert "BELOW THE PLAN" in page.stdout
-    assert "instance-hours below the plan" in page.stdout
+    assert "instance-hours below the plan" in " ".join(page.stdout.split())
     steps = [(datetime.fromisoformat(step["start"]), step["minimum"]) for step in minimum["steps"]]
     start = shell.aws.clock.now()
     executed = lived(shell, 24)

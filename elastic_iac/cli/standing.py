@@ -21,8 +21,10 @@ from forecasting.errors import ElasticIacError
 from forecasting.history import build_history
 from forecasting.job import SCORE_DAYS
 from forecasting.models.base import DEFAULT_QUANTILES
+from forecasting.planning.pool import recorded_plan
 from forecasting.run import Run, open_ledger
 from forecasting.schedule.actions import GroupState, ScheduledAction, split_actions
+from forecasting.schedule.in_force import MinimumInForce
 from forecasting.schedule.memory import Memory, Observation
 from forecasting.schedule.people import Timeline, value_at
 from forecasting.settings import Fleet
@@ -34,6 +36,7 @@ from forecasting.store.records import RunRecord
 from forecasting.store.scores import Scores, score_forecasts
 from forecasting.store.shortruns import ShortResult, last_short_result
 from forecasting.targets import open_target
+from forecasting.targets.base import Target
 
 SHOWN_RUNS = 5
 SHOWN_COMMANDS = 5
@@ -56,6 +59,7 @@ class Standing:
         short: What the job's last short run did for it, and when (aware).
         scores: Forecasts of the last days against the load that came.
         boots: Lead times that were seen, by instance type and kind of start.
+        minimum: The minimum that will be in force, external actions included, beside the last recorded plan.
         pause: What holds the fleet; None where nobody has paused it.
         error: Why the group could not be read.
         remarks: What else could not be read.
@@ -73,6 +77,7 @@ class Standing:
     short: tuple[datetime, ShortResult] | None = None
     scores: Scores | None = None
     boots: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    minimum: MinimumInForce | None = None
     pause: Pause | None = None
     error: str = ""
     remarks: tuple[str, ...] = field(default=())
@@ -97,6 +102,7 @@ class Standing:
             "group": results.group_document(self.group) if self.group else None,
             "people_floor": self.people.people_floor if self.people else None,
             "people_note": self.people.note if self.people else None,
+            "minimum_in_force": results.minimum_document(self.minimum) if self.minimum else None,
             "actions": [_action_document(action) for action in self.owned],
             "foreign_actions": [_action_document(action) for action in self.foreign],
             "next": _action_document(self.coming[0]) if self.coming else None,
@@ -137,6 +143,8 @@ class Standing:
                 "group",
                 f"{where}: {WORDS[self.fleet.cloud].sizes(group)}",
             )
+            if self.minimum:
+                yield from results.minimum_lines(self.minimum, WORDS[self.fleet.cloud])
             yield from self._coming(group.min_size)
         if self.people:
             yield "people", results.people_line(self.people, self.fleet.floor)
@@ -226,6 +234,11 @@ def look(run: Run, fleet: Fleet) -> Standing:
     owned, foreign = split_actions(group.actions, run.owners)
     people: Observation | None = None
     scores: Scores | None = None
+    minimum: MinimumInForce | None = None
+    try:
+        minimum = _minimum(run, fleet, target, group, runs)
+    except ElasticIacError as error:
+        remarks = (*remarks, f"the minimum in force is unknown: {error}")
     try:
         people = target.rules.observe(memory, group, fleet.floor, run.owners, run.now)
         scores = _scores(run, fleet, ledger) if runs else None
@@ -243,6 +256,7 @@ def look(run: Run, fleet: Fleet) -> Standing:
         short,
         scores,
         {label: vars(lead) for label, lead in seen_boots(run.store, fleet, run.now).items()},
+        minimum,
         pause,
         remarks=remarks,
         commands=commands,
@@ -254,6 +268,19 @@ def _records(ledger: Ledger) -> tuple[tuple[RunRecord, ...], Memory | None, tupl
         return tuple(ledger.runs(SHOWN_RUNS)), Memory.from_json(ledger.state().memory), ()
     except ElasticIacError as error:
         return (), None, (f"the records could not be read: {error}",)
+
+
+def _minimum(
+    run: Run, fleet: Fleet, target: Target, group: GroupState, runs: tuple[RunRecord, ...]
+) -> MinimumInForce | None:
+    """The minimum in force beside the plan of the newest record that has one; None if there is none."""
+    record = next((each for each in runs if each.floors), None)
+    if record is None:
+        return None
+    plan = recorded_plan(record.floors, fleet)
+    slots = target.rules.ours(group, run.owners)
+    ramped = (fleet.max_increase_per_slot, fleet.max_decrease_per_slot) != (None, None)
+    return target.rules.minimum_in_force(group, slots, run.owners, plan, run.now, ramp_limited=ramped)
 
 
 def _scores(run: Run, fleet: Fleet, ledger: Ledger) -> Scores | None:

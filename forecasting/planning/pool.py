@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
 
 from forecasting.models.base import Forecast
-from forecasting.planning.base import Limits, Shortage
+from forecasting.planning.base import Limits, Plan, Shortage
 from forecasting.settings import CapacityWindow, Fleet
 
 _GRID = timedelta(minutes=15)
@@ -39,6 +39,14 @@ def pool_limits(fleet: Fleet, shortage: Shortage | None, begin: datetime, end: d
         if begin <= moment < end and most(moment) != (found[-1][1] if found else fleet.ceiling):
             found.append((moment.astimezone(UTC), most(moment)))
     return tuple(found)
+
+
+def recorded_plan(floors: Mapping[str, int], fleet: Fleet) -> Plan:
+    """A plan as a run's record has it: start of the step (ISO 8601, UTC) to instances, at least two steps."""
+    index = pd.DatetimeIndex([pd.Timestamp(start) for start in floors])
+    floor = pd.Series(list(floors.values()), index=index, dtype=int)
+    limits = pool_limits(fleet, None, index[0].to_pydatetime(), index[-1].to_pydatetime())
+    return Plan(floor=floor, need=floor, load=floor.astype(float), baseline=fleet.floor, limits=limits)
 
 
 def windows_of(fleet: Fleet) -> tuple[CapacityWindow, ...]:
