@@ -42,16 +42,21 @@ ROOT = Path(__file__).resolve().parents[1]
 STATE = ROOT / "out" / "mutation"
 EQUIVALENT = ROOT / "benchmarks" / "equivalent_mutants.toml"
 MODULES = (
-    *(f"forecasting/schedule/{name}.py" for name in ("actions", "aws", "gcp", "gcp_windows", "grid", "memory", "people", "slots")),
+    *(
+        f"forecasting/schedule/{name}.py"
+        for name in ("actions", "aws", "gcp", "gcp_windows", "grid", "memory", "people", "slots")
+    ),
     *(f"forecasting/targets/{name}.py" for name in ("aws_rules", "gcp_rules", "reconcile")),
     "forecasting/planning/*.py",
     "forecasting/store/ledger.py",
 )
 _UNRELATED = (
-    "component", "demo", "double", "e2e", "engine", "forecast", "gcp_double", "history", "models", "package", "plugin",
-    "report", "sources", "stacks", "training", "workload",
+    "aws_lambda", "backtest", "calendar", "calibrate", "capacity_block", "choosing", "cli_backtest", "component", "demo",
+    "double", "e2e", "engine", "forecast", "gcp_double", "gcp_function", "gcp_settings", "gcp_source", "history", "house",
+    "launches", "lead_time", "models", "pacing", "package", "plugin", "replay", "report", "settings", "shortlead",
+    "similar", "sources", "stacks", "traces", "training", "workload", "write_load",
 )  # fmt: skip
-"""Files of tests that begin so decide nothing about these modules, or run the whole program in other processes."""
+"""Files of tests that begin so are about other modules, or run the whole program in other processes."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,12 @@ class Equivalent:
 
     def matches(self, mutant: Mutant) -> bool:
         """Whether this is the mutant, wherever in the function it is now."""
-        return (self.path, self.where, self.before, self.after) == (mutant.path, mutant.where, mutant.before, mutant.after)
+        return (self.path, self.where, self.before, self.after) == (
+            mutant.path,
+            mutant.where,
+            mutant.before,
+            mutant.after,
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -90,11 +100,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--mutants", type=int, default=300, help="how many; 0 for all")
     parser.add_argument("--paths", nargs="*", default=[], help="only modules whose path begins so")
     parser.add_argument("--parallel", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=90.0, help="of tests for each mutant, by their own measured times")
+    parser.add_argument(
+        "--seconds", type=float, default=90.0, help="of tests for each mutant, by their own measured times"
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "mutation.md")
     asked = parser.parse_args(arguments)
     modules = _modules(asked.paths)
-    drawn = _draw([mutant for path in modules for mutant in find_mutants(path, (ROOT / path).read_bytes())], asked.seed, asked.mutants)
+    drawn = _draw(
+        [mutant for path in modules for mutant in find_mutants(path, (ROOT / path).read_bytes())],
+        asked.seed,
+        asked.mutants,
+    )
     preload()
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
         trees = [copy_tree(ROOT, Path(folder) / str(number)) for number in range(asked.parallel)]
@@ -143,7 +159,11 @@ def _test(mutants: Sequence[Mutant], made: Map, trees: Sequence[Path], seconds: 
         before = known.get(mutant.key)
         if before is not None and before["module"] == digest(ROOT / mutant.path):
             killer = str(before["test"])
-            same = tests.get(killer.partition("::")[0]) == before["killer_file"] if killer else before["tests"] == _tests_key(chosen, tests)
+            same = (
+                tests.get(killer.partition("::")[0]) == before["killer_file"]
+                if killer
+                else before["tests"] == _tests_key(chosen, tests)
+            )
             if same:
                 done[mutant.key] = Outcome(mutant, before["outcome"], killer, before["seconds"])
                 continue
@@ -158,7 +178,9 @@ def _test(mutants: Sequence[Mutant], made: Map, trees: Sequence[Path], seconds: 
         (tree / mutant.path).write_bytes(mutant.apply(sources[mutant.path]))
         (tree / "killer").unlink(missing_ok=True)
         files = list(dict.fromkeys(name.partition("::")[0] for name in chosen))
-        return start(tree, slot, 60 + 5 * took, [*files, "-x", "-q"], Selected(chosen, tree / "killer"), write_bytecode=False)
+        return start(
+            tree, slot, 60 + 5 * took, [*files, "-x", "-q"], Selected(chosen, tree / "killer"), write_bytecode=False
+        )
 
     def end(job: tuple[Mutant, list[str], float, str], tree: Path, code: int, took: float) -> None:
         mutant, _, _, key = job
@@ -175,7 +197,10 @@ def _test(mutants: Sequence[Mutant], made: Map, trees: Sequence[Path], seconds: 
         }  # fmt: skip
         with file.open("a", encoding="utf-8") as kept:
             kept.write(json.dumps(line) + "\n")
-        print(f"{len(done)}/{len(mutants)} {outcome} {took:.0f} s {mutant.path}:{mutant.line} {_one_line(mutant)} {killer}", flush=True)
+        print(
+            f"{len(done)}/{len(mutants)} {outcome} {took:.0f} s {mutant.path}:{mutant.line} {_one_line(mutant)} {killer}",
+            flush=True,
+        )
 
     in_parallel(jobs, trees, begin, end)
     return [done[mutant.key] for mutant in mutants]
@@ -216,12 +241,15 @@ def _page(outcomes: Sequence[Outcome], seed: int, equivalents: Sequence[Equivale
         "",
         f"`python -m benchmarks.mutation --seed {seed} --mutants {len(outcomes)}`, {datetime.now(UTC):%Y-%m-%d}.",
         "",
-        f"**{_score(judged)}** of the mutants are killed; {len(left_out)} more change no behaviour and are left out"
-        " (`benchmarks/equivalent_mutants.toml`).",
+        f"**{_score(judged)}** of the mutants are killed.",
+        f"{len(left_out)} more change no behaviour and are left out (`benchmarks/equivalent_mutants.toml`).",
         "",
         "| module | killed | of | score |",
         "|---|---|---|---|",
-        *(f"| `{path}` | {sum(each.caught for each in held)} | {len(held)} | {_percent(held)} |" for path, held in sorted(modules.items())),
+        *(
+            f"| `{path}` | {sum(each.caught for each in held)} | {len(held)} | {_percent(held)} |"
+            for path, held in sorted(modules.items())
+        ),
         "",
         f"Outcomes: {', '.join(f'{name} {count}' for name, count in sorted(Counter(each.outcome for each in judged).items()))}.",
         "",

@@ -29,7 +29,9 @@ import pytest
 from benchmarks.mutants import Mutant, instrument, statement_lines
 
 PACKAGES = ("forecasting", "elastic_iac", "tests", "benchmarks", "stacks")
-_SKIPPED = shutil.ignore_patterns(".git", ".venv*", "out", ".hypothesis", "build", "*.egg-info", "__pycache__", ".pytest_cache")
+_SKIPPED = shutil.ignore_patterns(
+    ".git", ".venv*", "out", ".hypothesis", "build", "*.egg-info", "__pycache__", ".pytest_cache"
+)
 _PRELOADED = (
     "boto3",
     "botocore.session",
@@ -56,6 +58,8 @@ def preload() -> None:
 def copy_tree(root: Path, folder: Path) -> Path:
     """A copy of the tree whose compiled files are checked by hash."""
     copied = Path(shutil.copytree(root, folder, ignore=_SKIPPED, symlinks=True))
+    if (root / ".venvs").exists():  # the emulator's environment
+        (copied / ".venvs").symlink_to(root / ".venvs")
     mode = py_compile.PycInvalidationMode.CHECKED_HASH
     for package in ("forecasting", "elastic_iac"):
         for path in (copied / package).rglob("*.py"):
@@ -77,7 +81,9 @@ class Started:
     began: float
 
 
-def start(tree: Path, slot: int, seconds: float, arguments: Sequence[str], plugin: object, *, write_bytecode: bool) -> Started:
+def start(
+    tree: Path, slot: int, seconds: float, arguments: Sequence[str], plugin: object, *, write_bytecode: bool
+) -> Started:
     """Begin a test run in a fork of this process.
 
     Args:
@@ -112,8 +118,18 @@ def _run(tree: Path, arguments: Sequence[str], plugin: object, *, write_bytecode
         os.chdir(tree)
         # Equal examples in every run: Hypothesis draws them from the test alone in CI.
         os.environ |= {"CI": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        code = int(pytest.main([*arguments, "-p", "no:randomly", "-p", "no:cacheprovider", "-n", "0"], plugins=[plugin]))
-    except BaseException:
+        how = [
+            "-p",
+            "no:randomly",
+            "-p",
+            "no:cacheprovider",
+            "-n",
+            "0",
+            "-W",
+            "ignore::pytest.PytestAssertRewriteWarning",
+        ]
+        code = int(pytest.main([*arguments, *how], plugins=[plugin]))
+    except BaseException:  # noqa: BLE001 - the child ends here, whatever happens
         traceback.print_exc()
     finally:
         sys.stdout.flush()
@@ -145,7 +161,10 @@ def _kill(group: int, number: signal.Signals) -> None:
 
 
 def in_parallel(
-    jobs: Iterable[Any], trees: Sequence[Path], begin: Callable[[Any, Path, int], Started], end: Callable[[Any, Path, int, float], None]
+    jobs: Iterable[Any],
+    trees: Sequence[Path],
+    begin: Callable[[Any, Path, int], Started],
+    end: Callable[[Any, Path, int, float], None],
 ) -> None:
     """Run the jobs, one at a time in each tree."""
     waiting, free = iter(jobs), list(range(len(trees)))
@@ -213,7 +232,9 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def make_map(root: Path, file: Path, modules: Sequence[str], tests: Sequence[str], trees: Sequence[Path], seconds: float) -> Map:
+def make_map(
+    root: Path, file: Path, modules: Sequence[str], tests: Sequence[str], trees: Sequence[Path], seconds: float
+) -> Map:
     """The map, with what is missing or out of date measured anew on instrumented modules.
 
     Args:
@@ -226,7 +247,14 @@ def make_map(root: Path, file: Path, modules: Sequence[str], tests: Sequence[str
     """
     known: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     digests = {module: digest(root / module) for module in modules}
-    made = Map(file, {test: entry for test, entry in known.items() if test in tests and _current(entry, digest(root / test), digests)})
+    made = Map(
+        file,
+        {
+            test: entry
+            for test, entry in known.items()
+            if test in tests and _current(entry, digest(root / test), digests)
+        },
+    )
     missing = [test for test in tests if test not in made.entries]
     for tree in trees:
         for module in modules:
@@ -261,7 +289,9 @@ def make_map(root: Path, file: Path, modules: Sequence[str], tests: Sequence[str
 
 
 def _current(entry: dict[str, Any], test: str, digests: dict[str, str]) -> bool:
-    return entry["test"] == test and all(digests.get(module, known) == known for module, known in entry["modules"].items())
+    return entry["test"] == test and all(
+        digests.get(module, known) == known for module, known in entry["modules"].items()
+    )
 
 
 class Recorder:

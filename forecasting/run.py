@@ -217,5 +217,6 @@ class FleetResult:
             *(self.plan.notes if self.plan else ()),
             *((self.observation.note,) if self.observation and self.observation.note else ()),
             *(self.schedule.notes if self.schedule else ()),
+            *(str(owner) for owner in (self.group.other_owners if self.group else ())),
             *self.remarks,
         )
