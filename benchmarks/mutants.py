@@ -36,6 +36,7 @@ _COMPUTED: dict[type[ast.operator], type[ast.operator]] = {
     ast.BitAnd: ast.BitOr,
 }
 _CALLED = {"min": "max", "max": "min", "any": "all", "all": "any"}
+_COMMUTATIVE = {"min", "max", "minimum", "maximum"}
 _LOGGERS = {"log", "logger", "logging"}
 
 
@@ -205,7 +206,8 @@ class _Finder(ast.NodeVisitor):
         if isinstance(node.func, ast.Name) and node.func.id in _CALLED:
             self._add("call", node.func, ast.Name(_CALLED[node.func.id]))
         plain = [each for each in node.args if not isinstance(each, ast.Starred)]
-        if len(plain) == len(node.args) >= 2 and not all(map(_is_text, node.args[:2])):
+        commutes = isinstance(node.func, ast.Name | ast.Attribute) and _name_of(node.func) in _COMMUTATIVE
+        if not commutes and len(plain) == len(node.args) >= 2 and not all(map(_is_text, node.args[:2])):
             changed = copy.deepcopy(node)
             changed.args[:2] = reversed(changed.args[:2])
             self._add("argument", node, changed)
@@ -255,6 +257,10 @@ class _Finder(ast.NodeVisitor):
 
 def _is_text(node: ast.expr) -> bool:
     return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def _name_of(node: ast.Name | ast.Attribute) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr
 
 
 def _is_logger(node: ast.Call) -> bool:

@@ -1,6 +1,6 @@
 """Mutation score of the modules that decide what is written: `python -m benchmarks.mutation --seed 1`.
 
-    python -m benchmarks.mutation --seed 1 [--mutants 300] [--paths forecasting/schedule] [--parallel 2] [--seconds 90] [--out FILE]
+    python -m benchmarks.mutation --seed 1 [--mutants 300] [--paths forecasting/schedule] [--parallel 2] [--seconds 40] [--out FILE]
 
 A mutant is one small change of one module (`benchmarks.mutants`). It is killed if a test fails or never ends, and survives if all
 tests pass that run the changed statement. The checkout is not touched: mutants run in copies of it. For each mutant only the tests
@@ -17,24 +17,31 @@ import argparse
 import json
 import random
 import tempfile
+import time
 import tomllib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from benchmarks.mutants import Mutant, find_mutants
+import pytest
+
+from benchmarks.mutants import Mutant, find_mutants, statement_lines
+from benchmarks.mutation_map import Map, digest, make_map
 from benchmarks.mutation_runs import (
-    Map,
-    Selected,
+    TIMED_OUT,
+    Emulators,
+    NotInPlaceError,
     Started,
+    any_items,
     copy_tree,
-    digest,
     in_parallel,
-    make_map,
-    module_lines,
-    preload,
+    in_session,
+    mutate_in_place,
+    run_tests,
     start,
 )
 
@@ -101,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--paths", nargs="*", default=[], help="only modules whose path begins so")
     parser.add_argument("--parallel", type=int, default=2)
     parser.add_argument(
-        "--seconds", type=float, default=90.0, help="of tests for each mutant, by their own measured times"
+        "--seconds", type=float, default=40.0, help="of tests for each mutant, by their own measured times"
     )
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "mutation.md")
     asked = parser.parse_args(arguments)
@@ -111,11 +118,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         asked.seed,
         asked.mutants,
     )
-    preload()
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
-        trees = [copy_tree(ROOT, Path(folder) / str(number)) for number in range(asked.parallel)]
-        made = make_map(ROOT, STATE / "map.json", _modules([]), _test_files(), trees, seconds=600)
-        outcomes = _test(drawn, made, trees, asked.seconds)
+        every = _modules([])
+        made = make_map(ROOT, Path(folder) / "map", STATE / "map.json", every, _test_files(), asked.parallel)
+        outcomes = _Campaign(drawn, made, Path(folder), asked.parallel, asked.seconds).run()
     text = _page(outcomes, asked.seed, _equivalents())
     print(text)
     asked.out.parent.mkdir(parents=True, exist_ok=True)
@@ -140,85 +146,159 @@ def _draw(mutants: list[Mutant], seed: int, count: int) -> list[Mutant]:
     return sorted(random.Random(seed).sample(mutants, count), key=lambda mutant: (mutant.path, mutant.start))  # noqa: S311 - a draw of examples
 
 
-def _test(mutants: Sequence[Mutant], made: Map, trees: Sequence[Path], seconds: float) -> list[Outcome]:
-    sources = {mutant.path: (ROOT / mutant.path).read_bytes() for mutant in mutants}
-    lines = {path: module_lines(ROOT, path) for path in sources}
-    tests = {path: digest(ROOT / path) for path in made.entries}
-    file = STATE / "outcomes.jsonl"
-    known = _read_outcomes(file)
-    done: dict[str, Outcome] = {}
-    jobs: list[tuple[Mutant, list[str], float, str]] = []
-    for mutant in mutants:
-        chosen, took = list[str](), 0.0
-        for each in made.covering(mutant, lines[mutant.path]):
-            if took + each.seconds > seconds:
-                break
-            chosen.append(each.test)
-            took += each.seconds
-        # A kill stands as long as its test does; a survivor until any of its tests changes.
-        before = known.get(mutant.key)
-        if before is not None and before["module"] == digest(ROOT / mutant.path):
-            killer = str(before["test"])
-            same = (
-                tests.get(killer.partition("::")[0]) == before["killer_file"]
-                if killer
-                else before["tests"] == _tests_key(chosen, tests)
-            )
-            if same:
-                done[mutant.key] = Outcome(mutant, before["outcome"], killer, before["seconds"])
-                continue
-        if not chosen:
-            done[mutant.key] = Outcome(mutant, "uncovered", "", 0.0)
-            continue
-        jobs.append((mutant, chosen, took, _tests_key(chosen, tests)))
-    print(f"{len(mutants)} mutants, {len(done)} of them known; {len(jobs)} to test", flush=True)
+@dataclass(frozen=True)
+class _Job:
+    """A mutant, the tests it is put to, and the seconds they take without it."""
 
-    def begin(job: tuple[Mutant, list[str], float, str], tree: Path, slot: int) -> Started:
-        mutant, chosen, took, _ = job
-        (tree / mutant.path).write_bytes(mutant.apply(sources[mutant.path]))
-        (tree / "killer").unlink(missing_ok=True)
-        files = list(dict.fromkeys(name.partition("::")[0] for name in chosen))
-        return start(
-            tree, slot, 60 + 5 * took, [*files, "-x", "-q"], Selected(chosen, tree / "killer"), write_bytecode=False
-        )
+    mutant: Mutant
+    tests: tuple[str, ...]
+    seconds: float
 
-    def end(job: tuple[Mutant, list[str], float, str], tree: Path, code: int, took: float) -> None:
-        mutant, _, _, key = job
-        (tree / mutant.path).write_bytes(sources[mutant.path])
-        outcome = {0: "survived", 1: "killed", 2: "killed", 4: "killed", -1: "timeout"}.get(code, "broken")
-        killer = (tree / "killer").read_text(encoding="utf-8") if (tree / "killer").exists() else ""
-        if outcome == "broken":
-            print((tree / "mutation.log").read_text(encoding="utf-8")[-1500:])
-        done[mutant.key] = Outcome(mutant, outcome, killer, round(took, 1))
+
+_OUTCOMES = {0: "survived", 1: "killed", TIMED_OUT: "timeout"}
+_NOT_IN_PLACE = 9
+
+
+class _Campaign:
+    """Every drawn mutant put to its tests; what is known from an earlier run is not run again."""
+
+    def __init__(self, mutants: Sequence[Mutant], made: Map, folder: Path, parallel: int, seconds: float) -> None:
+        self.mutants = mutants
+        self.sources = {mutant.path: (ROOT / mutant.path).read_bytes() for mutant in mutants}
+        self.digests = {path: digest(ROOT / path) for path in (*self.sources, *made.entries)}
+        self.folder, self.parallel, self.seconds = folder, parallel, seconds
+        self.done: dict[str, Outcome] = {}
+        self.file = STATE / "outcomes.jsonl"
+        self.jobs = self._jobs(made)
+
+    def run(self) -> list[Outcome]:
+        """The outcome of each mutant, in the order of the mutants."""
+        print(f"{len(self.mutants)} mutants, {len(self.done)} of them known; {len(self.jobs)} to test", flush=True)
+        if self.jobs:
+            tree = copy_tree(ROOT, self.folder / "tree")
+            files = sorted({name.partition("::")[0] for job in self.jobs for name in job.tests})
+            in_session(tree, files, lambda session: self._in_place(session, self.jobs))
+            self.jobs = [job for job in self.jobs if job.mutant.key not in self._known()]
+            for job in self.jobs:
+                self._in_a_session_of_its_own(job, tree)
+            self._take_known()
+        return [self.done[mutant.key] for mutant in self.mutants]
+
+    def _jobs(self, made: Map) -> list[_Job]:
+        known = self._known()
+        lines = {path: statement_lines(source) for path, source in self.sources.items()}
+        jobs: list[_Job] = []
+        for mutant in self.mutants:
+            chosen, took = list[str](), 0.0
+            for needed, test in made.covering(mutant, lines[mutant.path]):
+                if chosen and took + needed > self.seconds:
+                    break
+                chosen.append(test)
+                took += needed
+            before = known.get(mutant.key)
+            if before is not None and self._stands(before, chosen):
+                self._take(mutant, before)
+            elif not chosen:
+                self.done[mutant.key] = Outcome(mutant, "uncovered", "", 0.0)
+            else:
+                jobs.append(_Job(mutant, tuple(chosen), took))
+        random.Random(len(jobs)).shuffle(jobs)  # noqa: S311 - so that an interrupted run is a fair sample
+        return jobs
+
+    def _stands(self, before: Mapping[str, Any], chosen: Sequence[str]) -> bool:
+        """A kill stands as long as its test does, a survivor until any of its tests changes, both until the module changes."""
+        if before["module"] != self.digests[before["mutant"]["path"]]:
+            return False
+        if before["test"]:
+            return before["tests"] == self._tests_key([before["test"]])
+        return before["outcome"] == "timeout" or before["tests"] == self._tests_key(chosen)
+
+    def _tests_key(self, names: Sequence[str]) -> str:
+        return "".join(sorted({self.digests.get(name.partition("::")[0], "")[:8] for name in names}))
+
+    def _in_place(self, session: pytest.Session, jobs: Sequence[_Job]) -> None:
+        killers = {job.mutant.key: self.folder / f"killer-{job.mutant.key}" for job in jobs}
+        count, emulators = len(self.done), Emulators(self.parallel)
+
+        def run(job: _Job, place: int) -> int:
+            emulators.lend(place)
+            try:
+                mutate_in_place(job.mutant, self.sources[job.mutant.path])
+            except NotInPlaceError:
+                return _NOT_IN_PLACE
+            return run_tests(session, any_items(session, job.tests), killers[job.mutant.key])
+
+        def begin(job: _Job, place: int) -> Started:
+            return start(30 + 4 * job.seconds, lambda: run(job, place))
+
+        def end(job: _Job, code: int, took: float) -> None:
+            nonlocal count
+            if code == _NOT_IN_PLACE:
+                return
+            count += 1
+            self._keep(job, _OUTCOMES.get(code, "broken"), killers[job.mutant.key], took, count)
+
+        in_parallel(jobs, self.parallel, begin, end)
+        emulators.stop()
+
+    def _in_a_session_of_its_own(self, job: _Job, tree: Path) -> None:
+        """On the mutated source; a module that cannot be imported is a kill."""
+        path, killer = tree / job.mutant.path, self.folder / f"killer-{job.mutant.key}"
+        path.write_bytes(job.mutant.apply(self.sources[job.mutant.path]))
+        began, outcomes = time.monotonic(), self.folder / "outcome"
+
+        def work(session: pytest.Session) -> None:
+            def end(_job: _Job, code: int, _took: float) -> None:
+                outcomes.write_text(_OUTCOMES.get(code, "broken"), encoding="utf-8")
+
+            def begin(job: _Job, _place: int) -> Started:
+                return start(30 + 4 * job.seconds, lambda: run_tests(session, any_items(session, job.tests), killer))
+
+            in_parallel([job], 1, begin, end)
+
+        outcome = "killed"
+        with suppress(SystemExit):
+            in_session(tree, sorted({name.partition("::")[0] for name in job.tests}), work)
+            outcome = outcomes.read_text(encoding="utf-8")
+        path.write_bytes(self.sources[job.mutant.path])
+        self._keep(job, outcome, killer, time.monotonic() - began, len(self._known()))
+
+    def _keep(self, job: _Job, outcome: str, killer: Path, took: float, count: int) -> None:
+        mutant, test = job.mutant, killer.read_text(encoding="utf-8") if killer.exists() else ""
         line = {
-            "key": mutant.key, "module": digest(ROOT / mutant.path), "outcome": outcome, "test": killer,
-            "killer_file": tests.get(killer.partition("::")[0], ""), "tests": key, "seconds": round(took, 1),
+            "key": mutant.key,
+            "module": self.digests[mutant.path],
+            "outcome": outcome,
+            "test": test,
+            "tests": self._tests_key([test] if test else job.tests),
+            "seconds": round(took, 1),
             "mutant": asdict(mutant),
-        }  # fmt: skip
-        with file.open("a", encoding="utf-8") as kept:
+        }
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        with self.file.open("a", encoding="utf-8") as kept:
             kept.write(json.dumps(line) + "\n")
-        print(
-            f"{len(done)}/{len(mutants)} {outcome} {took:.0f} s {mutant.path}:{mutant.line} {_one_line(mutant)} {killer}",
-            flush=True,
-        )
+        place = f"{mutant.path}:{mutant.line}"
+        print(f"{count}/{len(self.mutants)} {outcome} {took:.0f} s {place} {_one_line(mutant)} {test}", flush=True)
 
-    in_parallel(jobs, trees, begin, end)
-    return [done[mutant.key] for mutant in mutants]
+    def _known(self) -> dict[str, dict[str, Any]]:
+        if not self.file.exists():
+            return {}
+        return {line["key"]: line for line in map(json.loads, self.file.read_text(encoding="utf-8").splitlines())}
 
+    def _take_known(self) -> None:
+        known = self._known()
+        for mutant in self.mutants:
+            if mutant.key not in self.done:
+                self._take(mutant, known[mutant.key])
 
-def _tests_key(chosen: Sequence[str], tests: dict[str, str]) -> str:
-    return "".join(sorted({tests[name.partition("::")[0]][:8] for name in chosen}))
-
-
-def _read_outcomes(file: Path) -> dict[str, dict[str, str | float]]:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if not file.exists():
-        return {}
-    return {line["key"]: line for line in map(json.loads, file.read_text(encoding="utf-8").splitlines())}
+    def _take(self, mutant: Mutant, line: Mapping[str, Any]) -> None:
+        self.done[mutant.key] = Outcome(mutant, str(line["outcome"]), str(line["test"]), float(line["seconds"]))
 
 
 def _equivalents() -> list[Equivalent]:
-    listed = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8")).get("equivalent", []) if EQUIVALENT.exists() else []
+    if not EQUIVALENT.exists():
+        return []
+    listed: list[dict[str, str]] = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8")).get("equivalent", [])
     return [Equivalent(**each) for each in listed]
 
 

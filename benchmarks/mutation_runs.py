@@ -1,144 +1,132 @@
-"""Copies of the tree, the map from tests to lines, and test runs in forked processes, for `benchmarks.mutation`.
+"""Test runs in forked processes, for `benchmarks.mutation`: a session that has imported and collected everything forks once for each mutant.
 
-A run is a fork of this process, which has imported the large libraries already and nothing of the project: that saves seconds a
-run. Compiled files in a copy carry the hash of their source, so that two versions of equal size and time are never confused.
+A mutant of a function replaces the code of that function in the fork, so that a run costs the tests alone. A mutant at the top level
+of a module, or in a default value, needs a session of its own on a copy of the tree.
 """
 
 from __future__ import annotations
 
-import builtins
 import contextlib
-import gc
-import hashlib
 import importlib
-import json
 import os
-import py_compile
 import shutil
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import CodeType, FunctionType
+from typing import Any, TypeVar, cast
 
 import pytest
 
-from benchmarks.mutants import Mutant, instrument, statement_lines
+from benchmarks.mutants import Mutant
 
 PACKAGES = ("forecasting", "elastic_iac", "tests", "benchmarks", "stacks")
-_SKIPPED = shutil.ignore_patterns(
-    ".git", ".venv*", "out", ".hypothesis", "build", "*.egg-info", "__pycache__", ".pytest_cache"
-)
-_PRELOADED = (
-    "boto3",
-    "botocore.session",
-    "hypothesis",
-    "numpy",
-    "pandas",
-    "pydantic",
-    "requests",
-    "rich.table",
-    "typer",
-    "yaml",
-)
+_SKIPPED = shutil.ignore_patterns(".git", ".venv*", "out", ".hypothesis", "build", "*.egg-info", "__pycache__")
 _GRACE_SECONDS = 5.0
-
-
-def preload() -> None:
-    """Import what every run needs; none of it starts a thread."""
-    for name in _PRELOADED:
-        importlib.import_module(name)
-    gc.collect()
-    gc.freeze()
+TIMED_OUT = -1
+_REGION, _NOWHERE = "us-east-1", "http://127.0.0.1:9"
+_Job = TypeVar("_Job")
 
 
 def copy_tree(root: Path, folder: Path) -> Path:
-    """A copy of the tree whose compiled files are checked by hash."""
+    """A copy of the tree, with the emulator's environment of the original."""
     copied = Path(shutil.copytree(root, folder, ignore=_SKIPPED, symlinks=True))
-    if (root / ".venvs").exists():  # the emulator's environment
+    if (root / ".venvs").exists():
         (copied / ".venvs").symlink_to(root / ".venvs")
-    mode = py_compile.PycInvalidationMode.CHECKED_HASH
-    for package in ("forecasting", "elastic_iac"):
-        for path in (copied / package).rglob("*.py"):
-            with contextlib.suppress(py_compile.PyCompileError):
-                py_compile.compile(str(path), doraise=True, invalidation_mode=mode)
     return copied
 
 
-# One run
+# Sessions
+
+
+def in_session(tree: Path, arguments: Sequence[str], work: Callable[[pytest.Session], None]) -> None:
+    """Collect tests in a fork of this process, then do `work` with the session in place of running them.
+
+    Args:
+        tree: The copy of the tree whose packages and tests are imported.
+        arguments: Of pytest.
+        work: Called once; an exception ends this process too.
+    """
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid == 0:
+        code = 3
+        try:
+            code = _host(tree, arguments, work)
+        except BaseException:  # noqa: BLE001 - the fork ends here, whatever happens
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            os._exit(code)
+    _, status = os.waitpid(pid, 0)
+    if os.waitstatus_to_exitcode(status):
+        raise SystemExit(f"the tests could not be collected: see {tree / 'mutation.log'}")
+
+
+def _host(tree: Path, arguments: Sequence[str], work: Callable[[pytest.Session], None]) -> int:
+    # pytest prints to a file; what `work` prints goes where it went before.
+    told = os.fdopen(os.dup(1), "w", buffering=1)
+    log = os.open(tree / "mutation.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for stream in (1, 2):
+        os.dup2(log, stream)
+    for name in [name for name in sys.modules if name.split(".")[0] in PACKAGES]:
+        del sys.modules[name]
+    # The editable install comes after the path, so the copy's packages are found first.
+    sys.path[:0] = [str(tree)]
+    os.chdir(tree)
+    # Equal examples in every run: Hypothesis draws them from the test alone in CI. A fork has no use for gRPC's threads.
+    os.environ |= {"CI": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "GRPC_ENABLE_FORK_SUPPORT": "0"}
+    how = ["-q", "-x", "-p", "no:randomly", "-p", "no:cacheprovider", "-n", "0"]
+
+    class Loop:
+        """Pytest plugin: `work` in place of the tests."""
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtestloop(self, session: pytest.Session) -> bool:
+            if session.testsfailed:
+                raise session.Interrupted("not collected")
+            with contextlib.redirect_stdout(told):
+                work(session)
+            return True
+
+    return int(pytest.main([*arguments, *how], plugins=[Loop()]))
+
+
+# One run in a fork of the session
 
 
 @dataclass
 class Started:
-    """A run under way: `lines` and `outcomes` files are its own."""
+    """A run under way."""
 
     pid: int
-    slot: int
     deadline: float
     began: float
 
 
-def start(
-    tree: Path, slot: int, seconds: float, arguments: Sequence[str], plugin: object, *, write_bytecode: bool
-) -> Started:
-    """Begin a test run in a fork of this process.
-
-    Args:
-        tree: The copy to run in.
-        slot: Which of the parallel runs it is.
-        seconds: It is ended after this time.
-        arguments: Of pytest.
-        plugin: A pytest plugin.
-        write_bytecode: Leave compiled tests behind.
-    """
+def start(seconds: float, run: Callable[[], int]) -> Started:
+    """Begin a run in a fork; its result is the exit code. It is ended after this time."""
     sys.stdout.flush()
-    sys.stderr.flush()
     pid = os.fork()
     if pid == 0:
-        _run(tree, arguments, plugin, write_bytecode=write_bytecode)
+        code = 3
+        try:
+            os.setpgid(0, 0)
+            code = run()
+        except BaseException:  # noqa: BLE001 - the fork ends here, whatever happens
+            traceback.print_exc()
+        finally:
+            os._exit(code)
     now = time.monotonic()
-    return Started(pid, slot, now + seconds, now)
-
-
-def _run(tree: Path, arguments: Sequence[str], plugin: object, *, write_bytecode: bool) -> None:
-    code = 3
-    try:
-        os.setpgid(0, 0)
-        log = os.open(tree / "mutation.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        for stream in (1, 2):
-            os.dup2(log, stream)
-        for name in [name for name in sys.modules if name.split(".")[0] in PACKAGES]:
-            del sys.modules[name]
-        # The editable install comes after the path, so the copy's packages are found first.
-        sys.path[:0] = [str(tree)]
-        sys.dont_write_bytecode = not write_bytecode
-        os.chdir(tree)
-        # Equal examples in every run: Hypothesis draws them from the test alone in CI.
-        os.environ |= {"CI": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        how = [
-            "-p",
-            "no:randomly",
-            "-p",
-            "no:cacheprovider",
-            "-n",
-            "0",
-            "-W",
-            "ignore::pytest.PytestAssertRewriteWarning",
-        ]
-        code = int(pytest.main([*arguments, *how], plugins=[plugin]))
-    except BaseException:  # noqa: BLE001 - the child ends here, whatever happens
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+    return Started(pid, now + seconds, now)
 
 
 def finish(run: Started) -> int | None:
-    """The exit code of a run that has ended, -1 of one that took too long, else None."""
+    """The exit code of a run that has ended, `TIMED_OUT`, or None as long as it goes on."""
     pid, status = os.waitpid(run.pid, os.WNOHANG)
     if pid:
         _kill(run.pid, signal.SIGKILL)  # what it left behind
@@ -147,12 +135,14 @@ def finish(run: Started) -> int | None:
         return None
     _kill(run.pid, signal.SIGINT)
     until = time.monotonic() + _GRACE_SECONDS
-    while time.monotonic() < until and not os.waitpid(run.pid, os.WNOHANG)[0]:
+    while time.monotonic() < until:
+        if os.waitpid(run.pid, os.WNOHANG)[0]:
+            break
         time.sleep(0.05)
     _kill(run.pid, signal.SIGKILL)
     with contextlib.suppress(ChildProcessError):
         os.waitpid(run.pid, 0)
-    return -1
+    return TIMED_OUT
 
 
 def _kill(group: int, number: signal.Signals) -> None:
@@ -161,185 +151,167 @@ def _kill(group: int, number: signal.Signals) -> None:
 
 
 def in_parallel(
-    jobs: Iterable[Any],
-    trees: Sequence[Path],
-    begin: Callable[[Any, Path, int], Started],
-    end: Callable[[Any, Path, int, float], None],
+    jobs: Iterable[_Job],
+    parallel: int,
+    begin: Callable[[_Job, int], Started],
+    end: Callable[[_Job, int, float], None],
 ) -> None:
-    """Run the jobs, one at a time in each tree."""
-    waiting, free = iter(jobs), list(range(len(trees)))
-    running: list[tuple[Any, Started]] = []
+    """Run the jobs, so many at a time; `begin` gets the place among these, `end` the exit code and the seconds."""
+    waiting, free = iter(jobs), list(range(parallel))
+    running: list[tuple[_Job, int, Started]] = []
     more = True
     try:
         while more or running:
-            while free and more:
+            while more and free:
                 job = next(waiting, None)
                 if job is None:
                     more = False
-                    break
-                slot = free.pop()
-                running.append((job, begin(job, trees[slot], slot)))
-            time.sleep(0.02)
-            for job, run in list(running):
+                else:
+                    place = free.pop()
+                    running.append((job, place, begin(job, place)))
+            time.sleep(0.01)
+            for job, place, run in list(running):
                 code = finish(run)
                 if code is not None:
-                    running.remove((job, run))
-                    free.append(run.slot)
-                    end(job, trees[run.slot], code, time.monotonic() - run.began)
+                    running.remove((job, place, run))
+                    free.append(place)
+                    end(job, code, time.monotonic() - run.began)
     finally:
-        for _, run in running:
+        for _, _, run in running:
             _kill(run.pid, signal.SIGKILL)
 
 
-# The map
-
-
-@dataclass(frozen=True)
-class Covering:
-    """A test that passes, how long it takes, and the statements it runs, as `path:line`."""
-
-    test: str
-    seconds: float
-    lines: frozenset[str]
-
-
-@dataclass
-class Map:
-    """Which tests run which statements; kept in a file, one entry a test file, as long as neither it nor a module it runs changes."""
-
-    file: Path
-    entries: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
-
-    def covering(self, mutant: Mutant, lines: dict[int, int | None]) -> list[Covering]:
-        """The tests that run the mutant's statement, fastest first; those that run anything of its module where it is at the top level."""
-        line = lines.get(mutant.line)
-        found: list[Covering] = []
-        for entry in self.entries.values():
-            for name, (seconds, covered) in entry["tests"].items():
-                mine = [each for each in covered if each.startswith(f"{mutant.path}:")]
-                if f"{mutant.path}:{line}" in mine or (line is None and mine):
-                    found.append(Covering(name, float(seconds), frozenset(mine)))
-        return sorted(found, key=lambda each: (each.seconds, each.test))
-
-    def save(self) -> None:
-        """Keep it."""
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        self.file.write_text(json.dumps(self.entries), encoding="utf-8")
-
-
-def digest(path: Path) -> str:
-    """The hash of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def make_map(
-    root: Path, file: Path, modules: Sequence[str], tests: Sequence[str], trees: Sequence[Path], seconds: float
-) -> Map:
-    """The map, with what is missing or out of date measured anew on instrumented modules.
+class Emulators:
+    """Emulated AWS, started once in a session and lent to its forks, each of which wipes it before each test.
 
     Args:
-        root: The checkout.
-        file: Its file.
-        modules: The modules that are mutated.
-        tests: The test files.
-        trees: Copies of the checkout.
-        seconds: Longest time for a test file; one that takes longer is left out.
+        count: Runs at a time.
     """
-    known: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    digests = {module: digest(root / module) for module in modules}
-    made = Map(
-        file,
-        {
-            test: entry
-            for test, entry in known.items()
-            if test in tests and _current(entry, digest(root / test), digests)
-        },
-    )
-    missing = [test for test in tests if test not in made.entries]
-    for tree in trees:
-        for module in modules:
-            (tree / module).write_bytes(instrument(module, (root / module).read_bytes()))
 
-    def begin(test: str, tree: Path, slot: int) -> Started:
-        print(f"map: {test}", flush=True)
-        return start(tree, slot, seconds, [test, "-q"], Recorder(tree / "covered.json"), write_bytecode=True)
+    def __init__(self, count: int) -> None:
+        self._aws: Any = importlib.import_module("elastic_iac.local.aws")
+        self._own: Any = self._aws.Ministack
+        self._held: list[Any] = [self._own(_REGION, _NOWHERE, policies=False) for _ in range(count)]
 
-    def end(test: str, tree: Path, code: int, _took: float) -> None:
-        found: dict[str, Any] = {}
-        if code in {0, 1} and (tree / "covered.json").exists():
-            found = json.loads((tree / "covered.json").read_text(encoding="utf-8"))
-        else:
-            print(f"map: {test}: exit {code}, left out\n{(tree / 'mutation.log').read_text()[-2000:]}", flush=True)
-        (tree / "covered.json").unlink(missing_ok=True)
-        touched = {line.partition(":")[0] for _, covered in found.values() for line in covered}
-        made.entries[test] = {
-            "test": digest(root / test),
-            "modules": {module: digests[module] for module in sorted(touched & digests.keys())},
-            "complete": code in {0, 1},
-            "tests": found,
-        }
-        made.save()
+    def lend(self, place: int) -> None:
+        """In a fork: let the tests use the emulator of this place. What enforces policies is started anew: it runs functions."""
 
-    in_parallel(missing, trees, begin, end)
-    for tree in trees:
-        for module in modules:
-            shutil.copy(root / module, tree / module)
-    made.save()
-    return made
+        def made(region: str, double: str, *, policies: bool) -> Any:
+            if policies or region != _REGION:
+                return self._own(region, double, policies=policies)
+            lent = self._held[place]
+            lent.stop = lambda: None
+            return lent
+
+        self._aws.Ministack = made
+
+    def stop(self) -> None:
+        """End them."""
+        for each in self._held:
+            each.stop()
 
 
-def _current(entry: dict[str, Any], test: str, digests: dict[str, str]) -> bool:
-    return entry["test"] == test and all(
-        digests.get(module, known) == known for module, known in entry["modules"].items()
-    )
-
-
-class Recorder:
-    """Pytest plugin: the statements that each passing test runs, and its time."""
+class Verdict:
+    """Pytest plugin: the first test that fails is written to a file."""
 
     def __init__(self, file: Path) -> None:
-        self._file = file
-        self._covered: set[str] = set()
-        self._passed: dict[str, bool] = {}
-        self._found: dict[str, tuple[float, list[str]]] = {}
-        vars(builtins)["__covered__"] = self._covered.add
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        self._covered.clear()
-        began = time.monotonic()
-        result = yield
-        if self._passed.get(item.nodeid) and self._covered:
-            self._found[item.nodeid] = (round(time.monotonic() - began, 3), sorted(self._covered))
-        return result
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.when == "call":
-            self._passed[report.nodeid] = report.passed
-        elif report.failed:
-            self._passed[report.nodeid] = False
-
-    def pytest_sessionfinish(self) -> None:
-        self._file.write_text(json.dumps(self._found), encoding="utf-8")
-
-
-class Selected:
-    """Pytest plugin: these tests alone, in this order; the first that fails is written down."""
-
-    def __init__(self, names: Sequence[str], file: Path) -> None:
-        self._place = {name: number for number, name in enumerate(names)}
+        self.failed = ""
         self._file = file
 
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items[:] = sorted(
-            (item for item in items if item.nodeid in self._place), key=lambda item: self._place[item.nodeid]
-        )
-
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.failed and not self._file.exists():
+        """Remember and write down the first failure."""
+        if report.failed and not self.failed:
+            self.failed = report.nodeid
             self._file.write_text(report.nodeid, encoding="utf-8")
 
 
-def module_lines(root: Path, module: str) -> dict[int, int | None]:
-    """See `statement_lines`."""
-    return statement_lines((root / module).read_bytes())
+def run_tests(session: pytest.Session, items: Sequence[pytest.Item], killer: Path) -> int:
+    """Run these tests in this order until one fails; 1 if one did, else 0. Fixtures are torn down."""
+    verdict = Verdict(killer)
+    session.config.pluginmanager.register(verdict)
+    for number, item in enumerate(items):
+        following = items[number + 1] if number + 1 < len(items) else None
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if verdict.failed:
+            session._setupstate.teardown_exact(None)  # pyright: ignore[reportPrivateUsage] - what pytest's own loop does
+            return 1
+    return 0
+
+
+# Mutants in place
+
+
+class NotInPlaceError(Exception):
+    """The mutant is not within the code of one function."""
+
+
+def mutate_in_place(mutant: Mutant, source: bytes) -> None:
+    """Replace the code of the function that contains the mutant, whoever has imported it.
+
+    Args:
+        mutant: The mutant.
+        source: The module's source without it.
+
+    Raises:
+        NotInPlaceError: it changes no function's code, or one that cannot be found.
+    """
+    name = mutant.path.removesuffix(".py").replace("/", ".")
+    module = importlib.import_module(name)
+    changed = compile(mutant.apply(source), str(module.__file__), "exec", dont_inherit=True)
+    place: Mapping[str, Any] = vars(module)
+    names = mutant.where.split(".")
+    for number, part in enumerate(names):
+        found = _function_of(place.get(part))
+        if found is not None:
+            code = _code_of(changed, ".".join(names[: number + 1]))
+            if code is None or _same(code, found.__code__) or code.co_freevars != found.__code__.co_freevars:
+                raise NotInPlaceError
+            found.__code__ = code
+            return
+        holder = place.get(part)
+        if not isinstance(holder, type):
+            raise NotInPlaceError
+        place = vars(cast("type[object]", holder))
+    raise NotInPlaceError
+
+
+def _function_of(value: object) -> FunctionType | None:
+    """The plain function within a method, a property or a decorated function."""
+    for name in ("__func__", "fget", "func", "__wrapped__"):
+        inner = getattr(value, name, None)
+        if inner is not None and not isinstance(value, type | FunctionType):
+            return _function_of(inner)
+    if isinstance(value, FunctionType):
+        wrapped = getattr(value, "__wrapped__", None)
+        return _function_of(wrapped) if wrapped is not None else value
+    return None
+
+
+def _code_of(module: CodeType, qualname: str) -> CodeType | None:
+    found = [code for code in _codes(module) if code.co_qualname == qualname]
+    return found[0] if len(found) == 1 else None
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield constant
+            yield from _codes(constant)
+
+
+def _same(one: CodeType, other: CodeType) -> bool:
+    """Whether two codes do the same, wherever their lines are."""
+    if (one.co_code, one.co_names, len(one.co_consts)) != (other.co_code, other.co_names, len(other.co_consts)):
+        return False
+    return all(
+        _same(mine, theirs)
+        if isinstance(mine, CodeType) and isinstance(theirs, CodeType)
+        else repr(mine) == repr(theirs)
+        for mine, theirs in zip(one.co_consts, other.co_consts, strict=True)
+    )
+
+
+def any_items(session: pytest.Session, names: Sequence[str]) -> list[Any]:
+    """The collected tests of these names, in their order."""
+    by_name = {item.nodeid: item for item in session.items}
+    return [by_name[name] for name in names if name in by_name]
