@@ -36,6 +36,9 @@ _COMPUTED: dict[type[ast.operator], type[ast.operator]] = {
     ast.BitAnd: ast.BitOr,
 }
 _CALLED = {"min": "max", "max": "min", "any": "all", "all": "any"}
+ASSERTION = "assertion"
+"""Kind of a mutant that only drops a check of the program's own, such as `zip(strict=True)`: no behaviour, so never in a score."""
+_ASSERTED = {"strict"}
 _COMMUTATIVE = {"min", "max", "minimum", "maximum"}
 _LOGGERS = {"log", "logger", "logging"}
 
@@ -215,8 +218,14 @@ class _Finder(ast.NodeVisitor):
             if keyword.arg is not None:
                 changed = copy.deepcopy(node)
                 del changed.keywords[number]
-                self._add("argument", node, changed)
+                self._add(ASSERTION if keyword.arg in _ASSERTED else "argument", node, changed)
         self.generic_visit(node)
+
+    def visit_keyword(self, node: ast.keyword) -> None:
+        if node.arg in _ASSERTED and isinstance(node.value, ast.Constant):
+            self._add(ASSERTION, node.value, ast.Constant(not node.value.value))
+        else:
+            self.visit(node.value)
 
     def visit_Expr(self, node: ast.Expr) -> None:
         if isinstance(node.value, ast.Call) and _is_logger(node.value):

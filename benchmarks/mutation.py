@@ -29,7 +29,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.mutants import Mutant, find_mutants, statement_lines
+from benchmarks.mutants import ASSERTION, Mutant, find_mutants, statement_lines
 from benchmarks.mutation_map import Map, digest, make_map
 from benchmarks.mutation_runs import (
     TIMED_OUT,
@@ -311,8 +311,9 @@ def _one_line(mutant: Mutant) -> str:
 
 
 def _page(outcomes: Sequence[Outcome], seed: int, equivalents: Sequence[Equivalent]) -> str:
-    judged = [each for each in outcomes if not any(known.matches(each.mutant) for known in equivalents)]
-    left_out = [each for each in outcomes if each not in judged]
+    counted = [each for each in outcomes if each.mutant.kind != ASSERTION]
+    judged = [each for each in counted if not any(known.matches(each.mutant) for known in equivalents)]
+    left_out = [each for each in counted if each not in judged]
     modules: dict[str, list[Outcome]] = defaultdict(list)
     for each in judged:
         modules[each.mutant.path].append(each)
@@ -322,7 +323,8 @@ def _page(outcomes: Sequence[Outcome], seed: int, equivalents: Sequence[Equivale
         f"`python -m benchmarks.mutation --seed {seed} --mutants {len(outcomes)}`, {datetime.now(UTC):%Y-%m-%d}.",
         "",
         f"**{_score(judged)}** of the mutants are killed.",
-        f"{len(left_out)} more change no behaviour and are left out (`benchmarks/equivalent_mutants.toml`).",
+        f"{len(left_out)} more change no behaviour and are left out (`benchmarks/equivalent_mutants.toml`),",
+        f"as are {len(outcomes) - len(counted)} that only drop `strict=True`, a check of the program's own.",
         "",
         "| module | killed | of | score |",
         "|---|---|---|---|",

@@ -258,7 +258,8 @@ def test_what_a_pool_needs_is_in_whole_instances_with_its_warm_units() -> None:
 def test_in_its_windows_a_pool_needs_at_least_their_floor_and_outside_nothing() -> None:
     fleet = pool(window(0.25, 0.75, 16, 3), window(1, 1.01, 16, 5))
     assert needed([9, 9, 1, 9, 0, 9], fleet) == [0, 9, 3, 0, 5, 0]
-    assert needed([0] * 4, gcp_fleet(floor=0, pool={"windows": [window(0.25, 0.5, 4, 0)]})) == [0] * 4
+    idle = gcp_fleet(floor=0, pool={"windows": [window(0.25, 0.75, 4, 0)]})
+    assert needed([3, 0, 3, 3], idle) == [0, 0, 3, 0]
 
 
 STARTS = [BEGIN + number * STEP for number in range(8)]
@@ -278,6 +279,15 @@ STARTS = [BEGIN + number * STEP for number in range(8)]
         # A window that is not longer than the lead time is opened by its owner, to its floor.
         ([(0, 0.75)], 3600, 5, [9] * 3 + [0] * 5, [1] * 3 + [0] * 5, [(0, 1), (0.75, 0)]),
         ([(0.5, 1)], 1800, 5, [0, 0, 9, 9] + [0] * 4, [0, 0, 1, 1] + [0] * 4, [(0, 0), (0.5, 1), (1, 0)]),
+        # The next window, back to back, is not bound by the one before.
+        (
+            [(0, 1), (1, 3)],
+            1800,
+            5,
+            [5, 5, 5, 8, 9, 9, 9, 9],
+            [5, 5, 5, 5, 9, 9, 9, 9],
+            [(0, 16), (0.5, 5), (1, 16)],
+        ),
         # One that ended, or begins to close after the plan, changes nothing.
         ([(-2, 0)], 1800, 5, [0] * 8, [0] * 8, [(0, 0)]),
         ([(0, 9)], 1800, 5, [9] * 8, [9] * 8, [(0, 16)]),
