@@ -90,9 +90,15 @@ class Equivalent:
     before: str
     after: str
     reason: str
+    line: str = ""
 
     def matches(self, mutant: Mutant) -> bool:
-        """Whether this is the mutant, wherever in the function it is now."""
+        """Whether this is the mutant, wherever in the function it is now; `line` is a part of its line where the rest is not enough."""
+        if (
+            self.line
+            and self.line not in (ROOT / mutant.path).read_text(encoding="utf-8").splitlines()[mutant.line - 1]
+        ):
+            return False
         return (self.path, self.where, self.before, self.after) == (
             mutant.path,
             mutant.where,

@@ -223,6 +223,14 @@ def test_a_near_window_that_stands_a_little_too_high_stays_as_it_is() -> None:
         assert next(slot.floor for slot in slots if slot.start == start) == becomes
 
 
+def test_where_the_old_plan_ends_the_new_one_is_weighed_against_the_baseline() -> None:
+    """As on AWS, where an action stands there: far ahead a rise is a third more, so that it lasts."""
+    old, later = build([5] * STEPS, state()), NOW + 6 * HOUR
+    floors = {slot.start: slot.floor for slot in build([5] * STEPS, state(*old.slots), later).slots}
+    end = NOW.replace(minute=0) + 48 * HOUR
+    assert (floors[end - HOUR], floors[end], floors[end + HOUR]) == (5, 7, 5)
+
+
 def test_each_window_ends_where_the_next_one_opens_and_the_last_with_the_plan() -> None:
     slots = build([5] * STEPS, state(), NOW.replace(minute=0)).slots
     assert [slot.end for slot in slots[:-1]] == [slot.start for slot in slots[1:]]

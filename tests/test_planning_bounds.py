@@ -308,6 +308,14 @@ def test_nothing_is_begun_too_late_in_a_window(
     assert limited == tuple((at(hours), units) for hours, units in limits)
 
 
+def test_what_a_closing_window_cuts_is_no_limited_rise() -> None:
+    fleet = pool(window(0, 1.5))
+    plan = plan_capacity(forecast_of([50.0] * 4 + [150.0] * 6), fleet, current_floor=5, lead_time_seconds=28 * 60)
+    assert list(plan.floor)[:6] == [5, 5, 15, 15, 15, 15]
+    late = plan_capacity(forecast_of([50.0] * 6 + [150.0] * 4), fleet, current_floor=5, lead_time_seconds=28 * 60)
+    assert (list(late.floor)[:6], late.notes) == ([5] * 6, ())
+
+
 def test_a_shortage_within_a_closing_window_still_counts() -> None:
     fleet = pool(window(0, 1.75))
     known = pool_limits(fleet, short(2, 1.5), BEGIN, BEGIN + 3 * HOUR)
@@ -412,6 +420,14 @@ def test_a_past_is_drawn_again_in_runs_of_days_next_to_each_other() -> None:
         for row in counts:
             drawn = np.flatnonzero(row)
             assert any({(first + step) % days for step in range(block)} == set(drawn) for first in drawn)
+
+
+def test_days_of_different_runs_are_drawn_apart() -> None:
+    """A run of one day may be followed by the same day, a day of a longer run by the next one alone."""
+    for days in (3, 7):
+        assert (resampled(days, 2, 300, np.random.default_rng(1)) == 2).any()
+    assert not (resampled(8, 2, 300, np.random.default_rng(1)) == 2).any()
+    assert (resampled(8, 3, 300, np.random.default_rng(1)) == 2).any()
 
 
 def test_a_sample_has_the_length_that_was_asked_for() -> None:

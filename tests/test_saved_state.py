@@ -67,6 +67,11 @@ def test_an_action_may_have_run_or_not_for_three_minutes(ago: timedelta, possibl
     assert memory(people_events=((NOW - ago, 9),)).possible_min_sizes(NOW) == possible
 
 
+def test_of_actions_that_are_surely_over_only_the_last_one_counts() -> None:
+    over = ((NOW - 3 * MINUTE - 40 * SECOND, 9), (NOW - 3 * MINUTE - 20 * SECOND, 7))
+    assert memory(slots=over).possible_min_sizes(NOW) == {7}
+
+
 def test_a_run_that_died_may_have_left_the_old_slots_or_the_new() -> None:
     old, new = ((NOW - HOUR, 6),), ((NOW - HOUR, 8), (NOW - MINUTE, 11))
     assert memory(slots=old, intended=new).possible_min_sizes(NOW) == {6, 8, 11}

@@ -197,8 +197,9 @@ def test_of_a_few_instances_one_is_left_near_and_three_far(value: int, standing:
 def test_the_last_slot_restores_the_baseline_or_what_people_want_then() -> None:
     people = PeopleFloor(12, ((NOW + 10 * HOUR, 1),))
     slots = slots_of([4] * STEPS, people=people, owned={TEN + 48 * HOUR: 3})
-    times = [NOW + 3 * MINUTE, NOW + 11 * HOUR, TEN + 48 * HOUR]
-    assert slots.values(times) == [12, 4, 2]
+    times = [NOW + 3 * MINUTE, NOW + 5 * HOUR, TEN + 48 * HOUR]
+    assert slots.values(times) == [12, 12, 2]
+    assert slots.values([*times[:2], NOW + 11 * HOUR, times[2]]) == [12, 12, 4, 2]
     assert slots_of([4] * STEPS, people=PeopleFloor(12, ())).values(times) == [12, 12, 12]
 
 
