@@ -267,7 +267,9 @@ class _Campaign:
             in_session(tree, sorted({name.partition("::")[0] for name in job.tests}), work)
             outcome = outcomes.read_text(encoding="utf-8")
         path.write_bytes(self.sources[job.mutant.path])
-        self._keep(job, outcome, killer, time.monotonic() - began, len(self._known()))
+        known = self._known()
+        count = sum(mutant.key in known for mutant in self.mutants) + 1
+        self._keep(job, outcome, killer, time.monotonic() - began, count)
 
     def _keep(self, job: _Job, outcome: str, killer: Path, took: float, count: int) -> None:
         mutant, test = job.mutant, killer.read_text(encoding="utf-8") if killer.exists() else ""
