@@ -231,5 +231,6 @@ class FleetResult:
             *((self.observation.note,) if self.observation and self.observation.note else ()),
             *(self.schedule.notes if self.schedule else ()),
             *(str(closure) for closure in (self.minimum.closures if self.minimum else ())),
+            *(str(owner) for owner in (self.group.other_owners if self.group else ())),
             *self.remarks,
         )

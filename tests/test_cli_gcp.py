@@ -303,3 +303,49 @@ def test_no_packet_leaves_loopback_operation_polling_included() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(ALL_CLIENTS)} passed" in done.stdout
     assert done.stdout.splitlines()[-1] == "tried to leave: 0; the two that were meant to: 2"
+
+
+# Other owners of the group
+
+
+@pytest.mark.parametrize(("method", "warned"), [("OPTIMIZE_AVAILABILITY", True), ("NONE", False)])
+def test_the_autoscalers_own_forecast_is_a_warning(console: Console, method: str, warned: bool) -> None:
+    console.policy(cpuUtilization={"utilizationTarget": 0.6, "predictiveMethod": method})
+    code, checks = console.checks()
+    assert (code, "other owners" in checks) == (0, warned)
+    if warned:
+        assert checks["other owners"]["outcome"] == "warn"
+        assert "the greater of two forecasts" in checks["other owners"]["found"]
+    (fleet,) = console.run("plan", "--json").document["fleets"]
+    assert fleet["status"] == "planned"
+    assert any("OPTIMIZE_AVAILABILITY" in note for note in fleet["notes"]) == warned
+
+
+@pytest.mark.parametrize(
+    ("name", "held"),
+    [
+        ("gke-shop-default-pool-1a2b3c4d-grp", True),
+        ("gke-shop-grpc", False),
+        ("web-gke-shop-grp", False),
+        ("gke-edge", False),
+    ],
+)
+def test_the_group_of_a_gke_node_pool_is_held(console: Console, name: str, held: bool) -> None:
+    scope = scope_of(REGION)
+    template = f"projects/{PROJECT}/global/instanceTemplates/{NAME}"
+    group = {"name": name, "baseInstanceName": name, "targetSize": 2, "instanceTemplate": template}
+    call(console.gcp, "POST", f"{scope}/instanceGroupManagers", group)
+    scaler = {
+        "name": name,
+        "target": f"projects/{PROJECT}/{scope}/instanceGroupManagers/{name}",
+        "autoscalingPolicy": {"minNumReplicas": 2, "maxNumReplicas": 60, "cpuUtilization": {"utilizationTarget": 0.6}},
+    }
+    call(console.gcp, "POST", f"{scope}/autoscalers", scaler)
+    console.settle(target={**gcp_fleet_data()["target"], "autoscaler": name, "group": name})
+    code, checks = console.checks()
+    assert (code, checks.get("other owners", {}).get("outcome")) == ((1, "fail") if held else (0, None))
+    assert ("scale-in path" in checks) != held
+    applied = console.run("apply", "--yes", "--json")
+    (fleet,) = applied.document["fleets"]
+    assert (applied.code, fleet["code"]) == ((1, "gke-node-pool") if held else (0, ""))
+    assert bool(patches(console.gcp)) != held

@@ -201,3 +201,14 @@ def test_lowest_and_highest_look_at_what_is_in_force_within_a_span() -> None:
     assert lowest(limits, BEGIN + HOUR, BEGIN + 2 * HOUR + MINUTE, 40) == 3
     assert highest_within(limits, BEGIN, BEGIN + HOUR + MINUTE, 40) == 8
     assert lowest(limits, BEGIN - MINUTE, BEGIN, 40) == 40
+
+
+def test_back_to_back_windows_of_equal_size_are_each_used_to_the_full() -> None:
+    """The end of the first one lets nothing more begin; the second one begins anew."""
+    fleet = pool(lead=28 * 60, windows=[window(0, 4), window(4, 12)])
+    plan = plan_capacity(forecast_of([50.0] * 18 + [120.0] * 30), fleet, current_floor=5)
+    assert [int(floor) for floor in plan.floor][14:18] == [5, 5, 12, 12]
+    for build in (build_schedule, build_windows):
+        asked = {slot.start: slot.floor for slot in build(request(plan, group_state(min_size=0), NOW)).slots}
+        assert asked[BEGIN + 5 * HOUR] == 12
+        assert asked[BEGIN + 3 * HOUR] == 5

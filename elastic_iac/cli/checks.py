@@ -130,14 +130,24 @@ def _group(run: Run, fleet: Fleet, target: Target) -> Iterator[Check]:
         return
     yield Check(fleet.name, "credentials", "ok", f"{cloud.title} answers; the right to write is not tried here")
     yield _sizes(fleet, target, group)
+    yield from _other_owners(fleet, group)
     try:
         target.read()
         yield Check(fleet.name, "scale-in path", "ok", cloud.scales_in)
     except Hold as error:
-        yield Check(
-            fleet.name, "scale-in path", "fail", error.reason, "until then the fleet is held: nothing is written"
-        )
+        if all(owner.kind != error.code for owner in group.other_owners):
+            yield Check(
+                fleet.name, "scale-in path", "fail", error.reason, "until then the fleet is held: nothing is written"
+            )
     yield _room(run, fleet, group)
+
+
+def _other_owners(fleet: Fleet, group: GroupState) -> Iterator[Check]:
+    """Other controllers of the group's capacity; `docs/other-owners.md` has the combinations."""
+    for owner in group.other_owners:
+        outcome = "fail" if owner.holds else "warn"
+        held = "the fleet is held; " if owner.holds else ""
+        yield Check(fleet.name, "other owners", outcome, f"{owner.name}: {owner.effect}", f"{held}{owner.advice}")
 
 
 def _sizes(fleet: Fleet, target: Target, group: GroupState) -> Check:

@@ -18,10 +18,11 @@ from xml.sax.saxutils import escape
 
 from elastic_iac.local import wire
 from elastic_iac.local.clock import Clock
-from elastic_iac.local.groups import EXTENSIONS, LAUNCH_SOURCES, describe_group, keep
+from elastic_iac.local.groups import EXTENSIONS, LAUNCH_SOURCES, describe_group, keep, refuse_beside_operator
 from elastic_iac.local.launches import RETENTION, Launching, bounds, shown
 from elastic_iac.local.lifecycle import CALLS, Lifecycle, Lifecycles, instances_of
 from elastic_iac.local.pages import Arguments, Result, action_name, batch, each, matches, page
+from elastic_iac.local.policies import Policies
 from elastic_iac.local.rules import MAX_PAGE, Group, Sizes, invalid
 from elastic_iac.local.wire import AwsError, Request, Response
 
@@ -60,6 +61,7 @@ class AutoScaling:
         self._send = send
         self._groups: dict[tuple[str, str], Group] = {}
         self._lifecycles = Lifecycles()
+        self._policies = Policies(self._named, self._upstream)
         self._described: dict[str, list[dict[str, Any]]] = {}  # by region: what the emulator last answered
         self.jitter: Jitter = no_jitter
         self.lock = threading.RLock()
@@ -76,6 +78,9 @@ class AutoScaling:
             "DeleteAutoScalingGroup": self._delete_group,
             "DescribeAutoScalingGroups": self._describe_groups,
             "DescribeAutoScalingInstances": self._describe_instances,
+            "PutScalingPolicy": self._policies.put,
+            "DescribePolicies": self._policies.describe,
+            "DeletePolicy": self._policies.delete,
         }
 
     def handle(self, request: Request) -> Response:
@@ -98,6 +103,13 @@ class AutoScaling:
             return self._groups[region, name]
         except KeyError:
             raise invalid(f"AutoScalingGroup name not found - AutoScalingGroup '{name}' not found") from None
+
+    def _named(self, request: Request, arguments: Arguments) -> list[Group]:
+        """The group that a call names, or all of the region."""
+        name = arguments.get("AutoScalingGroupName")
+        if name is not None:
+            return [self.group(name, request.region)]
+        return [group for group in self._groups.values() if group.region == request.region]
 
     def lifecycle(self, group: Group) -> Lifecycle:
         """The group's lifecycle hooks; what is in the group when the first stands is in service."""
@@ -170,6 +182,8 @@ class AutoScaling:
         if wire.operation(request.action) is None:
             raise AwsError("InvalidAction", f"Could not find operation {request.action} for version 2011-01-01")
         arguments = wire.parse_form(request.form, request.action)
+        if request.mutating and request.action != "CreateAutoScalingGroup":
+            refuse_beside_operator(self._groups, request.region, arguments)
         handler = self._handlers.get(request.action)
         if handler is not None:
             return wire.xml_response(request.action, handler(request, arguments) or {})
@@ -217,10 +231,7 @@ class AutoScaling:
         return {"FailedScheduledActions": each(request, names, str, group.delete)}
 
     def _describe_actions(self, request: Request, arguments: Arguments) -> Result:
-        name = arguments.get("AutoScalingGroupName")
-        groups = [group for group in self._groups.values() if group.region == request.region]
-        if name is not None:
-            groups = [self.group(name, request.region)]
+        groups = self._named(request, arguments)
         names, earliest, latest = (arguments.get(key) for key in ("ScheduledActionNames", "StartTime", "EndTime"))
         if names and len(names) > 50:  # API, DescribeScheduledActions: at most 50 names
             raise invalid("ScheduledActionNames: at most 50 names")
@@ -239,10 +250,7 @@ class AutoScaling:
         return page("ScheduledUpdateGroupActions", [entry[3] for entry in found], arguments)
 
     def _describe_activities(self, request: Request, arguments: Arguments) -> Result:
-        name = arguments.get("AutoScalingGroupName")
-        groups = [group for group in self._groups.values() if group.region == request.region]
-        if name is not None:
-            groups = [self.group(name, request.region)]
+        groups = self._named(request, arguments)
         now, wanted, within = self._clock.now(), arguments.get("ActivityIds"), bounds(arguments.get("Filters", []))
         for group in groups:
             if group.launching is not None:

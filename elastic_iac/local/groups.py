@@ -8,6 +8,7 @@ from typing import Any
 
 from elastic_iac.local import wire
 from elastic_iac.local.rules import PROCESSES, Group, invalid, stamp
+from elastic_iac.local.wire import AwsError
 
 _OURS = frozenset(
     {"AutoScalingGroupName", "MinSize", "MaxSize", "DesiredCapacity", "Tags", "TargetGroupARNs", "TrafficSources"}
@@ -40,6 +41,22 @@ def describe_group(group: Group, described: Mapping[str, Any]) -> dict[str, Any]
         "WarmPoolSize": None if group.warm_pool is None else 0,
     }
     return {name: value for name, value in {**described, **group.kept, **extra}.items() if value != ""}
+
+
+def refuse_beside_operator(groups: Mapping[tuple[str, str], Group], region: str, arguments: Mapping[str, Any]) -> None:
+    """Refuse a change of a group that has an operator: no caller of the emulator is one.
+
+    API, CreateAutoScalingGroup.Operator: "All mutating API calls from non-operator callers are rejected with an AccessDenied exception".
+
+    Raises:
+        AwsError: `AccessDenied`.
+    """
+    named = {arguments.get("AutoScalingGroupName"), *(tag.get("ResourceId") for tag in arguments.get("Tags", []))}
+    for group in (groups.get((region, name)) for name in named if name is not None):
+        if group is not None and (operator := group.kept.get("Operator")):
+            raise AwsError(
+                "AccessDenied", f"{group.name} is managed by {operator['Principal']}; only the operator can change it"
+            )
 
 
 def _suspend(group: Group, arguments: Mapping[str, Any], now: datetime) -> None:

@@ -127,6 +127,7 @@ class Group:
     activities: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     kept: dict[str, Any] = field(default_factory=dict[str, Any])
     warm_pool: dict[str, Any] | None = None
+    predictive: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     launching: Any = None  # `elastic_iac.local.launches.Launching`, where its instances are told of
 
     def resize(self, sizes: Sizes, at: datetime, cause: str) -> None:

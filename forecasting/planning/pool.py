@@ -120,7 +120,8 @@ def close_in_time(
         current_floor: The floor in force before the first step; None where nothing is known.
     """
     kept, limited = list(floors), list(limits)
-    for window in windows_of(fleet):
+    windows = windows_of(fleet)
+    for window in windows:
         last = _floor_to_grid(window.end - timedelta(seconds=lead_seconds))
         steps = [number for number, start in enumerate(starts) if last <= start < window.end]
         if not steps:
@@ -139,6 +140,10 @@ def close_in_time(
         limited.append(
             (begins, min(max(kept[first], window.floor), highest_within(limits, begins, window.end, fleet.ceiling)))
         )
+        ends = window.end.astimezone(UTC)
+        # Of windows back to back and of one size, `pool_limits` has no entry where the next one opens.
+        if any(each.start == ends for each in windows) and all(moment != ends for moment, _ in limited):
+            limited.append((ends, lowest(limits, ends, ends, fleet.ceiling)))
     return kept, tuple(sorted(limited))
 
 

@@ -7,6 +7,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from forecasting.schedule.other_owner import OtherOwner
+
 _NAME = re.compile(r"elastic-iac-(?P<owner>[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?)-(?:\d{8}T\d{4}Z|\d{8}t\d{4}z)")
 
 
@@ -44,12 +46,14 @@ class GroupState:
         max_size: The live maximum.
         desired_capacity: The live desired capacity; what the autoscaler recommends.
         actions: Every scheduled action, ours and other people's.
+        other_owners: Other controllers of its capacity.
     """
 
     min_size: int
     max_size: int
     desired_capacity: int
     actions: tuple[ScheduledAction, ...]
+    other_owners: tuple[OtherOwner, ...] = ()
 
 
 def slot_name(owner: str, start: datetime) -> str:

@@ -20,6 +20,7 @@ from forecasting.schedule.base import Slot
 from forecasting.settings import AwsTarget, Fleet
 from forecasting.targets.aws_errors import code_of, is_transient, translate
 from forecasting.targets.aws_launches import LAUNCHING, LOOK_BACK, read_launches
+from forecasting.targets.aws_owners import find_owners
 from forecasting.targets.aws_rules import CLOCK_SKEW, AwsRules
 from forecasting.targets.base import CallBudget, Diff, Rules
 
@@ -81,12 +82,13 @@ class AutoScalingTarget:
             Hold: the group is being deleted, or has no enabled way to scale in or to run scheduled actions.
         """
         group = self._describe_group()
-        self._refuse_unsafe(group)
-        return self._state(group)
+        policies = self._policies()
+        self._refuse_unsafe(group, policies)
+        return self._state(group, policies)
 
     def inspect(self) -> GroupState:
         """The group and its actions, whether or not it may be written to."""
-        return self._state(self._describe_group())
+        return self._state(self._describe_group(), self._policies())
 
     def launches(self, watch: Watch, now: datetime) -> Launches:
         """See `Target.launches`."""
@@ -168,6 +170,7 @@ class AutoScalingTarget:
 
     def give_back(self, ours: Sequence[Slot], min_size: int, fence: Callable[[], None]) -> None:
         """Delete our actions, then set MinSize where it is another."""
+        self._refuse_operator(self._describe_group(), ())
         for slot in ours:
             fence()
             self.delete(slot.name)
@@ -209,9 +212,19 @@ class AutoScalingTarget:
             )
         return groups[0]
 
-    def _refuse_unsafe(self, group: Mapping[str, Any]) -> None:
+    def _policies(self) -> list[Mapping[str, Any]]:
+        return self._pages("describe_policies", "ScalingPolicies")
+
+    def _refuse_operator(self, group: Mapping[str, Any], policies: Sequence[Mapping[str, Any]]) -> None:
+        """Nothing may be written beside some owners; their refusal would read as missing rights."""
+        holding = next((owner for owner in find_owners(group, policies) if owner.holds), None)
+        if holding:
+            raise Hold(holding.kind, f"{self.subject}: {holding}")
+
+    def _refuse_unsafe(self, group: Mapping[str, Any], policies: Sequence[Mapping[str, Any]]) -> None:
         if group.get("Status"):
             raise Hold("group-deleting", f"{self.subject}: {group['Status']}")
+        self._refuse_operator(group, policies)
         suspended = sorted(
             _NEEDED_PROCESSES & {process["ProcessName"] for process in group.get("SuspendedProcesses", [])}
         )
@@ -220,20 +233,26 @@ class AutoScalingTarget:
                 "suspended-processes",
                 f"{self.subject}: suspended: {', '.join(suspended)}; resume them to let the floor move",
             )
-        policies = self._pages("describe_policies", "ScalingPolicies")
         if not any(_scales_in(policy) for policy in policies):
+            owners = {owner.kind for owner in find_owners(group, policies)}
+            remedy = (
+                "the tags of Cluster Autoscaler do not show that it runs, and a CPU policy beside it removes nodes with running pods"
+                if "cluster-autoscaler" in owners
+                else "add a target tracking policy"
+            )
             raise Hold(
                 "no-scale-in-path",
-                f"{self.subject}: no enabled scaling policy scales in, and lowering MinSize removes nothing by itself; add a target tracking policy",
+                f"{self.subject}: no enabled scaling policy scales in, and lowering MinSize removes nothing by itself; {remedy}",
             )
 
-    def _state(self, group: Mapping[str, Any]) -> GroupState:
+    def _state(self, group: Mapping[str, Any], policies: Sequence[Mapping[str, Any]]) -> GroupState:
         actions = self._pages("describe_scheduled_actions", "ScheduledUpdateGroupActions")
         return GroupState(
             min_size=int(group["MinSize"]),
             max_size=int(group["MaxSize"]),
             desired_capacity=int(group["DesiredCapacity"]),
             actions=tuple(_action(action) for action in actions),
+            other_owners=find_owners(group, policies),
         )
 
     def _pages(self, operation: str, key: str, **wanted: object) -> list[Mapping[str, Any]]:

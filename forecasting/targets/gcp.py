@@ -21,6 +21,7 @@ from forecasting.settings import Fleet, GcpTarget
 from forecasting.targets.base import CallBudget, Diff, Rules
 from forecasting.targets.gcp_errors import Call, RefusalError, failure_of, refusal_of, translate
 from forecasting.targets.gcp_launches import capacity_alone, read_launches, unknown
+from forecasting.targets.gcp_owners import find_owners
 from forecasting.targets.gcp_rules import GcpRules
 
 _T = TypeVar("_T")
@@ -68,11 +69,11 @@ class AutoscalerTarget:
         """The autoscaler and all its scaling schedules; see `Target.read`."""
         autoscaler = self._get()
         self._refuse_unsafe(autoscaler)
-        return _state(autoscaler)
+        return _state(autoscaler, self._target.group)
 
     def inspect(self) -> GroupState:
         """The same, whether or not it may be written to."""
-        return _state(self._get())
+        return _state(self._get(), self._target.group)
 
     def launches(self, watch: Watch, now: datetime) -> Launches:
         """See `Target.launches`. Instances that are new are asked for one by one, so many in a look; the others follow in the next."""
@@ -242,6 +243,8 @@ class AutoscalerTarget:
         group = str(autoscaler.get("target", "")).rsplit("/", maxsplit=1)[-1]
         if group != self._target.group:
             raise TargetNotFoundError(f"{self.subject} scales another group: {group!r}")
+        if holding := next((owner for owner in find_owners(group, autoscaler) if owner.holds), None):
+            raise Hold(holding.kind, f"{self.subject}: {holding}")
         status = autoscaler.get("status")
         if status == "DELETING":
             raise Hold("group-deleting", f"{self.subject} is being deleted")
@@ -275,7 +278,7 @@ def _document(answer: Any) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", document) if isinstance(document, dict) else {}
 
 
-def _state(autoscaler: Mapping[str, Any]) -> GroupState:
+def _state(autoscaler: Mapping[str, Any], group: str) -> GroupState:
     policy = autoscaler.get("autoscalingPolicy", {})
     minimum = int(policy.get("minNumReplicas", 0))
     return GroupState(
@@ -283,4 +286,5 @@ def _state(autoscaler: Mapping[str, Any]) -> GroupState:
         max_size=int(policy.get("maxNumReplicas", 0)),
         desired_capacity=int(autoscaler.get("recommendedSize", minimum)),
         actions=tuple(read_window(name, raw) for name, raw in policy.get("scalingSchedules", {}).items()),
+        other_owners=find_owners(group, autoscaler),
     )
