@@ -138,6 +138,10 @@ def test_the_later_of_two_jobs_on_a_group_holds_and_names_the_other(shell: Shell
     assert "'prod'" in fleet["reason"]
     assert "former_owners" in fleet["reason"]
     assert dict(shell.aws.group(GROUP).actions) == before
+    checks = [
+        each for each in shell.run("doctor", "--config", second, "--json").document["checks"] if "owner" in each["name"]
+    ]
+    assert [(each["outcome"], "'prod'" in each["found"]) for each in checks] == [("fail", True)]
     first = settings(shell)
     assert shell.run("apply", "--config", first, "--yes").code == 0
 

@@ -17,6 +17,7 @@ from forecasting.run import Run, open_ledger
 from forecasting.schedule.actions import GroupState, split_actions
 from forecasting.schedule.aws_limits import MAX_ACTIONS, RESERVED_ACTIONS
 from forecasting.schedule.gcp_limits import MAX_WINDOWS, RESERVED_WINDOWS
+from forecasting.schedule.owners import find_other_owner
 from forecasting.settings import CloudMonitoringSource, CloudWatchSource, Fleet, LocalStore
 from forecasting.sources import open_source
 from forecasting.targets import Target, open_target
@@ -131,6 +132,7 @@ def _group(run: Run, fleet: Fleet, target: Target) -> Iterator[Check]:
     yield Check(fleet.name, "credentials", "ok", f"{cloud.title} answers; the right to write is not tried here")
     yield _sizes(fleet, target, group)
     yield from _other_owners(fleet, group)
+    yield from _other_jobs(run, fleet, group)
     try:
         target.read()
         yield Check(fleet.name, "scale-in path", "ok", cloud.scales_in)
@@ -150,9 +152,22 @@ def _other_owners(fleet: Fleet, group: GroupState) -> Iterator[Check]:
         yield Check(fleet.name, "other owners", outcome, f"{owner.name}: {owner.effect}", f"{held}{owner.advice}")
 
 
+def _other_jobs(run: Run, fleet: Fleet, group: GroupState) -> Iterator[Check]:
+    """Another elastic-iac job with actions on the group: the one with fewer of them holds."""
+    other = find_other_owner(group, run.job.owner, run.owners, run.now)
+    if other is not None and other.leads:
+        yield Check(fleet.name, "other owners", "fail", other.reason(), "the fleet is held until then")
+    elif other is not None:
+        yield Check(fleet.name, "other owners", "warn", other.warning())
+
+
 def _sizes(fleet: Fleet, target: Target, group: GroupState) -> Check:
     words = WORDS[fleet.cloud]
     found = f"{target.subject}: {words.minimum} {group.min_size}, {words.maximum} {group.max_size}"
+    opening = [each.name for each in group.actions if each.max_size is not None and each.max_size >= fleet.floor]
+    if group.max_size < fleet.floor and opening:
+        closed = f"{found}: closed now, below the floor of {fleet.floor}; external action {opening[0]!r} opens it"
+        return Check(fleet.name, "group", "warn", closed, "these hours are left to it")
     if group.max_size < fleet.floor:
         return Check(
             fleet.name, "group", "fail", f"{found}, below the floor of {fleet.floor}", f"raise {words.maximum}"
