@@ -309,11 +309,8 @@ def test_nothing_is_begun_too_late_in_a_window(
 
 
 def test_what_a_closing_window_cuts_is_no_limited_rise() -> None:
-    fleet = pool(window(0, 1.5))
-    plan = plan_capacity(forecast_of([50.0] * 4 + [150.0] * 6), fleet, current_floor=5, lead_time_seconds=28 * 60)
-    assert list(plan.floor)[:6] == [5, 5, 15, 15, 15, 15]
-    late = plan_capacity(forecast_of([50.0] * 6 + [150.0] * 4), fleet, current_floor=5, lead_time_seconds=28 * 60)
-    assert (list(late.floor)[:6], late.notes) == ([5] * 6, ())
+    plan = plan_capacity(forecast_of([90.0] * 8), pool(window(0.5, 1)), lead_time_seconds=28 * 60)
+    assert (list(plan.floor), plan.notes) == ([0, 0, 1, 1, 0, 0, 0, 0], ())
 
 
 def test_a_shortage_within_a_closing_window_still_counts() -> None:
