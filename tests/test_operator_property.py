@@ -20,6 +20,7 @@ from elastic_iac.local.gcp.cloud import LocalGcp
 from forecasting.errors import ElasticIacError
 from forecasting.release import release_fleet, roll_back_fleet
 from forecasting.run import FleetResult, Run
+from forecasting.schedule.grid import round_up
 from forecasting.settings import Fleet, Job
 from forecasting.targets.aws import AutoScalingTarget
 from forecasting.targets.gcp import AutoscalerTarget
@@ -50,7 +51,7 @@ class PlannedRun(Turn):
 
 @dataclass
 class World:
-    """A fleet on an emulated cloud. `ahead` gives the minimum by minute from now on, if nothing more is written."""
+    """A fleet on an emulated cloud. `ahead` gives the minimum by whole minute from now on, if nothing more is written."""
 
     job: Job
     session: Any
@@ -91,11 +92,11 @@ class World:
             )
         if kind == "rollback" and done and self.before_last_plan is not None:
             made_at, old = self.before_last_plan
-            self.compare_rollback(before, after, old[round((self.clock.now() - made_at) / MINUTE) :])
+            self.compare_rollback(before, after, old[(round_up(self.clock.now(), 1) - made_at) // MINUTE :])
         if kind == "rollback" and done:  # the next one undoes this one
-            self.before_last_plan = (self.clock.now(), before)
+            self.before_last_plan = (round_up(self.clock.now(), 1), before)
         if kind == "plan" and self.seen:
-            self.before_last_plan = (self.clock.now(), before)
+            self.before_last_plan = (round_up(self.clock.now(), 1), before)
 
     @staticmethod
     def compare_rollback(replaced: Minutes, restored: Minutes, old: Minutes) -> None:
@@ -130,7 +131,8 @@ def aws_world(aws: LocalAws, folder: Path, monkeypatch: pytest.MonkeyPatch) -> W
     now = aws.clock.now
 
     def ahead() -> Minutes:
-        return floors_by_minute(play(snapshot(aws), now() + AHEAD), now(), now() + AHEAD)
+        start = round_up(now(), 1)
+        return floors_by_minute(play(snapshot(aws), start + AHEAD), start, start + AHEAD)
 
     def by_hand(size: int) -> None:
         client.update_auto_scaling_group(AutoScalingGroupName=GROUP, MinSize=size)
@@ -149,7 +151,8 @@ def gcp_world(gcp: LocalGcp, folder: Path, monkeypatch: pytest.MonkeyPatch) -> W
     now = gcp.clock.now
 
     def ahead() -> Minutes:
-        return np.array(gcp.floor_by_minute(PROJECT, REGION, NAME, now(), now() + AHEAD))
+        start = round_up(now(), 1)
+        return np.array(gcp.floor_by_minute(PROJECT, REGION, NAME, start, start + AHEAD))
 
     def by_hand(size: int) -> None:
         path = f"{scope_of(REGION)}/autoscalers?autoscaler={NAME}"
@@ -252,5 +255,5 @@ def test_a_rollback_fits_beside_what_fills_the_group(
     assert outcome.written
     assert world.before_last_plan is not None
     made_at, old = world.before_last_plan
-    World.compare_rollback(before, world.ahead(), old[round((world.clock.now() - made_at) / MINUTE) :])
+    World.compare_rollback(before, world.ahead(), old[(round_up(world.clock.now(), 1) - made_at) // MINUTE :])
     assert play(snapshot(aws), NOW + 100 * HOUR).sizes.minimum == 2
