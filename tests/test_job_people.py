@@ -10,6 +10,8 @@ import pytest
 from elastic_iac.local import faults
 from forecasting import job as job_module
 from forecasting.errors import CredentialsError, Hold
+from forecasting.invocation.metrics import fleet_metrics
+from forecasting.invocation.summary import line_of
 from forecasting.job import Pipeline, run_job
 from forecasting.release import release_fleet, roll_back_fleet
 from forecasting.targets.aws import AutoScalingTarget
@@ -239,3 +241,23 @@ def test_a_rollback_keeps_to_max_size_and_clear_of_actions_that_people_added_sin
 def test_a_rollback_without_an_earlier_schedule_holds(street: Street) -> None:
     with pytest.raises(Hold, match="nothing-to-roll-back"):
         roll_back_fleet(street.make_run(), street.job().fleets[0])
+
+
+def test_an_external_action_below_the_plan_is_no_success_and_raises_the_alarm(street: Street) -> None:
+    street.run()
+    street.foreign("less", NOW + 8 * HOUR, MinSize=3)
+    result = street.run()
+    assert result.minimum is not None
+    assert (result.status, result.served, result.ok, result.read_back) == ("written", True, False, True)
+    assert (result.minimum.short_from, result.minimum.actions) == (NOW + 8 * HOUR, ("less",))
+    line = line_of(result, frozenset({"prod"}), street.aws.clock.now(), 0.0)
+    assert (line.served, line.ok, line.capacity_limited) == (True, False, True)
+    assert {name: value for name, _unit, value in fleet_metrics(line)}["ShortfallInstanceHours"] > 0
+    recorded = street.ledger.runs(1)[0]
+    assert recorded.shortfall_instance_hours == pytest.approx(result.minimum.shortfall_instance_hours, abs=0.001)
+    assert min(recorded.minimum_in_force.values()) <= 3
+
+    street.client.delete_scheduled_action(AutoScalingGroupName=GROUP, ScheduledActionName="less")
+    again = street.run()
+    assert again.ok
+    assert not line_of(again, frozenset({"prod"}), street.aws.clock.now(), 0.0).capacity_limited

@@ -171,7 +171,8 @@ def test_a_recurring_action_counts_at_each_of_its_times_until_its_end() -> None:
     end = start + 3 * HOUR
     assert [when for when, _ in people_events([hourly], NOW, end)] == [start, start + HOUR, start + 2 * HOUR]
     assert len(people_events([hourly], NOW, end + SECOND)) == 4
-    assert len(people_events([replace(hourly, end=start + HOUR)], NOW, end)) == 1
+    assert len(people_events([replace(hourly, end=start + HOUR)], NOW, end)) == 2  # its end is a time of it
+    assert len(people_events([replace(hourly, end=start + HOUR - SECOND)], NOW, end)) == 1
     assert len(people_events([replace(hourly, end=start + DAY)], NOW, end)) == 3
     # One that is due and still listed runs late.
     late = replace(hourly, start=NOW - MINUTE, recurrence="6 * * * *")

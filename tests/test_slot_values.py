@@ -88,6 +88,7 @@ def slots_of(floors: Sequence[int], **changes: Any) -> PlannedSlots:
         "standing": (),
         "people": PeopleFloor(0, ()),
         "maxima": (),
+        "lone_maxima": (),
         "shortest": timedelta(0),
     }
     parts |= {key: changes.pop(key) for key in list(parts) if key in changes}
@@ -159,8 +160,11 @@ def test_in_doubt_a_slot_asks_for_no_less_than_stands() -> None:
 
 def test_a_slot_keeps_to_the_least_maximum_that_may_hold_while_it_does() -> None:
     slots = slots_of([30] * 12, maxima=((TEN, 20), (TEN + HOUR, 9)))
-    assert slots.upper(TEN, TEN + HOUR) == 20
-    assert slots.upper(TEN, TEN + HOUR + SECOND) == 9
+    # A change that sets the minimum too replaces what the slot set; one that does not would fail against it.
+    assert slots.upper(TEN, TEN + HOUR + SECOND) == 20
+    lone = slots_of([30] * 12, maxima=((TEN, 20), (TEN + HOUR, 9)), lone_maxima=((TEN + HOUR, 9),))
+    assert lone.upper(TEN, TEN + HOUR) == 20
+    assert lone.upper(TEN, TEN + HOUR + SECOND) == 9
     assert slots.upper(TEN + HOUR, None) == 9
     # An action may run two minutes late.
     raised = slots_of([30] * 12, maxima=((TEN, 9), (TEN + HOUR, 20)))
@@ -250,10 +254,11 @@ def test_a_maximum_is_told_of_where_the_plan_needs_more() -> None:
     limited = replace(plan, limits=((TEN, 6),))
     assert checked(limited, ((TEN, 6),)) == []
     assert checked(plan, ((TEN, 9), (TEN + HOUR, 2))) == []
+    assert checked(plan, ((TEN, 9), (TEN + HOUR, 1))) == []  # closed from then on
     with pytest.raises(Hold) as caught:
-        checked(plan, ((TEN, 9), (TEN + HOUR, 1)))
+        checked(plan, ((TEN, 0), (TEN + HOUR, 1)))
     assert caught.value.code == "max-size-below-floor"
-    assert "be) 1, below the fleet's floor of 2" in caught.value.reason
+    assert "stays) 1, below the configured minimum of 2" in caught.value.reason
 
 
 # Restoring, on AWS

@@ -68,7 +68,7 @@ GRIDS = tuple(
 )
 """From the finest (96 slots over 48 h) to the coarsest (4)."""
 
-CROWDED_GRIDS = tuple(Grid(grid.tiers, hours) for hours in (ALL_HOURS, 36, 24, 18, 12, 9, 6, 3, 0) for grid in GRIDS)
+CROWDED_GRIDS = tuple(Grid(grid.tiers, hours) for hours in (ALL_HOURS, *range(36, -1, -3)) for grid in GRIDS)
 """Grids to choose from where external changes of the minimum leave no room for the finest one.
 
 Each change costs up to two slots to answer, so some grids answer the next ones only.
