@@ -166,7 +166,7 @@ class _Builder:
     def build(self) -> Schedule:
         old = {slot.start: slot.floor for slot in self.existing}
         sizes = self._replay(self.existing)
-        in_force = [each.minimum for each in sizes if each.start <= self.first]
+        in_force = [each.minimum for each in sizes if each.start < self.first]
         bounds = Bounds(
             room=MAX_ACTIONS - len(self.foreign),
             changes=[when for when, _ in self.slots.people.events],
@@ -294,7 +294,7 @@ class _Builder:
             (moment, min(value_at(floors, moment, 0), lowest(self.plan.limits, moment, moment, self.request.ceiling)))
             for moment in moments
         ]
-        before = [each.minimum for each in sizes if each.start <= self.first]
+        before = [each.minimum for each in sizes if each.start < self.first]
         return StartScorer(
             tuple(timeline),
             self.slots.people,

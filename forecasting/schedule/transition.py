@@ -9,6 +9,9 @@ force is at least the lower of the old list's and the new list's, external actio
 - a *segment* replaces all old actions between two bounds. It begins at an action of the new list,
   and ends at one of the old list, so that the values outside come from actions that are kept.
 
+Before either, values above the maximum that is scheduled come down to it: the new list has no higher
+ones, and an action above the maximum fails.
+
 Within each step `forecasting.targets.aws_rules.make_diff` orders the calls.
 """
 
@@ -57,6 +60,9 @@ def next_step(old: Mapping[datetime, int], new: Mapping[datetime, int], bounds: 
         return dict(new)
     if len(new) > bounds.room:
         return None
+    clamped = _clamp(old, bounds)
+    if clamped != old:
+        return clamped
     merged = _merge(old, new, bounds)
     if len(merged) < len(old):
         return merged
@@ -71,6 +77,13 @@ def is_reachable(old: Mapping[datetime, int], new: Mapping[datetime, int], bound
             break
         state = next_step(state, new, bounds)
     return state == new
+
+
+def _clamp(old: Mapping[datetime, int], bounds: Bounds) -> dict[datetime, int]:
+    """`old` within the maximum that is scheduled: a higher value would fail once that is in force."""
+    starts = sorted(start for start in old if start >= bounds.first)
+    ends = [*starts[1:], None]
+    return {**old, **{each: min(old[each], bounds.upper(each, end)) for each, end in zip(starts, ends, strict=True)}}
 
 
 def _merge(old: Mapping[datetime, int], new: Mapping[datetime, int], bounds: Bounds) -> dict[datetime, int]:
