@@ -15,6 +15,7 @@ import pandas as pd
 from forecasting.basis import Fresh, basis_of, look_closely
 from forecasting.calendar import Calendar
 from forecasting.choosing import CANDIDATES, recorded_choice, settled_choice
+from forecasting.deadline import time_limit
 from forecasting.errors import ElasticIacError
 from forecasting.history import History, Verdict, build_history
 from forecasting.launching import recorded_launching, watch_launches
@@ -80,7 +81,8 @@ def run_fleet(run: Run, fleet: Fleet, agreed: Diff | None = None) -> FleetResult
     """
     pipeline = Pipeline(run, fleet, agreed)
     result = pipeline.guarded()
-    pipeline.record(result)
+    with time_limit(run.remaining_seconds):
+        pipeline.record(result)
     return result
 
 

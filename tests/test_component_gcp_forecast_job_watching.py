@@ -44,6 +44,7 @@ class TestMetrics:
             "worse_than_naive",
             "uncovered",
             "capacity_limited",
+            "launches_failing",
             "refused",
             "writes",
         )

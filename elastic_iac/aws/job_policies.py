@@ -16,13 +16,14 @@ POLICY_CHARACTERS = 6144
 READS = (
     "autoscaling:DescribeAutoScalingGroups",
     "autoscaling:DescribePolicies",
+    "autoscaling:DescribeScalingActivities",
     "autoscaling:DescribeScheduledActions",
     "cloudwatch:GetMetricData",
 )
 """They have no resource level (Service Authorization Reference)."""
 
-LAUNCH_READS = ("autoscaling:DescribeLifecycleHooks", "autoscaling:DescribeScalingActivities")
-"""For fleets whose launches are read (`Fleet.watches_launches`): how long they take, and what AWS refuses. No resource level either."""
+LAUNCH_READS = ("autoscaling:DescribeLifecycleHooks",)
+"""For fleets that plan by their launches (`Fleet.plans_by_launches`): whether a boot ends with its answer. No resource level either."""
 
 PUT = "autoscaling:PutScheduledUpdateGroupAction"
 DELETE = "autoscaling:DeleteScheduledAction"
@@ -32,7 +33,7 @@ Statement = Mapping[str, Any]
 
 def reads(fleets: Sequence[Fleet]) -> list[str]:
     """What reading the load, the groups and, where it is asked for, the launches of these fleets takes."""
-    return sorted([*READS, *(LAUNCH_READS if any(fleet.watches_launches for fleet in fleets) else ())])
+    return sorted([*READS, *(LAUNCH_READS if any(fleet.plans_by_launches for fleet in fleets) else ())])
 
 
 def document(statements: Sequence[Statement]) -> str:

@@ -32,6 +32,7 @@ def doctor(
     from elastic_iac.cli.checks import check_fleet, check_job  # noqa: PLC0415
     from elastic_iac.cli.gcp_permissions import check_project_permissions  # noqa: PLC0415
     from elastic_iac.cli.permissions import check_concurrency, check_permissions  # noqa: PLC0415
+    from forecasting.deadline import time_limit  # noqa: PLC0415
     from forecasting.invocation import load_settings  # noqa: PLC0415
     from forecasting.run import Run, utc_now  # noqa: PLC0415
     from forecasting.settings import S3Store  # noqa: PLC0415
@@ -44,7 +45,8 @@ def doctor(
     if isinstance(run.job.store, S3Store):  # a job that is deployed on AWS, or is meant to be
         checks.append(check_concurrency())
     for each in fleets:
-        checks += check_fleet(run, each)
+        with time_limit(run.remaining_seconds):
+            checks += check_fleet(run, each)
     failed = sum(check.outcome == "fail" for check in checks)
     warned = sum(check.outcome == "warn" for check in checks)
     output.show(table(checks), "", f"{len(checks)} checks: {failed} failed, {warned} to look at. Nothing was written.")

@@ -19,6 +19,7 @@ def release(
     config: options.Config,
     *,
     yes: options.Yes = False,
+    break_lease: options.BreakLease = False,
     as_json: options.Json = False,
 ) -> None:
     """Remove our scheduled actions from a fleet's group and restore its MinSize. Other people's actions stay as they are.
@@ -43,7 +44,7 @@ def release(
         if not typer.confirm("Release it?"):
             output.show("Nothing was written.")
             raise typer.Exit(1)
-    released = release_fleet(Run(job, utc_now()), chosen)
+    released = release_fleet(Run(job, utc_now(), break_lease=break_lease), chosen)
     words = WORDS[chosen.cloud]
     output.show(
         f"{fleet}: released. {words.actions(len(released.deleted))} removed; "

@@ -15,6 +15,7 @@ def rollback(
     config: options.Config,
     *,
     yes: options.Yes = False,
+    break_lease: options.BreakLease = False,
     as_json: options.Json = False,
 ) -> None:
     """Pause a fleet and restore its schedule as it stood before the last run that wrote. Once more undoes it.
@@ -50,7 +51,7 @@ def rollback(
         # ends by itself, or of the whole job's.
         pause(store, job, fleet, by=person(), reason="rolled back", now=utc_now())
     try:
-        outcome = roll_back_fleet(Run(job, utc_now()), chosen)
+        outcome = roll_back_fleet(Run(job, utc_now(), break_lease=break_lease), chosen)
     except BaseException:  # Ctrl-C too: what was not rolled back is not left paused
         if own is None:
             resume(store, job, fleet)

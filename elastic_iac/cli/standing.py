@@ -15,11 +15,14 @@ from rich.text import Text
 from elastic_iac.cli import result as results
 from elastic_iac.cli.boots import seen_boots
 from elastic_iac.cli.chart import sparkline
-from elastic_iac.cli.launches import launch_document, launch_lines, recorded
+from elastic_iac.cli.launches import failing_document, launch_document, launch_lines, recorded
+from elastic_iac.cli.safe_console import one_line
 from elastic_iac.cli.words import WORDS, Words
 from forecasting.errors import ElasticIacError
 from forecasting.history import build_history
 from forecasting.job import SCORE_DAYS
+from forecasting.launching import failing_launches
+from forecasting.leadtime.launches import FailingLaunches
 from forecasting.models.base import DEFAULT_QUANTILES
 from forecasting.run import Run, open_ledger
 from forecasting.schedule.actions import GroupState, ScheduledAction, split_actions
@@ -56,6 +59,7 @@ class Standing:
         boots: Lead times that were seen, by instance type and kind of start.
         pause: What holds the fleet; None where nobody has paused it.
         error: Why the group could not be read.
+        failing: Launches that fail now; None if they do not.
         remarks: What else could not be read.
     """
 
@@ -73,6 +77,7 @@ class Standing:
     pause: Pause | None = None
     error: str = ""
     remarks: tuple[str, ...] = field(default=())
+    failing: FailingLaunches | None = None
 
     @property
     def coming(self) -> tuple[ScheduledAction, ...]:
@@ -99,6 +104,7 @@ class Standing:
             "runs": [_run_document(run) for run in self.runs],
             **launch_document(recorded(self.runs), self.fleet.cloud),
             "boots": self.boots,
+            "launches_failing": failing_document(self.failing),
             "short_run": {"time": results.stamp(self.short[0]), **self.short[1].model_dump()} if self.short else None,
             "scores": _scores_document(self.scores) if self.scores else None,
             "pause": self.pause.model_dump(mode="json", exclude={"version"}) if self.pause else None,
@@ -112,7 +118,7 @@ class Standing:
         facts.add_column(style="dim", no_wrap=True)
         facts.add_column(ratio=1)
         for label, text in self._facts():
-            facts.add_row(label, text)
+            facts.add_row(label, one_line(text))
         title = Text.assemble(
             (self.fleet.name, "bold"), (f"  at {results.moment(self.now, self.fleet.time_zone)}", "dim")
         )
@@ -130,6 +136,8 @@ class Standing:
                 "group",
                 f"{where}: {WORDS[self.fleet.cloud].sizes(group)}",
             )
+            if self.failing:
+                yield "launches", Text(str(self.failing), style="bold red")
             yield from self._coming(group.min_size)
         if self.people:
             yield "people", results.people_line(self.people, self.fleet.floor)
@@ -207,6 +215,11 @@ def look(run: Run, fleet: Fleet) -> Standing:
         group = target.inspect()
     except ElasticIacError as error:
         return Standing(fleet, run.now, runs=runs, short=short, pause=pause, error=str(error), remarks=remarks)
+    failing: FailingLaunches | None = None
+    try:
+        failing = failing_launches(target, group.desired_capacity, run.now)
+    except ElasticIacError as error:
+        remarks = (*remarks, f"the group's launches could not be read: {error}")
     owned, foreign = split_actions(group.actions, run.owners)
     people: Observation | None = None
     scores: Scores | None = None
@@ -229,6 +242,7 @@ def look(run: Run, fleet: Fleet) -> Standing:
         {label: vars(lead) for label, lead in seen_boots(run.store, fleet, run.now).items()},
         pause,
         remarks=remarks,
+        failing=failing,
     )
 
 

@@ -23,6 +23,9 @@ SKIPPED = frozenset({"disabled", "paused"})
 
 DUPLICATE = "duplicate-run"
 
+OUTDATED = "package-outdated"
+"""Code of fleets whose settings are of a newer release than the function's package."""
+
 
 @dataclass(frozen=True)
 class FleetLine:
@@ -45,6 +48,7 @@ class FleetLine:
         pinned: A person's raise of the minimum stands, beside what their own recurring actions set.
         refused: The cloud refused a read or a write.
         needed: What the newest samples say is needed within the lead time, in instances.
+        launches_failing: Its launches fail now, whatever the cause.
         capacity_limited: The plan is held down by what the cloud has no more of, or by the group's own maximum.
         lead_time_seconds: What the plan asks ahead, where it is learnt.
         plan_until: Where the plan that stands, or would, ends.
@@ -72,6 +76,7 @@ class FleetLine:
     refused: bool = False
     needed: int | None = None
     capacity_limited: bool = False
+    launches_failing: bool = False
     lead_time_seconds: float | None = None
     plan_until: datetime | None = None
     needed_by: datetime | None = None
@@ -119,6 +124,7 @@ def line_of(result: FleetResult, owners: frozenset[str], now: datetime, seconds:
         refused=result.code in DENIED,
         needed=result.needed,
         capacity_limited=bool(result.launching.shortage or (result.schedule and result.schedule.clamped)),
+        launches_failing=result.launching.failing is not None,
         lead_time_seconds=result.launching.lead_time_seconds,
         plan_until=_plan_until(result),
         needed_by=_falls_short(result),
@@ -223,6 +229,7 @@ class Summary:
             "uncovered": sum(line.uncovered for line in lines),
             "refused": sum(line.refused for line in lines),
             "capacity_limited": sum(line.capacity_limited for line in lines),
+            "launches_failing": sum(line.launches_failing for line in lines),
             "writes": sum(line.written for line in lines),
         }
 
