@@ -313,3 +313,14 @@ def test_settings_of_a_newer_release_hold_every_fleet_and_the_old_plan_runs_on(
     assert named in said[0]
     assert "deploy the package of that release" in said[0]
     assert "Traceback" not in str(logs)
+
+
+def test_row_39_a_secret_is_in_no_log_line_of_the_function(function: Function) -> None:
+    url = "http://user:s3cr3t-password@127.0.0.1:9"
+    try:
+        int(url)
+    except ValueError:
+        function.module.logger.exception("failed at %s", url, extra={"endpoint": url})
+    text = function.logged.getvalue()
+    assert text.count("http://***@127.0.0.1:9") >= 3  # message, field, traceback
+    assert "s3cr3t" not in text

@@ -92,7 +92,12 @@ def function_policy(
     kms_key_arn: str | None,
     fleets: Sequence[Fleet] = (),
 ) -> str:
-    """All that a function may do besides: read, keep its records, log, report a failure; and never write but a minimum."""
+    """All that a function may do besides: read, keep its records, log, report a failure.
+
+    The two Denies bound what it writes: no put without a minimum, none of a maximum. IAM has no condition key for a desired
+    size, nor for an action's name: within the fleets' groups the role could also set `DesiredCapacity` and overwrite or
+    delete external actions. The group's own bounds and the job's code are what bounds that (`designs/forecast-job-aws.md`).
+    """
     statements: list[Statement] = [
         {"Sid": "Read", "Effect": "Allow", "Action": reads(fleets), "Resource": "*"},
         _no_put_where("NoPutWithoutMinSize", {"autoscaling:MinSize": "true"}),

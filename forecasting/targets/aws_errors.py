@@ -70,7 +70,7 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, ClientError):
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         code = code_of(error)
-        return code not in DENIED and (code in _THROTTLED | _CONTENTION or status >= 500)
+        return code in _THROTTLED | _CONTENTION or status >= 500
     return isinstance(error, BotoCoreError) and not isinstance(error, (*_NO_CREDENTIALS, NoRegionError))
 
 
