@@ -19,7 +19,7 @@ from forecasting.errors import ElasticIacError
 _T = TypeVar("_T")
 
 LAST_CALL_SECONDS = 5.0
-"""What a call gets once the run's time is spent: the lease is given back and the run is recorded then."""
+"""What is kept of the run's time, and what a call gets once it is spent: the lease is given back and the run is recorded then."""
 
 _remaining: contextvars.ContextVar[Callable[[], float] | None] = contextvars.ContextVar("remaining", default=None)
 _abandoned: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar("abandoned", default=None)
@@ -48,9 +48,9 @@ def time_limit(remaining_seconds: Callable[[], float]) -> Generator[None]:
 
 
 def call_seconds(seconds: float) -> float:
-    """Time that a call may take, which takes `seconds` at most: no longer than the run has left."""
+    """Time that a call may take, which takes `seconds` at most: no longer than the run has left, less what is kept."""
     remaining = _remaining.get()
-    return seconds if remaining is None else min(seconds, max(remaining(), LAST_CALL_SECONDS))
+    return seconds if remaining is None else min(seconds, max(remaining() - LAST_CALL_SECONDS, LAST_CALL_SECONDS))
 
 
 def within(seconds: float, call: Callable[[], _T]) -> _T:
