@@ -99,6 +99,10 @@ def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         # Lambda prints the trace of what is raised.
         logger.error("the job could not run", extra={"error": type(error).__name__, "reason": str(error)})  # noqa: TRY400
         raise
+    except Exception as error:
+        # Its text may quote an endpoint with its password, and Lambda prints what is raised as it is.
+        logger.exception("unexpected")
+        raise JobFailedError(f"unexpected {type(error).__name__}: {error}") from None
     _report_all(summary)
     if summary.failure:
         raise JobFailedError(summary.failure)

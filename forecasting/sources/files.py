@@ -123,9 +123,7 @@ def _csv(path: Path, columns: list[str]) -> pd.DataFrame:
         header = pd.read_csv(path, nrows=0, skipinitialspace=True, encoding="utf-8-sig")
         _refuse_absent(path, columns, list(header.columns))
         # Blank lines are kept, so that an error names the line that an editor shows.
-        return pd.read_csv(
-            path, dtype=str, usecols=columns, skip_blank_lines=False, skipinitialspace=True, encoding="utf-8-sig"
-        )
+        return pd.read_csv(path, dtype=str, skip_blank_lines=False, skipinitialspace=True, encoding="utf-8-sig")
     except MemoryError:  # pyarrow's own is one
         raise InputError(
             f"{path}: it takes more memory than there is; cut off what is older, or take longer steps"

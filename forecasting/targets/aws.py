@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_before_delay, wait_random_exponential
 
 from forecasting.aws_session import limited
-from forecasting.deadline import NoAnswerError, call_seconds, within
+from forecasting.deadline import LAST_CALL_SECONDS, NoAnswerError, call_seconds, within
 from forecasting.errors import Hold, SettingsError, TargetNotFoundError
 from forecasting.leadtime.estimate import RECENT_DAYS
 from forecasting.leadtime.launches import Launches, Watch
@@ -247,7 +247,8 @@ class AutoScalingTarget:
                 session: Any = self._session or boto3.session.Session()
                 made = session.client("autoscaling", region_name=self._target.region, config=CLIENT_CONFIG)
                 self._client = limited(made)
-            return retrying(lambda: within(end - time.monotonic(), lambda: call(self._client)))
+            # The budget bounds the rounds: the last one still gets the time of an ordinary call.
+            return retrying(lambda: within(max(end - time.monotonic(), LAST_CALL_SECONDS), lambda: call(self._client)))
         except NoAnswerError as error:
             raise Hold("unreachable", f"{operation} on {self.subject}: {error}") from None
         except (ClientError, BotoCoreError) as error:

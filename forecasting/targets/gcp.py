@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 from tenacity import Retrying, retry_if_exception, stop_before_delay, wait_random_exponential
 
 from forecasting import gcp_clients
-from forecasting.deadline import NoAnswerError, call_seconds, within
+from forecasting.deadline import LAST_CALL_SECONDS, NoAnswerError, call_seconds, within
 from forecasting.errors import CredentialsError, Hold, SettingsError, TargetNotFoundError
 from forecasting.leadtime.launches import Launches, Watch
 from forecasting.schedule.actions import GroupState
@@ -201,7 +201,9 @@ class AutoscalerTarget:
         """
         url, bounds = f"{scope or self._scope}/{path}", {"params": query, "json": body}
         try:
-            status, document = within(self._budget.seconds, lambda: self._answer(method, url, bounds))
+            status, document = within(
+                max(self._budget.seconds, LAST_CALL_SECONDS), lambda: self._answer(method, url, bounds)
+            )
         except NoAnswerError as error:
             raise RefusalError(0, [], str(error)) from None
         if status != 200:
