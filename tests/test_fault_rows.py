@@ -35,15 +35,18 @@ THROTTLES = ["Throttling", "ThrottlingException", "RequestLimitExceeded", "TooMa
 CONTENTIONS = ["ResourceContention", "ResourceContentionFault", "ScalingActivityInProgress", "AlreadyExists"]
 
 
+def error_of(code: str, status: int) -> ClientError:
+    answer: Any = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, "Put")
+
+
 class Refusing:
     """A target whose calls are answered with an error code, so many times; waits are recorded and take no time."""
 
     def __init__(self, code: str, status: int, times: int, monkeypatch: pytest.MonkeyPatch) -> None:
         self.left, self.calls, self.waits = times, 0, list[float]()
-        self._error = ClientError(
-            {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}, "Put"
-        )
-        self._target = AutoScalingTarget(make_fleet(), budget=CallBudget(seconds=60))
+        self._error = error_of(code, status)
+        self._target: Any = AutoScalingTarget(make_fleet(), budget=CallBudget(seconds=60))
         self._target._client = self
         monkeypatch.setattr("tenacity.nap.time.sleep", self.waits.append)
 
@@ -132,7 +135,7 @@ def test_row_36_what_is_denied_is_asked_once(code: str, monkeypatch: pytest.Monk
 
 @given(st.text(max_size=30), st.integers(400, 499))
 def test_no_other_refusal_is_tried_again(code: str, status: int) -> None:
-    error = ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "Put")
+    error = error_of(code, status)
     known = any(word in code for word in ("Thrott", "Limit", "Many", "Slow", "Contention", "Progress", "AlreadyExists"))
     assert known or not is_transient(error)
 
@@ -213,7 +216,7 @@ def test_row_38_a_redirect_is_not_followed(elsewhere: tuple[str, list[str]], mon
     with answering(redirect) as front:
         monkeypatch.setenv("CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE", front)
         with pytest.raises(ElasticIacError):
-            AutoscalerTarget(gcp_fleet(), CallBudget(seconds=1)).inspect()
+            AutoscalerTarget(gcp_fleet()).inspect()
     assert seen == []
 
 

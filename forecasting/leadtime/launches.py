@@ -15,6 +15,9 @@ Meaning = Literal["stockout", "quota"]
 MOST_BOOTS = 300
 """So many are kept of a group: three times what an estimate looks at, for several kinds."""
 
+UNNAMED = "launch-failed"
+"""Code of a failure whose message has none."""
+
 FAILING_WITHIN = timedelta(hours=1)
 """A failure this recent counts although nothing is lacking any more: the group may have given up the attempt."""
 
@@ -120,7 +123,11 @@ class FailingLaunches:
 
     def __str__(self) -> str:
         times = f"{self.count} launch{'es' * (self.count > 1)} failed since {self.since:%Y-%m-%d %H:%M}Z"
-        why = self.last.text if self.last.code in self.last.text else f"{self.last.code}: {self.last.text}"
+        why = (
+            self.last.text
+            if self.last.code in {*self.last.text.split(": "), UNNAMED}
+            else f"{self.last.code}: {self.last.text}"
+        )
         last = f"the last at {self.last.at:%Y-%m-%d %H:%M}Z: {why}"
         return f"launches fail: the group has {self.units} of {self.desired}; {times}, {last}"
 

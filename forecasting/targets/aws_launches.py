@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from forecasting.leadtime import Boot, StartKind
-from forecasting.leadtime.launches import Launches, LaunchFailure, Meaning, Refusal, Watch
+from forecasting.leadtime.launches import UNNAMED, Launches, LaunchFailure, Meaning, Refusal, Watch
 
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
 """Of a lifecycle hook: it holds an instance that is being launched (API, LifecycleHook.LifecycleTransition)."""
@@ -23,9 +23,6 @@ LOOK_BACK = timedelta(hours=12)
 
 REFUSED_WITHIN = timedelta(hours=24)
 """Refusals are told that far back."""
-
-UNNAMED = "launch-failed"
-"""Code of a failure whose message has none."""
 
 _NAMED_CODE = re.compile(r"([A-Z][a-z]+(?:\.?[A-Z][A-Za-z]+)+)\b(?=[.:]|$)")
 

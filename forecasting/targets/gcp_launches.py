@@ -18,6 +18,7 @@ from typing import Any
 from forecasting.leadtime import Boot
 from forecasting.leadtime.launches import (
     MOST_FOLLOWED,
+    UNNAMED,
     Followed,
     Launches,
     LaunchFailure,
@@ -289,7 +290,7 @@ def _failures(
 
 
 def _code(error: Mapping[str, Any]) -> str:
-    return str(error.get("code") or "launch-failed")
+    return str(error.get("code") or UNNAMED)
 
 
 def _name(member: Mapping[str, Any]) -> str:
