@@ -74,8 +74,10 @@ def within(seconds: float, call: Callable[[], _T]) -> _T:
 
     thread = threading.Thread(target=work, name="call", daemon=True)
     thread.start()
-    thread.join(limit)
-    over.set()
+    try:
+        thread.join(limit)
+    finally:  # Ctrl-C too: what is still under way sends nothing more
+        over.set()
     if not outcome:
         raise NoAnswerError(limit)
     succeeded, value = outcome[0]

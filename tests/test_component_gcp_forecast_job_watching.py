@@ -34,6 +34,7 @@ class TestMetrics:
                 1.0,
             ),
             duplicate=False,
+            code="",
         )
         counts = (
             "served",
