@@ -8,6 +8,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, cast
 
+from forecasting.deadline import refuse_abandoned
+
 if TYPE_CHECKING:
     import boto3.session
 
@@ -21,6 +23,12 @@ def sharing_clients(session: boto3.session.Session | None = None) -> boto3.sessi
     if isinstance(session, _SharedClients):
         return session
     return cast("boto3.session.Session", _SharedClients(session))
+
+
+def limited(client: Any) -> Any:
+    """The client, which sends no request for a call that was given up (`forecasting.deadline`)."""
+    client.meta.events.register_first("before-send", refuse_abandoned, unique_id="elastic-iac-deadline")
+    return client
 
 
 class _SharedClients:
@@ -40,5 +48,5 @@ class _SharedClients:
                     import boto3.session  # noqa: PLC0415 - a job on another cloud has no boto3
 
                     self._session = boto3.session.Session()
-                self._clients[key] = self._session.client(service_name, region_name=region_name, config=config)
+                self._clients[key] = limited(self._session.client(service_name, region_name=region_name, config=config))
             return self._clients[key]

@@ -17,18 +17,23 @@
     KeyboardInterrupt
     └── InterruptedWriteError Ctrl-C came among the writes to a group
 
-A message names the field, the value and what would be right. It never holds a secret.
+A message names the field, the value and what would be right. It never holds a secret: secrets of URLs are masked here.
 """
 
 from __future__ import annotations
 
 from typing import ClassVar
 
+from forecasting.safe_text import redacted
+
 
 class ElasticIacError(Exception):
     """The root of all errors raised on purpose; `exit_code` is what the command line returns."""
 
     exit_code: ClassVar[int] = 1
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(redacted(each) if isinstance(each, str) else each for each in args))
 
 
 class UsageError(ElasticIacError):
@@ -38,13 +43,17 @@ class UsageError(ElasticIacError):
 
 
 class SettingsError(UsageError):
-    """A setting is missing, unknown, blank or out of range."""
+    """A setting is missing, unknown, blank or out of range.
 
-    def __init__(self, field: str, value: object, expected: str) -> None:
+    `newer`: a version or a field that this release does not know, as a newer one would write it.
+    """
+
+    def __init__(self, field: str, value: object, expected: str, *, newer: bool = False) -> None:
         self.field = field
-        self.value = value
+        self.newer = newer
+        self.value = redacted(value) if isinstance(value, str) else value
         self.expected = expected
-        super().__init__(f"{field}: got {value!r}; expected {expected}")
+        super().__init__(f"{field}: got {self.value!r}; expected {expected}")
 
 
 class InputError(UsageError):
@@ -61,7 +70,7 @@ class Hold(ElasticIacError):  # noqa: N818 - an outcome, named as faults and ope
 
     def __init__(self, code: str, reason: str) -> None:
         self.code = code
-        self.reason = reason
+        self.reason = redacted(reason)
         super().__init__(f"{code}: {reason}")
 
 

@@ -16,7 +16,9 @@ import pandas as pd
 from forecasting.basis import Fresh, basis_of, look_closely
 from forecasting.calendar import Calendar
 from forecasting.choosing import CANDIDATES, recorded_choice, settled_choice
+from forecasting.deadline import time_limit
 from forecasting.errors import ElasticIacError
+from forecasting.external_changes import external_changes, keep_external
 from forecasting.history import History, Verdict, build_history
 from forecasting.launching import recorded_launching, watch_launches
 from forecasting.models.base import DEFAULT_QUANTILES, Forecast
@@ -81,7 +83,8 @@ def run_fleet(run: Run, fleet: Fleet, agreed: Diff | None = None) -> FleetResult
     """
     pipeline = Pipeline(run, fleet, agreed)
     result = pipeline.guarded()
-    pipeline.record(result)
+    with time_limit(run.remaining_seconds):
+        pipeline.record(result)
     return result
 
 
@@ -97,6 +100,7 @@ class Pipeline(Turn):
             self.claim = self.ledger.claim(self.run.run_id, self.run.now, self._deadline())
         group = self.target.read()
         self._note(group=group, launching=watch_launches(self.run, self.fleet, self.target, group.desired_capacity))
+        self._note(remarks=(*self.result.remarks, *external_changes(self.run, self.fleet, group)))
         reading = self._read()
         own = self._history(reading)
         history = self._trusted(own)
@@ -219,6 +223,8 @@ class Pipeline(Turn):
             self.ledger.record_run(_record(self.run, result, self.claim))
             if result.forecast is not None:
                 self.ledger.save_forecast(self.run.run_id, self.run.now, result.forecast.quantiles)
+            if result.group is not None:
+                keep_external(self.run, self.fleet, result.group)
             if first_of_day:
                 self.ledger.prune()
         except ElasticIacError as error:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from forecasting.errors import ElasticIacError
-from forecasting.leadtime.launches import Launches, Learnt, Meaning, Refusal, Watch, learn
+from forecasting.leadtime.launches import FailingLaunches, Launches, Learnt, Meaning, Refusal, Watch, learn
 from forecasting.planning.base import Shortage
 from forecasting.run import FleetResult, Launching, Run
 from forecasting.schedule.grid import round_up
@@ -28,7 +28,7 @@ _REMEDY: dict[Meaning, str] = {
 
 
 def watch_launches(run: Run, fleet: Fleet, target: Target, desired: int) -> Launching:
-    """Look at a fleet's launches, where it learns of them. What goes wrong is a remark.
+    """Look at a fleet's launches: whether they fail and, if it learns from them, how long they take. What goes wrong is a remark.
 
     Args:
         run: The run; where it writes nothing, nothing is kept.
@@ -36,9 +36,10 @@ def watch_launches(run: Run, fleet: Fleet, target: Target, desired: int) -> Laun
         target: Its group.
         desired: The instances that the group is asked for now, in the fleet's units.
     """
-    if not fleet.watches_launches:
-        return Launching()
+    if not fleet.plans_by_launches:
+        return _watch_failures(run, target, desired)
     now, watch, shortage, to_answer, remarks = run.clock(), Watch(), None, True, list[str]()
+    found: Launches | None = None
     try:
         watch = read_boots(run.store, fleet.target_key)
         found = target.launches(watch, now)
@@ -49,11 +50,37 @@ def watch_launches(run: Run, fleet: Fleet, target: Target, desired: int) -> Laun
             keep_boots(run.store, fleet.target_key, watch)
     except ElasticIacError as error:
         remarks.append(f"the group's launches could not be read: {error}")
+    failing = found.failing(desired, now) if found else None
+    if failing and not shortage:  # what a shortage says already
+        remarks.append(str(failing))
     learnt = None
     if fleet.learn_lead_time:
         learnt = learn(watch, fleet.lead_time_seconds, to_answer=to_answer, now=now)
         remarks.insert(0, str(learnt))
-    return Launching(learnt, shortage, tuple(remarks))
+    return Launching(learnt, shortage, tuple(remarks), failing)
+
+
+def _watch_failures(run: Run, target: Target, desired: int) -> Launching:
+    """Whether launches fail, for a fleet whose plan does not depend on them: nothing is kept."""
+    try:
+        failing = failing_launches(target, desired, run.clock())
+    except ElasticIacError as error:
+        return Launching(remarks=(f"the group's launches could not be read: {error}",))
+    return Launching(remarks=(str(failing),) if failing else (), failing=failing)
+
+
+def failing_launches(target: Target, desired: int, now: datetime) -> FailingLaunches | None:
+    """Read whether a group's launches fail now.
+
+    Args:
+        target: The group.
+        desired: Capacity that it wants.
+        now: The present (aware).
+
+    Raises:
+        TargetError, Hold: they cannot be read.
+    """
+    return target.launches(None, now).failing(desired, now)
 
 
 def shortage_of(found: Launches, fleet: Fleet, desired: int, now: datetime) -> Shortage | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from forecasting.choosing.base import Choice
 from forecasting.errors import SettingsError
 from forecasting.history import History
-from forecasting.leadtime.launches import Learnt
+from forecasting.leadtime.launches import FailingLaunches, Learnt
 from forecasting.models.base import Forecast
 from forecasting.pacing import Pacing
 from forecasting.planning.base import Plan, Shortage
@@ -35,8 +35,8 @@ PEOPLE_DAYS = 8
 """People's actions are remembered this far ahead, so that a job that was silent for a week can still tell a person's hand from their schedule."""
 
 LEASE_WAIT_SECONDS = 60.0
-"""Longest wait for an older run's lease. One that lives stops at its next write once it is overtaken; one that died keeps its lease to the end of
-its time, and the next run goes on."""
+"""Longest wait for an older run's lease. One that lives stops at its next write once it is overtaken; of one that died on
+another machine the lease lasts to the end of its time."""
 
 Kind = Literal["full", "short"]
 """A full run forecasts and plans anew; a short one re-levels the next slots of the plan that stands (`forecasting.shortrun`)."""
@@ -62,6 +62,7 @@ class Run:
         write: False plans only: no cloud and no store is written to.
         time_left: Seconds until the run must be done, where the process is told (a function's deadline); else the job's `time_budget_seconds` counts.
         pacing: How fast it writes, and what fits into its time.
+        break_lease: A person knows that the run which holds a group's lease is dead: take it.
     """
 
     job: Job
@@ -72,6 +73,7 @@ class Run:
     write: bool = True
     time_left: Callable[[], float] | None = None
     pacing: Pacing = field(default_factory=Pacing)
+    break_lease: bool = False
 
     def __post_init__(self) -> None:
         if self.now.tzinfo is None:
@@ -117,7 +119,11 @@ def write_lease(run: Run, ledger: Ledger, claim: Claim) -> Generator[Memory | No
     """
     remaining = max(run.remaining_seconds(), 1.0)
     wait = min(remaining / 2, LEASE_WAIT_SECONDS)
-    state = claim.state if claim.leased else ledger.acquire(claim, lease_seconds=remaining, wait_seconds=wait)
+    state = (
+        claim.state
+        if claim.leased
+        else ledger.acquire(claim, lease_seconds=remaining, wait_seconds=wait, break_lease=run.break_lease)
+    )
     try:
         yield Memory.from_json(state.memory)
     finally:
@@ -132,11 +138,13 @@ class Launching:
         lead_time: What the plan asks ahead; None where the settings' own counts.
         shortage: What the cloud does not give for now.
         remarks: What a person should know of it, and what could not be read.
+        failing: Launches that fail now, whatever the cause; None if they do not.
     """
 
     lead_time: Learnt | None = None
     shortage: Shortage | None = None
     remarks: tuple[str, ...] = ()
+    failing: FailingLaunches | None = None
 
     @property
     def lead_time_seconds(self) -> float | None:

@@ -14,11 +14,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
+from forecasting.deadline import time_limit
 from forecasting.errors import Deferred, ElasticIacError, Hold, SettingsError, StandsBack
 from forecasting.history import Finding, Verdict
 from forecasting.pacing import Writing
 from forecasting.planning.base import Plan
 from forecasting.run import PEOPLE_DAYS, FleetResult, Run, Status, open_ledger, write_lease
+from forecasting.safe_text import redacted
 from forecasting.schedule.actions import GroupState
 from forecasting.schedule.base import Schedule, Slot
 from forecasting.schedule.memory import Memory, Observation, with_value_before
@@ -101,7 +103,8 @@ class Turn(ABC):
     def guarded(self) -> FleetResult:
         """`go`, with every failure turned into a held or failed result."""
         try:
-            return self.go()
+            with time_limit(self.run.remaining_seconds):
+                return self.go()
         except Hold as error:
             return self._note(status=self._status_of(error), code=error.code, reason=error.reason)
         except ElasticIacError as error:
@@ -112,7 +115,7 @@ class Turn(ABC):
             )
         except Exception as error:
             log.exception("fleet %s: unexpected error", self.fleet.name)
-            return self._note(status="failed", code="unexpected", reason=f"{type(error).__name__}: {error}")
+            return self._note(status="failed", code="unexpected", reason=redacted(f"{type(error).__name__}: {error}"))
 
     def _status_of(self, stop: Hold) -> Status:
         if isinstance(stop, StandsBack):

@@ -126,7 +126,7 @@ def test_a_scheduled_run_serves_all_fleets_and_reports_them(function: Function) 
     assert (definition["Namespace"], definition["Dimensions"], of_job[0]["Job"]) == ("ElasticIac", [["Job"]], "job")
     units = {metric["Name"]: metric["Unit"] for metric in definition["Metrics"]}
     counts = {"FleetsServed", "FleetsHeld", "FleetsFailed", "FleetsDeferred", "FleetsPinned", "FleetsWorseThanNaive"}
-    counts |= {"FleetsUncovered", "FleetsCapacityLimited", "WritesRefused", "Writes"}
+    counts |= {"FleetsUncovered", "FleetsCapacityLimited", "FleetsLaunchesFailing", "WritesRefused", "Writes"}
     assert units == dict.fromkeys(counts, "Count") | {"RunSeconds": "Seconds", "OldestPlanAgeMinutes": "None"}
     assert of_job[0]["FleetsServed"] == [2.0]
     of_fleet = {each["Fleet"]: each for each in metrics if "Fleet" in each}
@@ -281,3 +281,46 @@ def test_whom_a_full_run_put_off_has_a_full_turn_in_the_next_short_one(function:
     assert function.changes() > 2 * 20
     assert all(function.aws.group(name).actions for name in ("api", "web"))
     assert function(at(now + timedelta(minutes=5)), aws_request_id="request-3")["writes"] <= 2 * 4
+
+
+NEWER: list[tuple[str, str, str]] = [
+    ('{"version":1', '{"version":2', "version"),
+    ('"former_owners"', '"surge_capacity":3,"former_owners"', "surge_capacity"),
+    ('"floor":2', '"min_capacity":2', "min_capacity"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "named"), NEWER)
+def test_settings_of_a_newer_release_hold_every_fleet_and_the_old_plan_runs_on(
+    function: Function, old: str, new: str, named: str
+) -> None:
+    function(SCHEDULED)
+    function.printed()
+    standing = {name: dict(function.aws.group(name).actions) for name in ("api", "web")}
+    text = function.job()
+    assert old in text
+    function.settings(text.replace(old, new, 1))
+    summary = function({"source": "manual"}, aws_request_id="request-2")
+    assert {fleet["code"] for fleet in summary["fleets"]} == {"package-outdated"}
+    assert (summary["held"], function.changes()) == (2, 0)
+    assert {name: dict(function.aws.group(name).actions) for name in ("api", "web")} == standing
+    metrics, logs = function.printed()
+    [of_job] = [each for each in metrics if "Fleet" not in each]
+    assert of_job["FleetsHeld"] == [2.0]
+    assert "OldestPlanAgeMinutes" not in of_job  # silence raises that alarm, a zero would clear it
+    said = [each["message"] for each in logs if each["level"] == "ERROR"]
+    assert len(said) == 1
+    assert named in said[0]
+    assert "deploy the package of that release" in said[0]
+    assert "Traceback" not in str(logs)
+
+
+def test_row_39_a_secret_is_in_no_log_line_of_the_function(function: Function) -> None:
+    url = "http://user:s3cr3t-password@127.0.0.1:9"
+    try:
+        int(url)
+    except ValueError:
+        function.module.logger.exception("failed at %s", url, extra={"endpoint": url})
+    text = function.logged.getvalue()
+    assert text.count("http://***@127.0.0.1:9") >= 3  # message, field, traceback
+    assert "s3cr3t" not in text

@@ -390,6 +390,7 @@ def test_doctor_names_each_ailment_and_what_to_do(shell: Shell) -> None:
         "group": "warn",
         "scale-in path": "fail",
         "actions": "warn",
+        "launches": "ok",
         "load": "fail",
         "records": "ok",
         "lead time": "warn",

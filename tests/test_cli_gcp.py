@@ -176,6 +176,7 @@ def test_doctor_says_which_permissions_are_missing(console: Console) -> None:
     everything = {
         "compute.autoscalers.get",
         "compute.autoscalers.update",
+        "compute.instanceGroupManagers.get",
         "compute.instanceGroupManagers.use",
         "compute.regionOperations.get",
         "monitoring.timeSeries.list",

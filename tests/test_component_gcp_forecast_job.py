@@ -180,6 +180,7 @@ class TestPermissions:
             "scale": [
                 "compute.autoscalers.get",
                 "compute.autoscalers.update",
+                "compute.instanceGroupManagers.get",
                 "compute.instanceGroupManagers.use",
                 "compute.regionOperations.get",
                 "compute.zoneOperations.get",

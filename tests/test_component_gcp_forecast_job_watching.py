@@ -34,6 +34,7 @@ class TestMetrics:
                 1.0,
             ),
             duplicate=False,
+            code="",
         )
         counts = (
             "served",
@@ -44,6 +45,7 @@ class TestMetrics:
             "worse_than_naive",
             "uncovered",
             "capacity_limited",
+            "launches_failing",
             "refused",
             "writes",
         )

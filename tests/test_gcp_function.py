@@ -130,6 +130,23 @@ def test_wrong_settings_fail_whole_and_say_what_is_wrong(
     assert log_lines(capsys)[-1]["severity"] == "ERROR"
 
 
+@pytest.mark.parametrize("newer", [{"version": 2}, {"surge_capacity": 3}])
+def test_settings_of_a_newer_release_hold_every_fleet_and_the_old_plan_runs_on(
+    deployed: LocalGcp, capsys: pytest.CaptureFixture[str], newer: dict[str, Any]
+) -> None:
+    assert handle(scheduled())[1] == 200
+    settle(deployed, **newer)
+    before = changes(deployed)
+    log_lines(capsys)
+    summary, status = handle(scheduled("2026-03-02T16:00:00Z"))
+    assert (status, summary["held"], summary["fleets"][0]["code"]) == (200, 1, "package-outdated")
+    assert changes(deployed) == before
+    lines = log_lines(capsys)
+    assert [line["metrics"]["FleetsHeld"] for line in lines if "metrics" in line] == [1]
+    assert [line["severity"] for line in lines].count("ERROR") == 1
+    assert "Traceback" not in str(lines)
+
+
 def test_absent_settings_are_named(deployed: LocalGcp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SETTINGS_VARIABLE, f"gs://{BUCKET}/settings/none.json")
     assert "settings/none.json" in failed(handle(scheduled()))

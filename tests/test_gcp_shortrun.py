@@ -316,6 +316,7 @@ def test_operations_used_are_those_of_a_full_run(planned: Road) -> None:
     assert used == {
         "compute.autoscalers.get",
         "compute.autoscalers.update",
+        "compute.instanceGroupManagers.get",
         "compute.instanceGroupManagers.use",
         "compute.regionOperations.get",
     }

@@ -31,6 +31,7 @@ GRANTED = WRITES | {
     "autoscaling:DescribeAutoScalingGroups",
     "autoscaling:DescribeScheduledActions",
     "autoscaling:DescribePolicies",
+    "autoscaling:DescribeScalingActivities",
     "cloudwatch:GetMetricData",
     "s3:GetObject",
     "s3:PutObject",

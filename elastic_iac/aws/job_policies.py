@@ -16,13 +16,14 @@ POLICY_CHARACTERS = 6144
 READS = (
     "autoscaling:DescribeAutoScalingGroups",
     "autoscaling:DescribePolicies",
+    "autoscaling:DescribeScalingActivities",
     "autoscaling:DescribeScheduledActions",
     "cloudwatch:GetMetricData",
 )
 """They have no resource level (Service Authorization Reference)."""
 
-LAUNCH_READS = ("autoscaling:DescribeLifecycleHooks", "autoscaling:DescribeScalingActivities")
-"""For fleets whose launches are read (`Fleet.watches_launches`): how long they take, and what AWS refuses. No resource level either."""
+LAUNCH_READS = ("autoscaling:DescribeLifecycleHooks",)
+"""For fleets that plan by their launches (`Fleet.plans_by_launches`): whether a boot ends with its answer. No resource level either."""
 
 PUT = "autoscaling:PutScheduledUpdateGroupAction"
 DELETE = "autoscaling:DeleteScheduledAction"
@@ -32,7 +33,7 @@ Statement = Mapping[str, Any]
 
 def reads(fleets: Sequence[Fleet]) -> list[str]:
     """What reading the load, the groups and, where it is asked for, the launches of these fleets takes."""
-    return sorted([*READS, *(LAUNCH_READS if any(fleet.watches_launches for fleet in fleets) else ())])
+    return sorted([*READS, *(LAUNCH_READS if any(fleet.plans_by_launches for fleet in fleets) else ())])
 
 
 def document(statements: Sequence[Statement]) -> str:
@@ -91,7 +92,12 @@ def function_policy(
     kms_key_arn: str | None,
     fleets: Sequence[Fleet] = (),
 ) -> str:
-    """All that a function may do besides: read, keep its records, log, report a failure; and never write but a minimum."""
+    """All that a function may do besides: read, keep its records, log, report a failure.
+
+    The two Denies bound what it writes: no put without a minimum, none of a maximum. IAM has no condition key for a desired
+    size, nor for an action's name: within the fleets' groups the role could also set `DesiredCapacity` and overwrite or
+    delete external actions. The group's own bounds and the job's code are what bounds that (`designs/forecast-job-aws.md`).
+    """
     statements: list[Statement] = [
         {"Sid": "Read", "Effect": "Allow", "Action": reads(fleets), "Resource": "*"},
         _no_put_where("NoPutWithoutMinSize", {"autoscaling:MinSize": "true"}),

@@ -11,8 +11,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.text import Text
 
 from elastic_iac.cli import result as results
+from forecasting.aws_session import limited
+from forecasting.deadline import NoAnswerError, within
 from forecasting.settings import Job, S3Store
 from forecasting.targets.aws_errors import code_of
+
+_SECONDS = 60.0
+"""Longest wait for the alarms."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +45,18 @@ def read_alarms(job: Job) -> tuple[list[Alarm], str | None]:
     """The alarms that `AwsForecastJob` made for the job, and why they could not be read, if so. None where the job is not on AWS."""
     if not isinstance(job.store, S3Store):
         return [], None
-    try:
+    region = job.store.region
+
+    def read() -> list[dict[str, Any]]:
         session: Any = boto3.session.Session()
-        pages = (
-            session.client("cloudwatch", region_name=job.store.region)
-            .get_paginator("describe_alarms")
-            .paginate(AlarmNamePrefix=f"{job.name}-alarm-")
-        )
-        found = [raw for page in pages for raw in page["MetricAlarms"]]
+        client = limited(session.client("cloudwatch", region_name=region))
+        pages = client.get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{job.name}-alarm-")
+        return [raw for page in pages for raw in page["MetricAlarms"]]
+
+    try:
+        found = within(_SECONDS, read)
+    except NoAnswerError as error:
+        return [], f"the alarms could not be read ({error})"
     except (ClientError, BotoCoreError) as error:
         return [], f"the alarms could not be read ({code_of(error)})"
     return [_alarm(raw) for raw in found], None

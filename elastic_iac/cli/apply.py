@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -20,6 +21,7 @@ def apply(
     *,
     short: options.Short = False,
     yes: options.Yes = False,
+    break_lease: options.BreakLease = False,
     as_json: options.Json = False,
 ) -> None:
     """Show what the job would write, ask, write it and read it back.
@@ -38,7 +40,7 @@ def apply(
     output = Output(as_json)
     job = load_settings(config)
     try:
-        applied = _apply_unasked(job, fleet, output, short) if yes else _apply_asking(job, fleet, output, short)
+        applied = (_apply_unasked if yes else _apply_asking)(job, fleet, output, short, break_lease)
     except InterruptedWriteError as error:
         raise record_interruption(output, job, error) from error
     for each in applied:
@@ -56,19 +58,23 @@ def _outcome(result: FleetResult) -> str:
     return f"{held}, {calls} made" if result.written else held
 
 
-def _apply_unasked(job: Job, names: list[str] | None, output: Output, short: bool) -> list[FleetResult]:
+def _apply_unasked(
+    job: Job, names: list[str] | None, output: Output, short: bool, break_lease: bool
+) -> list[FleetResult]:
     from elastic_iac.cli import result as results  # noqa: PLC0415
     from forecasting.job import run_job  # noqa: PLC0415
     from forecasting.run import Run, utc_now  # noqa: PLC0415
     from forecasting.shortrun import run_short  # noqa: PLC0415
 
-    run = Run(job, utc_now())
+    run = Run(job, utc_now(), break_lease=break_lease)
     return (run_short if short else run_job)(
         run, names, lambda each: output.show(results.page(each, run.owners, job), "")
     )
 
 
-def _apply_asking(job: Job, names: list[str] | None, output: Output, short: bool) -> list[FleetResult]:
+def _apply_asking(
+    job: Job, names: list[str] | None, output: Output, short: bool, break_lease: bool
+) -> list[FleetResult]:
     from elastic_iac.cli import result as results  # noqa: PLC0415
     from forecasting.job import run_job  # noqa: PLC0415
     from forecasting.run import Run, utc_now  # noqa: PLC0415
@@ -84,19 +90,17 @@ def _apply_asking(job: Job, names: list[str] | None, output: Output, short: bool
         if not typer.confirm(f"Make these {writes} calls, for {fleets} fleet{'s' * (fleets > 1)}?"):
             output.show("Nothing was written.")
             raise typer.Exit(1)
-    return [_write(run, each, output, short) for each in planned]
+    return [_write(replace(run, write=True, break_lease=break_lease), each, output, short) for each in planned]
 
 
-def _write(shown: Run, planned: FleetResult, output: Output, short: bool) -> FleetResult:
+def _write(run: Run, planned: FleetResult, output: Output, short: bool) -> FleetResult:
     """Write what was shown of a fleet. The same `now`: the plan that was agreed to, not another one."""
     from elastic_iac.cli import result as results  # noqa: PLC0415
     from forecasting.job import run_fleet  # noqa: PLC0415
-    from forecasting.run import Run  # noqa: PLC0415
     from forecasting.shortrun import run_fleet_short  # noqa: PLC0415
 
     if not planned.served:
         return planned
-    run = Run(shown.job, shown.now)
     written = (run_fleet_short if short else run_fleet)(run, planned.fleet, agreed=planned.diff)
-    output.show(results.headline(written), results.closing(written, shown.job), "")
+    output.show(results.headline(written), results.closing(written, run.job), "")
     return written

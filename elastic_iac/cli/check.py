@@ -9,6 +9,8 @@ from typing import Any, Literal
 from rich.table import Table
 from rich.text import Text
 
+from forecasting.safe_text import printable
+
 Status = Literal["ok", "warn", "fail"]
 
 _STYLES: dict[Status, str] = {"ok": "green", "warn": "bold yellow", "fail": "bold red"}
@@ -44,7 +46,7 @@ def table(checks: Sequence[Check]) -> Table:
         rows.add_column(title, no_wrap=True)
     rows.add_column("found")
     for check in checks:
-        found = Text(check.found)
+        found = Text(printable(check.found))
         if check.advice:
             found.append(f"\n-> {check.advice}", style="bold")
         rows.add_row(Text(check.outcome, style=_STYLES[check.outcome]), check.subject, check.name, found)

@@ -13,6 +13,7 @@ from elastic_iac.cli.words import WORDS
 from forecasting.errors import CredentialsError, ElasticIacError, Hold, TargetNotFoundError
 from forecasting.history import History, Verdict, build_history
 from forecasting.job import FILE_LOOKBACK_DAYS
+from forecasting.launching import failing_launches
 from forecasting.run import Run, open_ledger
 from forecasting.schedule.actions import GroupState, split_actions
 from forecasting.schedule.aws_limits import MAX_ACTIONS, RESERVED_ACTIONS
@@ -142,6 +143,21 @@ def _group(run: Run, fleet: Fleet, target: Target) -> Iterator[Check]:
                 fleet.name, "scale-in path", "fail", error.reason, "until then the fleet is held: nothing is written"
             )
     yield _room(run, fleet, group)
+    yield _launches(run, fleet, target, group)
+
+
+def _launches(run: Run, fleet: Fleet, target: Target, group: GroupState) -> Check:
+    try:
+        failing = failing_launches(target, group.desired_capacity, run.now)
+    except CredentialsError as error:
+        advice = f"allow the job's {_CLOUDS[fleet.cloud].account} this call: without it, failing launches go unnoticed"
+        return Check(fleet.name, "launches", "warn", str(error), advice)
+    except ElasticIacError as error:
+        return Check(fleet.name, "launches", "warn", str(error), "try again")
+    if failing:
+        advice = "until then a higher minimum adds no instance: correct the launch template, its rights or the quota"
+        return Check(fleet.name, "launches", "fail", str(failing), advice)
+    return Check(fleet.name, "launches", "ok", "none fails")
 
 
 def _other_owners(fleet: Fleet, group: GroupState) -> Iterator[Check]:

@@ -9,6 +9,9 @@ import typer
 from elastic_iac.cli import options
 from elastic_iac.cli.output import Output
 
+_PERMISSIONS_SECONDS = 120.0
+"""Longest wait for the answers on rights: IAM is asked fleet by fleet."""
+
 
 def doctor(
     config: options.Config,
@@ -28,10 +31,11 @@ def doctor(
 
     Example: elastic-iac doctor --config job.yaml
     """
-    from elastic_iac.cli.check import table  # noqa: PLC0415 - `--help` needs no pandas
+    from elastic_iac.cli.check import Check, table  # noqa: PLC0415 - `--help` needs no pandas
     from elastic_iac.cli.checks import check_fleet, check_job  # noqa: PLC0415
     from elastic_iac.cli.gcp_permissions import check_project_permissions  # noqa: PLC0415
     from elastic_iac.cli.permissions import check_concurrency, check_permissions  # noqa: PLC0415
+    from forecasting.deadline import NoAnswerError, time_limit, within  # noqa: PLC0415
     from forecasting.invocation import load_settings  # noqa: PLC0415
     from forecasting.run import Run, utc_now  # noqa: PLC0415
     from forecasting.settings import S3Store  # noqa: PLC0415
@@ -40,11 +44,21 @@ def doctor(
     output = Output(as_json)
     run = Run(load_settings(config), utc_now(), write=False)
     fleets = select_fleets(run.job, fleet)
-    checks = [*check_job(run, config), *check_permissions(run.job, fleets, role), *check_project_permissions(fleets)]
-    if isinstance(run.job.store, S3Store):  # a job that is deployed on AWS, or is meant to be
-        checks.append(check_concurrency())
+
+    def permissions() -> list[Check]:
+        found = [*check_permissions(run.job, fleets, role), *check_project_permissions(fleets)]
+        if isinstance(run.job.store, S3Store):  # a job that is deployed on AWS, or is meant to be
+            found.append(check_concurrency())
+        return found
+
+    checks = list(check_job(run, config))
+    try:
+        checks += within(_PERMISSIONS_SECONDS, permissions)
+    except NoAnswerError as error:
+        checks.append(Check("job", "permissions", "warn", str(error), "check the network and the endpoint; try again"))
     for each in fleets:
-        checks += check_fleet(run, each)
+        with time_limit(run.remaining_seconds):
+            checks += check_fleet(run, each)
     failed = sum(check.outcome == "fail" for check in checks)
     warned = sum(check.outcome == "warn" for check in checks)
     output.show(table(checks), "", f"{len(checks)} checks: {failed} failed, {warned} to look at. Nothing was written.")

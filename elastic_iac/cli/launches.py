@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import RenderableType
 from rich.text import Text
 
+from forecasting.leadtime.launches import FailingLaunches
 from forecasting.store.records import RunRecord
 
 
@@ -19,6 +21,23 @@ def launch_document(known: dict[str, Any], cloud: str) -> dict[str, Any]:
         "capacity_limited": shortage.model_dump(mode="json") if shortage else None,
         "on_demand_base": None if base is None else {"units": base, "stack_config": stack_config(base, cloud)},
     }
+
+
+def failing_document(failing: FailingLaunches | None) -> dict[str, Any] | None:
+    """Launches that fail now, as JSON; None if they do not."""
+    if failing is None:
+        return None
+    return {
+        "count": failing.count,
+        "since": _stamp(failing.since),
+        "last": {"time": _stamp(failing.last.at), "code": failing.last.code, "text": failing.last.text},
+        "units": failing.units,
+        "desired": failing.desired,
+    }
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def launch_lines(known: dict[str, Any], cloud: str) -> Iterator[tuple[str, RenderableType]]:

@@ -34,6 +34,7 @@ from elastic_iac.cli import (
 )
 from elastic_iac.cli.demo import command as demo
 from forecasting.errors import ElasticIacError
+from forecasting.safe_text import printable, redacted, safe_text
 
 DEBUG_VARIABLE = "ELASTIC_IAC_DEBUG"
 INTERRUPTED = 130
@@ -97,7 +98,7 @@ class _Stderr(logging.Handler):
         lines = [f"{record.levelname.lower()}: {record.getMessage()}"]
         if record.exc_info and _debug():
             lines += traceback.format_exception(*record.exc_info)
-        sys.stderr.write("\n".join(lines) + "\n")
+        sys.stderr.write(safe_text("\n".join(lines)) + "\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -124,7 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = INTERRUPTED
     except Exception as error:  # noqa: BLE001 - a defect of ours: one line for the user, the traceback for who asks for it
         if _debug():
-            traceback.print_exc()
+            sys.stderr.write(safe_text(traceback.format_exc()))
         text = f"unexpected {type(error).__name__}: {error}; this is a defect: run again with --debug before the command for the traceback"
         return _fail(text, type(error).__name__, 1, as_json=as_json)
     if code == INTERRUPTED:
@@ -142,7 +143,8 @@ def _debug() -> bool:
 
 def _fail(text: str, kind: str, code: int, *, as_json: bool) -> int:
     """One line on stderr; for programs the same as a document on stdout."""
-    sys.stderr.write(f"error: {' '.join(text.split())}\n")
+    text = redacted(text)
+    sys.stderr.write(f"error: {printable(' '.join(text.split()))}\n")
     if as_json:
         sys.stdout.write(json.dumps({"error": {"type": kind, "message": text, "exit_code": code}}) + "\n")
     return code

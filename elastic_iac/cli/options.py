@@ -25,3 +25,10 @@ Short = Annotated[
     bool, typer.Option("--short", help="A short run: the standing plan, its next slots by the newest samples.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+BreakLease = Annotated[
+    bool,
+    typer.Option(
+        "--break-lease",
+        help="Take the write lease from a run that you know to be dead; a warning names whose it was.",
+    ),
+]

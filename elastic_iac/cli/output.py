@@ -1,4 +1,7 @@
-"""What a command prints: tables for people, or one JSON document for programs. Never both on stdout."""
+"""What a command prints: tables for people, or one JSON document for programs. Never both on stdout.
+
+Both are safe: secrets of URLs are masked, and on pages each control character of a name is escaped (`forecasting.safe_text`).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+from forecasting.safe_text import redacted_document
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -51,7 +56,7 @@ class Output:
     def document(self, content: Mapping[str, Any]) -> None:
         """The result for a program."""
         if self.as_json:
-            sys.stdout.write(json.dumps(content, indent=2, allow_nan=False) + "\n")
+            sys.stdout.write(json.dumps(redacted_document(content), indent=2, allow_nan=False) + "\n")
 
     @property
     def width(self) -> int:
@@ -73,6 +78,6 @@ class Output:
 
 
 def _console(*, stderr: bool) -> Console:
-    from rich.console import Console  # noqa: PLC0415 - `--help` and JSON need no tables
+    from elastic_iac.cli.safe_console import SafeConsole  # noqa: PLC0415 - `--help` and JSON need no tables
 
-    return Console(stderr=stderr, highlight=False, markup=False)  # what a cloud or a file says may hold brackets
+    return SafeConsole(stderr=stderr, highlight=False, markup=False)  # what a cloud or a file says may hold brackets

@@ -19,6 +19,7 @@ def release(
     config: options.Config,
     *,
     yes: options.Yes = False,
+    break_lease: options.BreakLease = False,
     as_json: options.Json = False,
 ) -> None:
     """Remove our scheduled actions from a fleet's group and restore its MinSize. Other people's actions stay as they are.
@@ -46,7 +47,7 @@ def release(
             output.show("Nothing was written.")
             raise typer.Exit(1)
     try:
-        released = release_fleet(Run(job, utc_now()), chosen)
+        released = release_fleet(Run(job, utc_now(), break_lease=break_lease), chosen)
     except InterruptedWriteError as error:
         raise record_interruption(output, job, error) from error
     words = WORDS[chosen.cloud]

@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from elastic_iac.cli.chart import sparkline
-from elastic_iac.cli.launches import launch_document, launch_lines
+from elastic_iac.cli.launches import failing_document, launch_document, launch_lines
+from elastic_iac.cli.safe_console import one_line
 from elastic_iac.cli.words import WORDS, Words
 from forecasting import errors
 from forecasting.choosing.base import Choice
@@ -79,6 +80,7 @@ def document(result: FleetResult) -> dict[str, Any]:
         ],
         "diff": diff_document(result.diff) if result.diff else None,
         **launch_document(recorded_launching(result), result.fleet.cloud),
+        "launches_failing": failing_document(result.launching.failing),
         "written": result.written,
         "read_back": result.read_back,
         "notes": list(result.notes),
@@ -158,7 +160,7 @@ def page(result: FleetResult, owners: frozenset[str], job: Job) -> RenderableTyp
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(ratio=1)
     for label, text in _facts(result, owners):
-        facts.add_row(label, text)
+        facts.add_row(label, one_line(text))
     parts: list[RenderableType] = [headline(result), facts]
     if result.diff and result.diff.writes:
         parts += [Text(""), diff_table(result.diff, result.fleet.time_zone, WORDS[result.fleet.cloud])]

@@ -21,6 +21,7 @@ def rollback(
     config: options.Config,
     *,
     yes: options.Yes = False,
+    break_lease: options.BreakLease = False,
     as_json: options.Json = False,
 ) -> None:
     """Pause a fleet and restore its schedule from before the last run that wrote. Run it again to undo.
@@ -48,7 +49,7 @@ def rollback(
             output.show("Nothing was written.")
             raise typer.Exit(1)
     try:
-        done = _paused_rollback(job, chosen)
+        done = _paused_rollback(job, chosen, break_lease=break_lease)
     except InterruptedWriteError as error:
         output.warn(f"{fleet} stays paused until `elastic-iac resume --fleet {fleet}`.")
         raise record_interruption(output, job, error) from error
@@ -57,7 +58,7 @@ def rollback(
     output.document(_document(chosen, done))
 
 
-def _paused_rollback(job: Job, fleet: Fleet) -> RolledBack:
+def _paused_rollback(job: Job, fleet: Fleet, *, break_lease: bool) -> RolledBack:
     """Pause the fleet, then roll it back. What was not rolled back is not left paused."""
     from elastic_iac.cli.person import person  # noqa: PLC0415 - as above
     from forecasting.errors import InterruptedWriteError  # noqa: PLC0415
@@ -74,7 +75,7 @@ def _paused_rollback(job: Job, fleet: Fleet) -> RolledBack:
         # ends by itself, or of the whole job's.
         pause(store, job, fleet.name, by=person(), reason="rolled back", now=utc_now())
     try:
-        return roll_back_fleet(Run(job, utc_now()), fleet)
+        return roll_back_fleet(Run(job, utc_now(), break_lease=break_lease), fleet)
     except InterruptedWriteError:  # some of it is written: a run would plan over it
         raise
     except BaseException:  # Ctrl-C before the writes too

@@ -15,11 +15,14 @@ from rich.text import Text
 from elastic_iac.cli import result as results
 from elastic_iac.cli.boots import seen_boots
 from elastic_iac.cli.chart import sparkline
-from elastic_iac.cli.launches import launch_document, launch_lines, recorded
+from elastic_iac.cli.launches import failing_document, launch_document, launch_lines, recorded
+from elastic_iac.cli.safe_console import one_line
 from elastic_iac.cli.words import WORDS, Words
 from forecasting.errors import ElasticIacError
 from forecasting.history import build_history
 from forecasting.job import SCORE_DAYS
+from forecasting.launching import failing_launches
+from forecasting.leadtime.launches import FailingLaunches
 from forecasting.models.base import DEFAULT_QUANTILES
 from forecasting.planning.pool import recorded_plan
 from forecasting.run import Run, open_ledger
@@ -62,6 +65,7 @@ class Standing:
         minimum: The minimum that will be in force, external actions included, beside the last recorded plan.
         pause: What holds the fleet; None where nobody has paused it.
         error: Why the group could not be read.
+        failing: Launches that fail now; None if they do not.
         remarks: What else could not be read.
         commands: Commands that people gave for it, or for all fleets of the job, newest first.
     """
@@ -82,6 +86,7 @@ class Standing:
     error: str = ""
     remarks: tuple[str, ...] = field(default=())
     commands: tuple[Command, ...] = ()
+    failing: FailingLaunches | None = None
 
     @property
     def coming(self) -> tuple[ScheduledAction, ...]:
@@ -109,6 +114,7 @@ class Standing:
             "runs": [_run_document(run) for run in self.runs],
             **launch_document(recorded(self.runs), self.fleet.cloud),
             "boots": self.boots,
+            "launches_failing": failing_document(self.failing),
             "short_run": {"time": results.stamp(self.short[0]), **self.short[1].model_dump()} if self.short else None,
             "scores": _scores_document(self.scores) if self.scores else None,
             "pause": self.pause.model_dump(mode="json", exclude={"version"}) if self.pause else None,
@@ -125,7 +131,7 @@ class Standing:
         facts.add_column(style="dim", no_wrap=True)
         facts.add_column(ratio=1)
         for label, text in self._facts():
-            facts.add_row(label, text)
+            facts.add_row(label, one_line(text))
         title = Text.assemble(
             (self.fleet.name, "bold"), (f"  at {results.moment(self.now, self.fleet.time_zone)}", "dim")
         )
@@ -145,6 +151,8 @@ class Standing:
             )
             if self.minimum:
                 yield from results.minimum_lines(self.minimum, WORDS[self.fleet.cloud])
+            if self.failing:
+                yield "launches", Text(str(self.failing), style="bold red")
             yield from self._coming(group.min_size)
         if self.people:
             yield "people", results.people_line(self.people, self.fleet.floor)
@@ -231,6 +239,11 @@ def look(run: Run, fleet: Fleet) -> Standing:
         return Standing(
             fleet, run.now, runs=runs, short=short, pause=pause, error=str(error), remarks=remarks, commands=commands
         )
+    failing: FailingLaunches | None = None
+    try:
+        failing = failing_launches(target, group.desired_capacity, run.now)
+    except ElasticIacError as error:
+        remarks = (*remarks, f"the group's launches could not be read: {error}")
     owned, foreign = split_actions(group.actions, run.owners)
     people: Observation | None = None
     scores: Scores | None = None
@@ -260,6 +273,7 @@ def look(run: Run, fleet: Fleet) -> Standing:
         pause,
         remarks=remarks,
         commands=commands,
+        failing=failing,
     )
 
 

@@ -20,6 +20,7 @@ def status(config: options.Config, fleet: options.Fleets = None, *, as_json: opt
     """
     from elastic_iac.cli.alarms import lines, read_alarms  # noqa: PLC0415 - `--help` needs no pandas
     from elastic_iac.cli.standing import look  # noqa: PLC0415
+    from forecasting.deadline import time_limit  # noqa: PLC0415
     from forecasting.invocation import load_settings  # noqa: PLC0415
     from forecasting.run import Run, utc_now  # noqa: PLC0415
     from forecasting.turn import select_fleets  # noqa: PLC0415
@@ -31,7 +32,8 @@ def status(config: options.Config, fleet: options.Fleets = None, *, as_json: opt
     documents: list[dict[str, Any]] = []
     failed: list[Standing] = []
     for each in select_fleets(run.job, fleet):
-        standing = look(run, each)
+        with time_limit(run.remaining_seconds):
+            standing = look(run, each)
         output.show(standing.page(), "")
         documents.append(standing.document())
         if standing.error:

@@ -20,6 +20,7 @@ JOB_METRICS = (
     "FleetsWorseThanNaive",
     "FleetsUncovered",
     "FleetsCapacityLimited",
+    "FleetsLaunchesFailing",
     "WritesRefused",
     "Writes",
     "RunSeconds",

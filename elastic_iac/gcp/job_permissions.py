@@ -27,18 +27,19 @@ LIST_PERMISSIONS = ("storage.objects.list",)
 _SCALING_PERMISSIONS = (
     "compute.autoscalers.get",
     "compute.autoscalers.update",
+    "compute.instanceGroupManagers.get",
     "compute.instanceGroupManagers.use",
     "monitoring.timeSeries.list",
 )
-_LAUNCH_PERMISSIONS = ("compute.instanceGroupManagers.get", "compute.instances.get")
-"""For fleets whose launches are read (`Fleet.watches_launches`): how long they take, and what the cloud refuses."""
+_LAUNCH_PERMISSIONS = ("compute.instances.get",)
+"""For fleets that plan by their launches (`Fleet.plans_by_launches`): how long they take."""
 _OPERATIONS = {"regional": "compute.regionOperations.get", "zonal": "compute.zoneOperations.get"}
 
 
 def scaling_permissions(fleets: Sequence[Fleet]) -> list[str]:
     """What reading the load, the launches where that is asked for, and writing the schedules of these fleets takes."""
     kinds = {fleet.target.kind for fleet in fleets if isinstance(fleet.target, GcpTarget)}
-    launches = _LAUNCH_PERMISSIONS if any(fleet.watches_launches for fleet in fleets) else ()
+    launches = _LAUNCH_PERMISSIONS if any(fleet.plans_by_launches for fleet in fleets) else ()
     return sorted([*_SCALING_PERMISSIONS, *launches, *(_OPERATIONS[kind] for kind in kinds)])
 
 

@@ -9,6 +9,7 @@ notification of new settings, `{"source": "manual"}`, with a kind or without.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -19,13 +20,27 @@ from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import Ama
 
 from forecasting.aws_session import sharing_clients
 from forecasting.errors import ElasticIacError
-from forecasting.invocation import RESERVE_SECONDS, FleetLine, Summary, checked_kind, environment_settings, invoke
+from forecasting.invocation import (
+    RESERVE_SECONDS,
+    FleetLine,
+    OutdatedPackageError,
+    Summary,
+    checked_kind,
+    environment_settings,
+    invoke,
+)
 from forecasting.invocation.metrics import Metric, fleet_metrics, job_metrics
 from forecasting.run import Kind, utc_now
+from forecasting.safe_text import redacted, redacted_document
 from forecasting.settings import Job
 from forecasting.settings.job import SHORT_RUN_MINUTES
 
-logger = Logger()
+
+def _line(entry: dict[str, Any]) -> str:
+    return json.dumps(redacted_document(entry), default=lambda value: redacted(str(value)))
+
+
+logger = Logger(json_serializer=_line)
 # What the job's modules log goes the same way: structured, with the run's id.
 logging.getLogger("forecasting").handlers = logger.handlers
 logging.getLogger("forecasting").propagate = False
@@ -75,10 +90,19 @@ def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
             on_result=lambda line: _report(job, line),
             kind=kind_of(event),
         )
+    except OutdatedPackageError as error:
+        summary = error.summary(run_id, now, kind_of(event))
+        logger.error("every fleet is held: %s", error)  # noqa: TRY400 - what to do is in it; a traceback is of no use
+        _report_all(summary)
+        return summary.document()
     except ElasticIacError as error:
         # Lambda prints the trace of what is raised.
         logger.error("the job could not run", extra={"error": type(error).__name__, "reason": str(error)})  # noqa: TRY400
         raise
+    except Exception as error:
+        # Its text may quote an endpoint with its password, and Lambda prints what is raised as it is.
+        logger.exception("unexpected")
+        raise JobFailedError(f"unexpected {type(error).__name__}: {error}") from None
     _report_all(summary)
     if summary.failure:
         raise JobFailedError(summary.failure)

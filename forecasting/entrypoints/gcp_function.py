@@ -20,9 +20,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, cast
 
 from forecasting.errors import ElasticIacError
-from forecasting.invocation import FleetLine, checked_kind, environment_settings, invoke
+from forecasting.invocation import FleetLine, OutdatedPackageError, checked_kind, environment_settings, invoke
 from forecasting.invocation.metrics import Metric, fleet_metrics, job_metrics
 from forecasting.run import Kind, utc_now
+from forecasting.safe_text import redacted, redacted_document
 from forecasting.settings import Job
 
 SCHEDULE_TIME = "X-CloudScheduler-ScheduleTime"
@@ -51,7 +52,7 @@ class CloudLogging(logging.Formatter):
         line = {"severity": record.levelname, "message": record.getMessage(), **getattr(record, "fields", {})}
         if record.exc_info:
             line["message"] += f"\n{self.formatException(record.exc_info)}"
-        return json.dumps(line, default=str)
+        return json.dumps(redacted_document(line), default=lambda value: redacted(str(value)))
 
 
 class _Stdout(logging.StreamHandler[Any]):
@@ -87,6 +88,9 @@ def handle(request: Request) -> Response:
         job = environment_settings()
         kind = kind_of(request)
         summary = invoke(job, run_id=run_id, now=now, on_result=lambda line: _report(job, run_id, line), kind=kind)
+    except OutdatedPackageError as error:
+        summary = error.summary(run_id, now, "full")
+        log.error("every fleet is held: %s", error, extra={"fields": {"run_id": run_id}})  # noqa: TRY400 - what to do is in it
     except ElasticIacError as error:
         return _failed(run_id, f"{type(error).__name__}: {error}")
     except Exception as error:

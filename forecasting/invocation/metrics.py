@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from forecasting.invocation.summary import FleetLine, Summary
+from forecasting.invocation.summary import OUTDATED, FleetLine, Summary
 
 Unit = Literal["Count", "Seconds", "None"]
 Metric = tuple[str, Unit, float]
@@ -19,6 +19,7 @@ _COUNTS = {
     "FleetsWorseThanNaive": "worse_than_naive",
     "FleetsUncovered": "uncovered",
     "FleetsCapacityLimited": "capacity_limited",
+    "FleetsLaunchesFailing": "launches_failing",
     "WritesRefused": "refused",
     "Writes": "writes",
 }
@@ -39,6 +40,8 @@ def job_metrics(summary: Summary) -> Iterator[Metric]:
             continue
         yield name, "Count", summary.counts[key]
     yield "RunSeconds", "Seconds", summary.seconds
+    if summary.lines and all(line.code == OUTDATED for line in summary.lines):
+        return  # no plan's age is known, and silence raises the alarm
     # Where a person has stopped all fleets, nobody waits for a plan: silence would say that the job is dead.
     yield "OldestPlanAgeMinutes", "None", summary.oldest_plan_age_minutes or 0.0
 

@@ -12,12 +12,14 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from forecasting.aws_session import sharing_clients
+from forecasting.deadline import time_limit
 from forecasting.errors import Deferred, ElasticIacError
 from forecasting.invocation.order import advanced, by_need, is_overdue, oldest_plan_age_minutes
 from forecasting.invocation.summary import FleetLine, Summary, line_of
 from forecasting.job import run_fleet
 from forecasting.pacing import WRITES_PER_SECOND, Pacing
 from forecasting.run import Kind, Run, utc_now
+from forecasting.safe_text import redacted
 from forecasting.settings import Fleet, Job
 from forecasting.settings.job import SHORT_RUN_MINUTES
 from forecasting.shortrun import run_fleet_short
@@ -82,7 +84,8 @@ def invoke(
     )
     if kind == "short":
         run = replace(run, time_left=_until_the_next(run))
-    return _Invocation(run, on_result or _ignore, kind).go(workers)
+    with time_limit(run.remaining_seconds):
+        return _Invocation(run, on_result or _ignore, kind).go(workers)
 
 
 def _until_the_next(run: Run) -> Callable[[], float]:
@@ -150,7 +153,9 @@ class _Invocation:
             return FleetLine(fleet.name, "deferred", run.clock(), error.code, error.reason)
         except Exception as error:
             log.exception("fleet %s: unexpected error", fleet.name)
-            return FleetLine(fleet.name, "failed", run.clock(), "unexpected", f"{type(error).__name__}: {error}")
+            return FleetLine(
+                fleet.name, "failed", run.clock(), "unexpected", redacted(f"{type(error).__name__}: {error}")
+            )
 
     def _save(self) -> None:
         """Progress orders the next run and feeds alarms: where it cannot be saved, what was written stands."""

@@ -23,6 +23,9 @@ SKIPPED = frozenset({"disabled", "paused"})
 
 DUPLICATE = "duplicate-run"
 
+OUTDATED = "package-outdated"
+"""Code of fleets whose settings are of a newer release than the function's package."""
+
 
 @dataclass(frozen=True)
 class FleetLine:
@@ -47,6 +50,7 @@ class FleetLine:
         needed: What the newest samples say is needed within the lead time, in instances.
         capacity_limited: The plan is held down by what the cloud has no more of, by the group's own maximum, or by external actions.
         shortfall_instance_hours: Plan above the minimum that will be in force, external actions included, over the horizon.
+        launches_failing: Its launches fail now, whatever the cause.
         lead_time_seconds: What the plan asks ahead, where it is learnt.
         plan_until: Where the plan that stands, or would, ends.
         needed_by: When what stands first falls short of the plan, where the plan could not be written.
@@ -74,6 +78,7 @@ class FleetLine:
     needed: int | None = None
     capacity_limited: bool = False
     shortfall_instance_hours: float | None = None
+    launches_failing: bool = False
     lead_time_seconds: float | None = None
     plan_until: datetime | None = None
     needed_by: datetime | None = None
@@ -129,6 +134,7 @@ def line_of(result: FleetResult, owners: frozenset[str], now: datetime, seconds:
             result.launching.shortage or (result.schedule and result.schedule.clamped) or result.is_short
         ),
         shortfall_instance_hours=round(result.minimum.shortfall_instance_hours, 3) if result.minimum else None,
+        launches_failing=result.launching.failing is not None,
         lead_time_seconds=result.launching.lead_time_seconds,
         plan_until=_plan_until(result),
         needed_by=_falls_short(result),
@@ -233,6 +239,7 @@ class Summary:
             "uncovered": sum(line.uncovered for line in lines),
             "refused": sum(line.refused for line in lines),
             "capacity_limited": sum(line.capacity_limited for line in lines),
+            "launches_failing": sum(line.launches_failing for line in lines),
             "writes": sum(line.written for line in lines),
         }
 

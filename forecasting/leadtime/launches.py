@@ -15,6 +15,12 @@ Meaning = Literal["stockout", "quota"]
 MOST_BOOTS = 300
 """So many are kept of a group: three times what an estimate looks at, for several kinds."""
 
+UNNAMED = "launch-failed"
+"""Code of a failure whose message has none."""
+
+FAILING_WITHIN = timedelta(hours=1)
+"""A failure this recent counts although nothing is lacking any more: the group may have given up the attempt."""
+
 LONGEST_SECONDS = 21_600.0
 """As much as the settings may say: a boot that a hook has held for a day must not raise the floor a day ahead."""
 
@@ -83,6 +89,50 @@ class Refusal:
 
 
 @dataclass(frozen=True)
+class LaunchFailure:
+    """A launch that failed, for any cause: no capacity, no quota, an image that is gone, a key without a grant.
+
+    Attributes:
+        at: When (aware).
+        code: The cloud's error code, or `launch-failed` if its message has none.
+        text: The cloud's message, shortened.
+    """
+
+    at: datetime
+    code: str
+    text: str
+
+
+@dataclass(frozen=True)
+class FailingLaunches:
+    """Launches that fail now, so that a higher minimum adds no instance.
+
+    Attributes:
+        count: Failed launches of the last day.
+        since: Start of the first of them (aware).
+        last: The newest of them.
+        units: Capacity that the group has, in the fleet's units.
+        desired: Capacity that the group wants.
+    """
+
+    count: int
+    since: datetime
+    last: LaunchFailure
+    units: int
+    desired: int
+
+    def __str__(self) -> str:
+        times = f"{self.count} launch{'es' * (self.count > 1)} failed since {self.since:%Y-%m-%d %H:%M}Z"
+        why = (
+            self.last.text
+            if self.last.code in {*self.last.text.split(": "), UNNAMED}
+            else f"{self.last.code}: {self.last.text}"
+        )
+        last = f"the last at {self.last.at:%Y-%m-%d %H:%M}Z: {why}"
+        return f"launches fail: the group has {self.units} of {self.desired}; {times}, {last}"
+
+
+@dataclass(frozen=True)
 class Launches:
     """What one look at a group's launches found.
 
@@ -93,6 +143,7 @@ class Launches:
         units: What the group has got, booting ones included, in the fleet's units.
         to_answer: A boot ends with the instance's first healthy answer; else already when it is in service or runs.
         remarks: What could not be told, and why.
+        failures: Launches that failed lately, whatever the code, ascending.
     """
 
     watch: Watch
@@ -101,6 +152,26 @@ class Launches:
     units: int
     to_answer: bool
     remarks: tuple[str, ...] = ()
+    failures: tuple[LaunchFailure, ...] = ()
+
+    def failing(self, desired: int, now: datetime) -> FailingLaunches | None:
+        """Return the failures if launches fail now; None if they succeed again or the group lacks nothing.
+
+        Failures count if no later launch succeeded, or, while the group lacks capacity, if one is of the last
+        hour: with several instance types or zones some launches fail and others succeed.
+
+        Args:
+            desired: Capacity that the group wants.
+            now: The present (aware).
+        """
+        if not self.failures:
+            return None
+        last, lacking = self.failures[-1], desired > self.units
+        recent = last.at >= now - FAILING_WITHIN
+        unresolved = self.launched_at is None or last.at >= self.launched_at
+        if (lacking and (unresolved or recent)) or (unresolved and recent):
+            return FailingLaunches(len(self.failures), self.failures[0].at, last, self.units, desired)
+        return None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from forecasting.settings.base import STATISTIC, Bool, Float, Int, Region, Settings, Text, refused
+from forecasting.settings.base import STATISTIC, Bool, Float, GroupName, Int, Region, Settings, Text, refused
 from forecasting.settings.source import BaseSource
 
 
@@ -14,7 +14,7 @@ class AwsTarget(Settings):
     """An Auto Scaling group."""
 
     region: Region = Field(description="AWS region of the group, e.g. 'eu-central-1'.")
-    group_name: Text = Field(description="Name of the Auto Scaling group.")
+    group_name: GroupName = Field(description="Name of the Auto Scaling group.")
 
     @property
     def key(self) -> str:

@@ -23,10 +23,10 @@ READABLE_VERSIONS = (1,)
 VERSION_DESCRIPTION = f"Version of the settings; readable: {', '.join(map(str, READABLE_VERSIONS))}."
 
 _SLUG = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
-_TEXT = r"^[^\x00-\x1f\x7f]*$"
+_TEXT = r"^[^\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]*$"
 _REGION = r"^[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}$"
 BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
-PREFIX = r"^([A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*)?$"
+PREFIX = r"^([A-Za-z0-9!_.'()-]+(/[A-Za-z0-9!_.'()-]+)*)?$"
 GCS_BUCKET = r"^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$"
 STATISTIC = r"^(Sum|Average|Minimum|Maximum|SampleCount|p(\d{1,2}(\.\d{1,2})?|100))$"
 PROJECT = r"^([a-z0-9.-]+:)?[a-z]([a-z0-9-]{0,28}[a-z0-9])?$"
@@ -38,7 +38,7 @@ HOLIDAY_CODE = r"^[A-Z]{2}(-[A-Z0-9]{1,4})?$"
 _WORDS = {
     HOLIDAY_CODE: "an ISO 3166 code of a country, or of a part of it, such as 'US' or 'DE-BY'",
     BUCKET: "a bucket's name: 3 to 63 lower-case letters, digits, dots and hyphens",
-    PREFIX: "letters, digits and ! _ . * ' ( ) - in parts joined by single slashes, with none at either end",
+    PREFIX: "letters, digits and ! _ . ' ( ) - in parts joined by single slashes, with none at either end",
     STATISTIC: "Sum, Average, Minimum, Maximum, SampleCount or a percentile such as p95",
     GCS_BUCKET: "a bucket's name: lower-case letters, digits, dots, hyphens and underscores",
     PROJECT: "a project's id: a letter, then lower-case letters, digits and inner hyphens, at most 30 in all (not its number)",
@@ -47,7 +47,7 @@ _WORDS = {
     LABEL: "a label's name: letters, digits, underscores and hyphens",
     METRIC_TYPE: "a metric's type such as 'loadbalancing.googleapis.com/https/request_count'",
     _SLUG: "1 to 40 lower-case letters, digits and inner hyphens",
-    _TEXT: "one line of text",
+    _TEXT: "one line of text, without control or bidirectional characters",
     _REGION: "a region such as 'eu-central-1' (not a zone)",
 }
 _TYPES = {
@@ -81,11 +81,15 @@ def refused(field: str, value: object, expected: str) -> PydanticCustomError:
 
 
 def _check_version(value: object) -> object:
-    if type(value) is int and value > max(READABLE_VERSIONS):
+    if _is_newer(value):
         raise ValueError(f"{_readable()}: these settings are of a newer release, so update elastic-iac first")
     if type(value) is not int or value not in READABLE_VERSIONS:
         raise ValueError(_readable())
     return value
+
+
+def _is_newer(version: object) -> bool:
+    return type(version) is int and version > max(READABLE_VERSIONS)
 
 
 def _readable() -> str:
@@ -141,7 +145,16 @@ def _check_schedule(value: str) -> str:
     return value
 
 
+def _check_group_name(value: str) -> str:
+    """The name becomes part of an ARN in an IAM policy, where `*` and `?` match any characters and `${...}` is a variable."""
+    if not value.isprintable() or any(each in value for each in ("*", "?", "${")):
+        raise ValueError("a group's name: one line of printable characters, without * ? and ${, which IAM expands")
+    return value
+
+
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1024, pattern=_TEXT)]
+GroupName = Annotated[Text, AfterValidator(_check_group_name)]
+"""Name of an Auto Scaling group, which is safe in a policy and on a page."""
 Slug = Annotated[str, StringConstraints(pattern=_SLUG)]
 """Lower-case letters, digits and inner hyphens, 1 to 40 characters: it becomes part of names in the cloud."""
 Region = Annotated[str, StringConstraints(pattern=_REGION)]
@@ -170,7 +183,8 @@ def validated(kind: type[SettingsT], data: object) -> SettingsT:
         first = min(errors, key=_precedence)
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         field, value, expected = _explained(first)
-        raise SettingsError(field or kind.__name__.lower(), _shown(value), f"{expected}{more}") from error
+        newer = first["type"] == "extra_forbidden" or (_precedence(first) == 0 and _is_newer(value))
+        raise SettingsError(field or kind.__name__.lower(), _shown(value), f"{expected}{more}", newer=newer) from error
 
 
 def _precedence(error: ErrorDetails) -> int:

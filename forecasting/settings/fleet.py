@@ -288,8 +288,8 @@ class Fleet(Settings):
         return self.prices.quantile if self.prices else (self.quantile or 0.9)
 
     @property
-    def watches_launches(self) -> bool:
-        """Whether its launches are read: for the lead time, and for what the cloud refuses."""
+    def plans_by_launches(self) -> bool:
+        """Whether its plan depends on its launches: on the lead time they show, and on what the cloud refuses."""
         return self.learn_lead_time or self.pool is not None
 
     @property

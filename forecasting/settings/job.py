@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections import Counter
+from typing import Annotated, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
@@ -28,6 +29,9 @@ from forecasting.settings.fleet import Fleet
 
 SHORT_RUN_MINUTES = 5
 """As often as a sample of 5 min comes; measured costs are of this cadence (`designs/short-lead.md`)."""
+
+MOST_FLEETS = 150
+"""Of a job: as many as the policies of one function's role hold, and as its time serves."""
 
 GCP_OWNER_LENGTH = 36
 """What `elastic-iac-`, a hyphen and a stamp leave of the 63 characters that a resource's name may have on Google Cloud."""
@@ -98,7 +102,7 @@ class Job(Settings):
         default_factory=lambda: LocalStore(kind="local"),
         description="Where the job keeps its records; a folder where it is not given.",
     )
-    fleets: tuple[Fleet, ...] = Field(min_length=1, max_length=150, description="What the job serves.")
+    fleets: tuple[Fleet, ...] = Field(min_length=1, max_length=MOST_FLEETS, description="What the job serves.")
     functions: Int = Field(
         default=1,
         ge=1,
@@ -110,6 +114,19 @@ class Job(Settings):
     )
     dry_run: Bool = Field(default=False, description="Write nothing to any cloud.")
     enabled: Bool = Field(default=True, description="The kill switch of all fleets.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_enough(cls, data: object) -> object:
+        """Before each fleet is read, which takes minutes of thousands."""
+        fleets: object = cast("dict[str, object]", data).get("fleets") if isinstance(data, dict) else None
+        if isinstance(fleets, list | tuple) and (count := len(cast("list[object]", fleets))) > MOST_FLEETS:
+            expected = (
+                f"at most {MOST_FLEETS} fleets in a job: part them into {-(-count // MOST_FLEETS)} jobs, each in a file of its own "
+                "with the same owner and store and a name of its own (a deployed job is parted by its component)"
+            )
+            raise refused("fleets", f"{count} fleets", expected)
+        return data  # pyright: ignore[reportUnknownVariableType] - JSON
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -135,6 +152,6 @@ class Job(Settings):
 
 
 def _refuse_repeats(field: str, what: str, values: list[str]) -> None:
-    repeated = sorted({value for value in values if values.count(value) > 1})
+    repeated = sorted(value for value, count in Counter(values).items() if count > 1)
     if repeated:
         raise refused(field, ", ".join(repeated), f"{what} that are unique")

@@ -17,6 +17,9 @@ import tenacity
 from botocore import exceptions as botocore_errors
 from botocore.config import Config
 
+from forecasting.aws_denials import DENIED, cause_of
+from forecasting.aws_session import limited
+from forecasting.deadline import NoAnswerError, within
 from forecasting.errors import CredentialsError, InputError, SourceError
 from forecasting.sources.base import Reading
 
@@ -35,28 +38,11 @@ MAX_POINTS_PER_CALL = 100_800
 MAX_ATTEMPTS = 4
 """Reads of the whole range before an incomplete answer is given up; boto3 retries failed calls by itself, this is for a 200 that holds a failure."""
 
+READ_SECONDS = 120.0
+"""Longest read of a fleet's metrics, retries and pages included; less if the run has less time left."""
+
 _WAIT = tenacity.wait_random_exponential(multiplier=0.5, max=5)
 
-# The message of these is not shown: it may hold the request's headers. They are never retried.
-_CREDENTIAL_CODES = frozenset(
-    {
-        "AccessDenied",
-        "AccessDeniedException",
-        "AuthFailure",
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "IncompleteSignature",
-        "InvalidClientTokenId",
-        "InvalidSignatureException",
-        "MissingAuthenticationToken",
-        "NotAuthorized",
-        "OptInRequired",
-        "RequestExpired",
-        "SignatureDoesNotMatch",
-        "UnauthorizedOperation",
-        "UnrecognizedClientException",
-    }
-)
 _CREDENTIAL_ERRORS = (
     botocore_errors.NoCredentialsError,
     botocore_errors.PartialCredentialsError,
@@ -99,8 +85,9 @@ class CloudWatchSource:
                 self._session or boto3.session.Session()
             )  # the stubs of `client` know the installed services only
             config = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=5, read_timeout=30)
-            client: CloudWatchClient = session.client("cloudwatch", region_name=self._target.region, config=config)
-            answer = _retrying(client, self._queries(), start, end)
+            made = session.client("cloudwatch", region_name=self._target.region, config=config)
+            client: CloudWatchClient = limited(made)
+            answer = within(READ_SECONDS, lambda: _retrying(client, self._queries(), start, end))
         return _reading(answer.series, self._settings, (*warnings, *answer.messages))
 
     def _queries(self) -> list[MetricDataQueryTypeDef]:
@@ -294,17 +281,20 @@ def _errors_of(region: str) -> Generator[None]:
         yield
     except botocore_errors.ClientError as error:
         code = error.response.get("Error", {}).get("Code", "unknown")
-        if code in _CREDENTIAL_CODES:
-            text = f"AWS refused GetMetricData in {region} ({code}): renew the credentials, or allow cloudwatch:GetMetricData"
+        message = str(error.response.get("Error", {}).get("Message", ""))
+        if code in DENIED:
+            text = f"GetMetricData in {region}: AWS answered {code}: {cause_of(code, message)}; the job needs cloudwatch:GetMetricData"
             raise CredentialsError(text) from None
         detail = ""
         if code.startswith(("Validation", "Invalid", "Missing")):  # these quote the request's parameters only
-            detail = f": {error.response.get('Error', {}).get('Message', '')[:200]}"
+            detail = f": {message[:200]}"
         raise SourceError(f"CloudWatch GetMetricData in {region} failed ({code}){detail}") from None
     except _CREDENTIAL_ERRORS as error:
         text = (
             f"no usable AWS credentials for {region} ({type(error).__name__}); set them in the environment or a profile"
         )
         raise CredentialsError(text) from None
+    except NoAnswerError as error:
+        raise SourceError(f"CloudWatch GetMetricData in {region}: {error}") from None
     except (botocore_errors.BotoCoreError, botocore_errors.HTTPClientError) as error:
         raise SourceError(f"CloudWatch in {region} could not be reached ({type(error).__name__})") from None

@@ -7,10 +7,12 @@ value is text or infinite. Order, duplicates, empty values and negative values a
 from __future__ import annotations
 
 import gzip
+import importlib
+import zlib
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +22,15 @@ from forecasting.sources.base import Reading
 
 if TYPE_CHECKING:
     from forecasting import settings as _settings
+
+LARGEST_BYTES = 128 * 1024 * 1024
+"""Of a load file once it is unpacked: a million samples of 100 characters."""
+
+MOST_SAMPLES = 1_000_000
+"""Of a load file: two years of minutes. A job reads at most 455 days."""
+
+LONGEST_HEADER = 64 * 1024
+_CHUNK_BYTES = 1024 * 1024
 
 _OFFSET = r"(?:[Zz]|[+-]\d{2}(?::?\d{2})?)\s*$"
 _HAS_TIME_OF_DAY = r"\d[T ]\d"
@@ -89,38 +100,91 @@ def _frame(path: Path, columns: list[str]) -> pd.DataFrame:
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
     if path.name.endswith((".csv", ".csv.gz")):
-        frame, first_row = _csv(path), 2
+        frame, first_row = _csv(path, columns), 2
     elif path.suffix == ".parquet":
         frame, first_row = _parquet(path), 1
     else:
         raise InputError(f"{path}: expected a .csv, .csv.gz or .parquet file")
-    absent = [column for column in columns if column not in frame.columns]
-    if absent:
-        found = ", ".join(map(str, frame.columns[:20])) or "none"
-        raise InputError(f"{path}: column {', '.join(map(repr, absent))} is absent; found: {found}")
+    _refuse_absent(path, columns, list(frame.columns))
     frame.index = pd.RangeIndex(first_row, first_row + len(frame), name="line" if first_row == 2 else "row")
     return frame[columns]
 
 
-def _csv(path: Path) -> pd.DataFrame:
+def _refuse_absent(path: Path, columns: list[str], found: list[object]) -> None:
+    absent = [column for column in columns if column not in found]
+    if absent:
+        names = ", ".join(str(each)[:60] for each in found[:20]) or "none"
+        raise InputError(f"{path}: column {', '.join(map(repr, absent))} is absent; found: {names}")
+
+
+def _csv(path: Path, columns: list[str]) -> pd.DataFrame:
     try:
+        _refuse_large(path)
+        header = pd.read_csv(path, nrows=0, skipinitialspace=True, encoding="utf-8-sig")
+        _refuse_absent(path, columns, list(header.columns))
         # Blank lines are kept, so that an error names the line that an editor shows.
         return pd.read_csv(path, dtype=str, skip_blank_lines=False, skipinitialspace=True, encoding="utf-8-sig")
+    except MemoryError:  # pyarrow's own is one
+        raise InputError(
+            f"{path}: it takes more memory than there is; cut off what is older, or take longer steps"
+        ) from None
     except pd.errors.EmptyDataError:
         raise InputError(f"{path}: the file is empty; expected a header and rows") from None
-    except (pd.errors.ParserError, UnicodeDecodeError, gzip.BadGzipFile, EOFError, OSError) as error:
+    except (pd.errors.ParserError, UnicodeDecodeError, EOFError, OSError, zlib.error) as error:
         raise InputError(f"{path}: not readable as CSV ({str(error).strip() or error.__class__.__name__})") from error
+
+
+def _refuse_large(path: Path) -> None:
+    """Count what a file unpacks to before any of it is kept: a few megabytes of gzip may be gigabytes of text.
+
+    Raises:
+        InputError: it has too many bytes or lines, or its header is too long.
+    """
+    size = lines = 0
+    with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            if (
+                not lines
+                and size < LONGEST_HEADER
+                and b"\n" not in chunk[:LONGEST_HEADER]
+                and len(chunk) > LONGEST_HEADER
+            ):
+                raise InputError(
+                    f"{path}: its first line is longer than {LONGEST_HEADER // 1024} KiB; expected the names of columns"
+                )
+            size, lines = size + len(chunk), lines + chunk.count(b"\n")
+            if size > LARGEST_BYTES or lines > MOST_SAMPLES + 1:
+                raise _too_large(path)
+
+
+def _too_large(path: Path) -> InputError:
+    most = f"at most {MOST_SAMPLES:,} samples and {LARGEST_BYTES // 1024**2} MiB unpacked"
+    return InputError(
+        f"{path}: expected {most}; cut off what is older, or take means over longer steps (5 min instead of 1)"
+    )
 
 
 def _parquet(path: Path) -> pd.DataFrame:
     if find_spec("pyarrow") is None:
         raise InputError(f"{path}: Parquet needs pyarrow; install it with: pip install 'elastic-iac[parquet]'")
     try:
+        _refuse_large_parquet(path)
         frame = pd.read_parquet(path)
-    except (ValueError, OSError) as error:  # pyarrow's errors are subclasses of these
+    except MemoryError:
+        raise _too_large(path) from None
+    except (ValueError, OSError, importlib.import_module("pyarrow").ArrowException) as error:
         raise InputError(f"{path}: not readable as Parquet ({error.__class__.__name__})") from error
     named_index = any(name is not None for name in frame.index.names)
     return frame.reset_index() if named_index else frame
+
+
+def _refuse_large_parquet(path: Path) -> None:
+    parquet: Any = importlib.import_module("pyarrow.parquet")
+    with parquet.ParquetFile(path) as file:
+        known = file.metadata
+        size = sum(known.row_group(number).total_byte_size for number in range(known.num_row_groups))
+    if known.num_rows > MOST_SAMPLES or size > LARGEST_BYTES:
+        raise _too_large(path)
 
 
 def _stamps(path: Path, column: pd.Series) -> pd.DatetimeIndex:

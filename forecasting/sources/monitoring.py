@@ -17,6 +17,7 @@ import pandas as pd
 import tenacity
 
 from forecasting import gcp_clients
+from forecasting.deadline import NoAnswerError, within
 from forecasting.errors import CredentialsError, InputError, SourceError
 from forecasting.sources.base import Reading
 
@@ -40,6 +41,9 @@ _ALIGNERS = {
     "p95": "ALIGN_PERCENTILE_95",
     "p99": "ALIGN_PERCENTILE_99",
 }
+READ_SECONDS = 120.0
+"""Longest read of a fleet's metrics, retries and pages included; less if the run has less time left."""
+
 _REDUCERS = {"sum": "REDUCE_SUM", "mean": "REDUCE_MEAN", "max": "REDUCE_MAX", "min": "REDUCE_MIN"}
 
 
@@ -55,6 +59,12 @@ class CloudMonitoringSource:
         """Samples with start <= stamp < end that can no longer grow; see `forecasting.sources.base.Source`."""
         if start.tzinfo is None or end.tzinfo is None:
             raise InputError(f"start {start} and end {end} must have a UTC offset")
+        try:
+            return within(READ_SECONDS, lambda: self._read(start, end))
+        except NoAnswerError as error:
+            raise SourceError(f"Cloud Monitoring, project {self._project!r}: {error}") from None
+
+    def _read(self, start: datetime, end: datetime) -> Reading:
         settings, period = self._settings, self._settings.period_seconds
         first = datetime.fromtimestamp(math.ceil(start.timestamp() / period) * period, UTC)
         last = datetime.fromtimestamp((end - INGESTION_DELAY).timestamp() // period * period, UTC)

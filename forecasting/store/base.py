@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
+from forecasting.deadline import NoAnswerError, within
 from forecasting.errors import StoreError
 
 _PART = re.compile(r"[A-Za-z0-9_-]([A-Za-z0-9._-]*[A-Za-z0-9_-])?")
@@ -23,6 +26,16 @@ class Item:
 
     body: bytes
     version: str
+
+
+class _Named(Protocol):
+    @property
+    def subject(self) -> str: ...
+
+
+_StoreT = TypeVar("_StoreT", bound=_Named)
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 class Store(Protocol):
@@ -65,3 +78,20 @@ def checked_key(key: str) -> str:
             "joined by single slashes, no part starting or ending with a dot"
         )
     return key
+
+
+CALL_SECONDS = 60.0
+"""Longest call of a store on a cloud, retries included; less if the run has less time left."""
+
+
+def limited(method: Callable[Concatenate[_StoreT, _P], _R]) -> Callable[Concatenate[_StoreT, _P], _R]:
+    """End a store's call within `CALL_SECONDS`, whatever its server does."""
+
+    @functools.wraps(method)
+    def call(self: _StoreT, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            return within(CALL_SECONDS, lambda: method(self, *args, **kwargs))
+        except NoAnswerError as error:
+            raise StoreError(f"{self.subject}: {error}") from None
+
+    return call

@@ -15,8 +15,9 @@ from typing import Any, Self
 
 from forecasting import gcp_clients
 from forecasting import settings as contract
+from forecasting.deadline import call_seconds
 from forecasting.errors import ConflictError, CredentialsError, SettingsError, StoreError
-from forecasting.store.base import Item, checked_key
+from forecasting.store.base import Item, checked_key, limited
 
 _RETRY_SECONDS = 60.0
 _TIMEOUT_SECONDS = (5.0, 20.0)
@@ -31,17 +32,27 @@ class GcsStore:
         self._bucket: Any = client.bucket(bucket)
         self._name = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-        self._options = call_options()
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return call_options()
 
     @classmethod
     def open(cls, settings: contract.GcsStore) -> Self:
         """The store that the settings name."""
         return cls(gcp_clients.storage_client(), settings.bucket, settings.prefix)
 
+    @property
+    def subject(self) -> str:
+        """The bucket, for messages."""
+        return f"Cloud Storage bucket {self._name!r}"
+
+    @limited
     def get(self, key: str) -> Item | None:
         """See `Store.get`."""
         return _read(self._bucket.blob(self._key(key)), self._options)
 
+    @limited
     def put(self, key: str, body: bytes, *, if_version: str | None) -> str:
         """See `Store.put`."""
         blob = self._bucket.blob(self._key(key))
@@ -61,6 +72,7 @@ class GcsStore:
                 return current.version
             raise ConflictError(f"{key}: somebody else wrote first (Cloud Storage bucket {self._name!r})") from error
 
+    @limited
     def keys(self, prefix: str) -> list[str]:
         """See `Store.keys`."""
         start = f"{self._key(prefix)}/"
@@ -68,6 +80,7 @@ class GcsStore:
             found = [str(blob.name) for blob in self._bucket.list_blobs(prefix=start, **self._options)]
         return sorted(name.removeprefix(self._prefix) for name in found)
 
+    @limited
     def delete(self, key: str) -> None:
         """See `Store.delete`."""
         try:
@@ -113,7 +126,9 @@ def _read(blob: Any, options: dict[str, Any]) -> Item | None:
 def call_options() -> dict[str, Any]:
     """Timeout and retry policy of every call: the client's own list of errors that pass, whatever the method, since our writes are conditional."""
     retry: Any = importlib.import_module("google.cloud.storage.retry")
-    return {"timeout": _TIMEOUT_SECONDS, "retry": retry.DEFAULT_RETRY.with_timeout(_RETRY_SECONDS)}
+    seconds = call_seconds(_RETRY_SECONDS)
+    connect, read = (min(each, seconds) for each in _TIMEOUT_SECONDS)
+    return {"timeout": (connect, read), "retry": retry.DEFAULT_RETRY.with_timeout(seconds)}
 
 
 class _AbsentError(StoreError):

@@ -14,6 +14,7 @@ in ascending generations, and the highest one writes last.
 
 from __future__ import annotations
 
+import logging
 import random
 import secrets
 import time
@@ -27,8 +28,11 @@ from forecasting.errors import ConflictError, Hold, StandsBack, StoreError
 from forecasting.store.base import Store
 from forecasting.store.basis import Basis
 from forecasting.store.frames import decode_frame, encode_frame
+from forecasting.store.holder import Lease, is_near, this_process
 from forecasting.store.keys import floor_second, key_time, slug, stamp
-from forecasting.store.records import Lease, Memory, PastDays, RunRecord, TargetState
+from forecasting.store.records import Memory, PastDays, RunRecord, TargetState
+
+log = logging.getLogger(__name__)
 
 _REMEMBERED_RUNS = (
     50  # duplicates of an at-least-once scheduler come within hours; a run every 5 min fills this in four
@@ -178,34 +182,51 @@ class Ledger:
         state = self._change(change)
         return Claim(state.generation, run_id, state, leased=True)
 
-    def acquire(self, claim: Claim, *, lease_seconds: float, wait_seconds: float = 0.0) -> TargetState:
+    def acquire(
+        self, claim: Claim, *, lease_seconds: float, wait_seconds: float = 0.0, break_lease: bool = False
+    ) -> TargetState:
         """Take the write lease, waiting at most `wait_seconds` for an older run to release it or for its lease to expire.
+
+        The lease of a process of this machine that was killed is taken at once, as is one whose end no run can have set (`Lease.is_held`).
 
         Give `lease_seconds` that end when the process must have ended (the function's deadline); acquiring again renews it. Read the target and
         the memory after this, from the state returned: an older run may have written meanwhile.
 
+        Args:
+            claim: The run's.
+            lease_seconds: How long the lease is.
+            wait_seconds: How long an older run is waited for.
+            break_lease: Take it from whoever has it: a person knows that run to be dead.
+
         Raises:
             Hold: `superseded`: a newer run has claimed; `busy`: an older run still writes.
         """
+        broken: list[Lease] = []
 
         def change(state: TargetState) -> TargetState:
             _refuse_superseded(state, claim)
             now, lease = self._clock(), state.lease
-            if lease and lease.generation != claim.generation and lease.until > now:
+            theirs = lease if lease and lease.generation != claim.generation else None
+            if theirs and theirs.is_held(now) and not break_lease:
                 return state
-            until = now + timedelta(seconds=lease_seconds)
-            return state.model_copy(update={"lease": Lease(generation=claim.generation, until=until)})
+            broken[:] = [theirs] if theirs and theirs.until > now else []
+            until, holder = now + timedelta(seconds=lease_seconds), this_process()
+            run_id = claim.run_id if holder else ""
+            ours = Lease(generation=claim.generation, until=until, run_id=run_id, holder=holder)
+            return state.model_copy(update={"lease": ours})
 
         waited = 0.0
         while True:
             state = self._change(change)
             lease = state.lease
             if lease is None or lease.generation == claim.generation:
+                for theirs in broken:
+                    log.warning("took the write lease of %s, which was to end at %s", theirs, theirs.until.isoformat())
                 return state
             if waited >= wait_seconds:
                 raise Hold(
                     "busy",
-                    f"generation {lease.generation} may write until {lease.until.isoformat()}; the next run goes on",
+                    f"{lease} may write until {lease.until.isoformat()}; the next run goes on (if you know that run to be dead: --break-lease)",
                 )
             pause = min(_POLL_SECONDS, wait_seconds - waited)
             self._sleep(pause)
@@ -393,7 +414,7 @@ def refuse_under_way(state: TargetState, basis_generation: int, now: datetime) -
     Raises:
         StandsBack: so it is.
     """
-    if state.lease is not None and state.lease.until > now:
+    if state.lease is not None and state.lease.is_held(now):
         raise StandsBack("busy", f"generation {state.lease.generation} writes; the next tick goes on")
     if basis_generation >= state.full_generation:
         return
@@ -401,5 +422,5 @@ def refuse_under_way(state: TargetState, basis_generation: int, now: datetime) -
         raise StandsBack(
             "after-command", f"a person's command ({state.run_id!r}) came after the last full run; the next one goes on"
         )
-    if state.full_until > now:
+    if is_near(state.full_until, now):
         raise StandsBack("full-run", "a full run is under way; it plans what this one would")

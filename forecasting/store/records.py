@@ -12,6 +12,7 @@ import pandas as pd
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from forecasting.errors import StoreError
+from forecasting.store.holder import Lease
 
 Memory = dict[str, JsonValue]
 """What the target stage remembers between runs; opaque to the store."""
@@ -45,15 +46,6 @@ class Record(BaseModel):
         return json.dumps(
             self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, separators=(",", ":")
         ).encode()
-
-
-class Lease(BaseModel):
-    """The right to write to the target, of one generation, until a time (aware)."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
-
-    generation: int = Field(ge=1)
-    until: AwareDatetime
 
 
 class TargetState(Record):

@@ -25,8 +25,10 @@ from botocore.exceptions import (
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from forecasting import settings as contract
+from forecasting.aws_denials import DENIED, cause_of
+from forecasting.aws_session import limited as guarded
 from forecasting.errors import ConflictError, CredentialsError, StoreError
-from forecasting.store.base import Item, checked_key
+from forecasting.store.base import Item, checked_key, limited
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -35,18 +37,8 @@ _CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=5, read_timeout=20, tcp_keepalive=True
 )
 _CREDENTIALS = (NoCredentialsError, PartialCredentialsError, ProfileNotFound, SSOError, TokenRetrievalError)
-_REFUSED = {
-    "AccessDenied",
-    "AllAccessDisabled",
-    "AuthorizationHeaderMalformed",
-    "ExpiredToken",
-    "Forbidden",
-    "InvalidAccessKeyId",
-    "InvalidToken",
-    "SignatureDoesNotMatch",
-    "TokenRefreshRequired",
-    "403",
-}
+_PERMISSIONS = "s3:GetObject, s3:PutObject, s3:DeleteObject on the prefix and s3:ListBucket on the bucket"
+_REFUSED = DENIED | {"AllAccessDisabled", "AuthorizationHeaderMalformed", "Forbidden", "TokenRefreshRequired", "403"}
 
 
 class S3Store:
@@ -67,10 +59,16 @@ class S3Store:
             client: S3Client = make.client("s3", region_name=settings.region, config=_CONFIG)
         except _CREDENTIALS as error:
             raise CredentialsError(f"S3 bucket {settings.bucket!r}: {error}") from error
-        except BotoCoreError as error:
+        except (BotoCoreError, ValueError) as error:  # ValueError: an endpoint that is none
             raise StoreError(f"S3 bucket {settings.bucket!r}: {error}") from error
-        return cls(client, settings.bucket, settings.prefix)
+        return cls(guarded(client), settings.bucket, settings.prefix)
 
+    @property
+    def subject(self) -> str:
+        """The bucket, for messages."""
+        return f"S3 bucket {self._bucket!r}"
+
+    @limited
     def get(self, key: str) -> Item | None:
         """See `Store.get`."""
         try:
@@ -80,6 +78,7 @@ class S3Store:
         except _AbsentError:
             return None
 
+    @limited
     def put(self, key: str, body: bytes, *, if_version: str | None) -> str:
         """See `Store.put`."""
         try:
@@ -91,6 +90,7 @@ class S3Store:
                 return current.version
             raise ConflictError(f"{key}: somebody else wrote first (S3 bucket {self._bucket!r})") from error
 
+    @limited
     def keys(self, prefix: str) -> list[str]:
         """See `Store.keys`."""
         start = f"{self._key(prefix)}/"
@@ -99,6 +99,7 @@ class S3Store:
             found = [entry.get("Key", "") for page in pages for entry in page.get("Contents", [])]
         return sorted(key.removeprefix(self._prefix) for key in found)
 
+    @limited
     def delete(self, key: str) -> None:
         """See `Store.delete`."""
         with self._translated(key):
@@ -168,7 +169,8 @@ def _translation(error: ClientError, where: str) -> Exception:
     if code == "PreconditionFailed" or status == 412:
         return _ChangedError(where)
     if code in _REFUSED or status in {401, 403}:
+        message = str(error.response.get("Error", {}).get("Message", ""))
         return CredentialsError(
-            f"{where}: {code}; the job needs s3:GetObject, s3:PutObject, s3:DeleteObject on the prefix and s3:ListBucket on the bucket"
+            f"{where}: AWS answered {code}: {cause_of(code, message)}; the job needs {_PERMISSIONS}"
         )
     return StoreError(f"{where}: {code or 'no error code'} (HTTP {status})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -9,8 +10,10 @@ from typing import Any, TypeVar
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_random_exponential
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_before_delay, wait_random_exponential
 
+from forecasting.aws_session import limited
+from forecasting.deadline import LAST_CALL_SECONDS, NoAnswerError, call_seconds, within
 from forecasting.errors import Hold, SettingsError, TargetError, TargetNotFoundError
 from forecasting.leadtime.estimate import RECENT_DAYS
 from forecasting.leadtime.launches import Launches, Watch
@@ -19,7 +22,7 @@ from forecasting.schedule.aws_limits import MIN_AHEAD_AT_CALL, PAGE_SIZE
 from forecasting.schedule.base import Slot
 from forecasting.settings import AwsTarget, Fleet
 from forecasting.targets.aws_errors import code_of, is_transient, translate
-from forecasting.targets.aws_launches import LAUNCHING, LOOK_BACK, read_launches
+from forecasting.targets.aws_launches import LAUNCHING, LOOK_BACK, REFUSED_WITHIN, read_launches
 from forecasting.targets.aws_owners import find_owners
 from forecasting.targets.aws_rules import CLOCK_SKEW, AwsRules
 from forecasting.targets.base import CallBudget, Diff, Rules
@@ -42,6 +45,9 @@ OLDEST = timedelta(days=RECENT_DAYS)
 
 MOST_ITEMS = 2000
 """Of one list: the newest, in a group that launches all day."""
+
+MOST_RECENT = 200
+"""Activities that are read of a group of which only failing launches are reported."""
 
 _NEEDED_PROCESSES = frozenset({"AlarmNotification", "Launch", "ScheduledActions", "Terminate"})
 """Without these a floor does nothing (ScheduledActions, Launch) or is never taken back (AlarmNotification, Terminate)."""
@@ -90,20 +96,23 @@ class AutoScalingTarget:
         """The group and its actions, whether or not it may be written to."""
         return self._state(self._describe_group(), self._policies())
 
-    def launches(self, watch: Watch, now: datetime) -> Launches:
+    def launches(self, watch: Watch | None, now: datetime) -> Launches:
         """See `Target.launches`."""
+        if watch is None:
+            recent = self._activities(now - REFUSED_WITHIN, MOST_RECENT)
+            return read_launches(recent, self._describe_group(), held=False, watch=Watch(), now=now)
         since = max(watch.seen_until - LOOK_BACK, now - OLDEST) if watch.seen_until else now - OLDEST
         named = {"AutoScalingGroupName": self._target.group_name}
         hooks: Sequence[Mapping[str, Any]] = self._call(
             "DescribeLifecycleHooks", lambda client: client.describe_lifecycle_hooks(**named)["LifecycleHooks"]
         )
         held = any(hook.get("LifecycleTransition") == LAUNCHING for hook in hooks)
-        activities = self._pages(
-            "describe_scaling_activities",
-            "Activities",
-            Filters=[{"Name": "StartTimeLowerBound", "Values": [since.strftime("%Y-%m-%dT%H:%M:%SZ")]}],
-        )
-        return read_launches(activities, self._describe_group(), held=held, watch=watch, now=now)
+        return read_launches(self._activities(since), self._describe_group(), held=held, watch=watch, now=now)
+
+    def _activities(self, since: datetime, at_most: int = MOST_ITEMS) -> list[Mapping[str, Any]]:
+        """Scaling activities that began at `since` or later; the newest `at_most` of them."""
+        bound = {"Name": "StartTimeLowerBound", "Values": [since.strftime("%Y-%m-%dT%H:%M:%SZ")]}
+        return self._pages("describe_scaling_activities", "Activities", at_most, Filters=[bound])
 
     def put(self, slot: Slot) -> None:
         """Write one action: name, start and MinSize, nothing else."""
@@ -255,11 +264,11 @@ class AutoScalingTarget:
             other_owners=find_owners(group, policies),
         )
 
-    def _pages(self, operation: str, key: str, **wanted: object) -> list[Mapping[str, Any]]:
+    def _pages(self, operation: str, key: str, at_most: int = MOST_ITEMS, **wanted: object) -> list[Mapping[str, Any]]:
         def call(client: Any) -> list[Mapping[str, Any]]:
             pages = client.get_paginator(operation).paginate(
                 AutoScalingGroupName=self._target.group_name,
-                PaginationConfig={"PageSize": PAGE_SIZE, "MaxItems": MOST_ITEMS},
+                PaginationConfig={"PageSize": PAGE_SIZE, "MaxItems": at_most},
                 **wanted,
             )
             return [item for page in pages for item in page[key]]
@@ -267,9 +276,11 @@ class AutoScalingTarget:
         return self._call("".join(word.capitalize() for word in operation.split("_")), call)
 
     def _call(self, operation: str, call: Callable[[Any], _T]) -> _T:
+        seconds = call_seconds(self._budget.seconds)
+        end = time.monotonic() + seconds
         retrying = Retrying(
             retry=retry_if_exception(is_transient),
-            stop=stop_after_attempt(CALL_ATTEMPTS) | stop_after_delay(self._budget.seconds),
+            stop=stop_after_attempt(CALL_ATTEMPTS) | stop_before_delay(seconds),
             wait=wait_random_exponential(multiplier=0.5, max=self._budget.longest_wait_seconds),
             reraise=True,
         )
@@ -277,8 +288,12 @@ class AutoScalingTarget:
             if self._client is None:
                 # Only here: a profile that does not exist is told of as any other missing credential.
                 session: Any = self._session or boto3.session.Session()
-                self._client = session.client("autoscaling", region_name=self._target.region, config=CLIENT_CONFIG)
-            return retrying(call, self._client)
+                made = session.client("autoscaling", region_name=self._target.region, config=CLIENT_CONFIG)
+                self._client = limited(made)
+            # The budget bounds the rounds: the last one still gets the time of an ordinary call.
+            return retrying(lambda: within(max(end - time.monotonic(), LAST_CALL_SECONDS), lambda: call(self._client)))
+        except NoAnswerError as error:
+            raise Hold("unreachable", f"{operation} on {self.subject}: {error}") from None
         except (ClientError, BotoCoreError) as error:
             raise translate(error, operation, self.subject) from error
 

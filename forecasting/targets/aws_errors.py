@@ -15,6 +15,7 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
+from forecasting.aws_denials import DENIED, cause_of
 from forecasting.errors import CredentialsError, ElasticIacError, Hold, TargetError, TargetNotFoundError
 
 _NO_CREDENTIALS = (
@@ -25,24 +26,6 @@ _NO_CREDENTIALS = (
     TokenRetrievalError,
     SSOError,
     UnauthorizedSSOTokenError,
-)
-
-_DENIED = frozenset(
-    {
-        "AccessDenied",
-        "AccessDeniedException",
-        "AuthFailure",
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "InvalidAccessKeyId",
-        "InvalidClientTokenId",
-        "InvalidSignatureException",
-        "OptInRequired",
-        "RequestExpired",
-        "SignatureDoesNotMatch",
-        "UnauthorizedOperation",
-        "UnrecognizedClientException",
-    }
 )
 
 _THROTTLED = frozenset(
@@ -77,17 +60,22 @@ def code_of(error: Exception) -> str:
     return type(error).__name__
 
 
+def message_of(error: Exception) -> str:
+    """AWS's message, or the exception's text if AWS did not answer."""
+    return str(error.response.get("Error", {}).get("Message", "")) if isinstance(error, ClientError) else str(error)
+
+
 def is_transient(error: BaseException) -> bool:
     """Whether the same call may succeed a little later: throttling, contention, 5xx, a broken connection."""
     if isinstance(error, ClientError):
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         code = code_of(error)
-        return code not in _DENIED and (code in _THROTTLED | _CONTENTION or status >= 500)
+        return code in _THROTTLED | _CONTENTION or status >= 500
     return isinstance(error, BotoCoreError) and not isinstance(error, (*_NO_CREDENTIALS, NoRegionError))
 
 
 def translate(error: Exception, operation: str, subject: str) -> ElasticIacError:
-    """Our error for one of botocore's. It carries codes and names, never AWS's own text of a credentials error, which may quote keys.
+    """Our error for one of botocore's. Of a credentials error it carries the cause alone: AWS's own text may quote keys.
 
     Args:
         error: A `ClientError` or `BotoCoreError`.
@@ -98,11 +86,11 @@ def translate(error: Exception, operation: str, subject: str) -> ElasticIacError
     where = f"{operation} on {subject}"
     if isinstance(error, _NO_CREDENTIALS):
         return CredentialsError(f"{where}: no usable AWS credentials ({code}); set AWS_PROFILE or the AWS_* variables")
-    if code in _DENIED:
-        return CredentialsError(f"{where}: AWS answered {code}; the credentials are expired or may not do this")
+    if code in DENIED:
+        return CredentialsError(f"{where}: AWS answered {code}: {cause_of(code, message_of(error))}")
     if (held := _held(error, code, where)) is not None:
         return held
-    message = str(error.response.get("Error", {}).get("Message", "")) if isinstance(error, ClientError) else str(error)
+    message = message_of(error)
     if code == "ValidationError" and "not found" in message.lower():
         return TargetNotFoundError(f"{subject} does not exist (deleted, renamed, or another account's); AWS: {message}")
     return TargetError(f"{where}: AWS refused ({code}: {message})")

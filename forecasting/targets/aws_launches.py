@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from forecasting.leadtime import Boot, StartKind
-from forecasting.leadtime.launches import Launches, Meaning, Refusal, Watch
+from forecasting.leadtime.launches import UNNAMED, Launches, LaunchFailure, Meaning, Refusal, Watch
 
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
 """Of a lifecycle hook: it holds an instance that is being launched (API, LifecycleHook.LifecycleTransition)."""
@@ -23,6 +23,8 @@ LOOK_BACK = timedelta(hours=12)
 
 REFUSED_WITHIN = timedelta(hours=24)
 """Refusals are told that far back."""
+
+_NAMED_CODE = re.compile(r"([A-Z][a-z]+(?:\.?[A-Z][A-Za-z]+)+)\b(?=[.:]|$)")
 
 _FAILED = frozenset({"Failed", "Cancelled"})
 _LAUNCH = re.compile(r"^Launching a new EC2 instance(?P<where> from warm pool| into warm pool)?(?:: (?P<id>i-\w+))?")
@@ -53,7 +55,7 @@ CODES: Mapping[str, Meaning] = {
     "MaxSpotFleetRequestCountExceeded": "quota",
     "VcpuLimitExceeded": "quota",
 }
-"""What a refused launch means; a code that is not here is a fault of the group's, such as a missing image."""
+"""What a refused launch means for the plan; any other code is a fault of the group's, such as a missing image, and is reported alone."""
 
 _WORDS: tuple[tuple[str, str], ...] = (
     # User guide, "Troubleshoot issues: EC2 instance launch failures": messages that come without their code.
@@ -98,6 +100,11 @@ def read_launches(
         launched_at=max(begun, default=None),
         units=_units(group, instances),
         to_answer=held,
+        failures=tuple(
+            LaunchFailure(launch.start, launch.refused or _named_code(launch.message), launch.message[:300])
+            for launch in launches
+            if launch.broken and launch.start >= now - REFUSED_WITHIN
+        ),
     )
 
 
@@ -120,6 +127,7 @@ class _Launch:
     asked: datetime
     end: datetime | None
     failed: bool
+    broken: bool
     refused: str
     message: str
 
@@ -143,9 +151,17 @@ def _launch(activity: Mapping[str, Any]) -> _Launch | None:
         asked=activity["StartTime"],
         end=activity.get("EndTime") if activity["StatusCode"] == "Successful" or killed else None,
         failed=failed,
+        # A person or a scale-in cancels a launch: that is no failure of it, unless its hook was abandoned.
+        broken=activity["StatusCode"] == "Failed" or bool(killed),
         refused=code_of_refusal(message) if failed else "",
         message=message,
     )
+
+
+def _named_code(message: str) -> str:
+    """The error code that a message begins with, such as `Client.InternalError`; `launch-failed` if there is none."""
+    found = _NAMED_CODE.match(message)
+    return found[1] if found else UNNAMED
 
 
 def code_of_refusal(message: str) -> str:

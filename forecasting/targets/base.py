@@ -160,11 +160,11 @@ class Target(Protocol):
         """The same, whether or not it may be written to."""
         ...
 
-    def launches(self, watch: Watch, now: datetime) -> Launches:
+    def launches(self, watch: Watch | None, now: datetime) -> Launches:
         """What the group's launches tell since the last look.
 
         Args:
-            watch: What is known.
+            watch: What is known. None: read failures alone, by fewer calls; no boot is measured.
             now: The present (aware).
         """
         ...

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+from tenacity import Retrying, retry_if_exception, stop_before_delay, wait_random_exponential
 
 from forecasting import gcp_clients
+from forecasting.deadline import LAST_CALL_SECONDS, NoAnswerError, call_seconds, within
 from forecasting.errors import CredentialsError, Hold, SettingsError, TargetNotFoundError
 from forecasting.leadtime.launches import Launches, Watch
 from forecasting.schedule.actions import GroupState
@@ -75,16 +76,16 @@ class AutoscalerTarget:
         """The same, whether or not it may be written to."""
         return _state(self._get(), self._target.group)
 
-    def launches(self, watch: Watch, now: datetime) -> Launches:
+    def launches(self, watch: Watch | None, now: datetime) -> Launches:
         """See `Target.launches`. Instances that are new are asked for one by one, so many in a look; the others follow in the next."""
         group = f"instanceGroupManagers/{self._target.group}"
         members = self._pages("POST", f"{group}/listManagedInstances", "managedInstances", "listManagedInstances")
         errors = self._pages("GET", f"{group}/listErrors", "items", "listErrors")
         instances = {
             str(member["name"]): self._instance(str(member["instance"]))
-            for member in unknown(members, watch)[:MOST_ASKED]
+            for member in (unknown(members, watch)[:MOST_ASKED] if watch else ())
         }
-        return read_launches(members, errors, self._get(), instances, watch=watch, now=now)
+        return read_launches(members, errors, self._get(), instances, watch=watch or Watch(), now=now)
 
     def _pages(self, method: str, path: str, key: str, name: str) -> list[Mapping[str, Any]]:
         call = Call(f"instanceGroupManagers.{name}", self.subject, "compute.instanceGroupManagers.get")
@@ -173,7 +174,7 @@ class AutoscalerTarget:
 
         waiting = Retrying(
             retry=retry_if_exception(lambda error: isinstance(error, _PendingError)),
-            stop=stop_after_delay(self._budget.seconds),
+            stop=stop_before_delay(call_seconds(self._budget.seconds)),
             wait=wait_random_exponential(multiplier=0.5, max=min(2.0, self._budget.longest_wait_seconds)),
             reraise=True,
         )
@@ -201,6 +202,18 @@ class AutoscalerTarget:
             RefusalError: it was refused, or not answered.
             CredentialsError: there are no credentials.
         """
+        url, bounds = f"{scope or self._scope}/{path}", {"params": query, "json": body}
+        try:
+            status, document = within(
+                max(self._budget.seconds, LAST_CALL_SECONDS), lambda: self._answer(method, url, bounds)
+            )
+        except NoAnswerError as error:
+            raise RefusalError(0, [], str(error)) from None
+        if status != 200:
+            raise refusal_of(status, document)
+        return document
+
+    def _answer(self, method: str, path: str, what: Mapping[str, Any]) -> tuple[int, Mapping[str, Any]]:
         import requests  # noqa: PLC0415 - a fleet on AWS needs neither
         from google.auth import exceptions as auth_errors  # noqa: PLC0415
 
@@ -209,9 +222,8 @@ class AutoscalerTarget:
         try:
             answer: Any = self._session.request(
                 method,
-                f"{self._base}/{scope or self._scope}/{path}",
-                params=query,
-                json=body,
+                f"{self._base}/{path}",
+                **what,
                 timeout=CONNECT_AND_READ_SECONDS,
                 allow_redirects=False,
             )
@@ -220,16 +232,13 @@ class AutoscalerTarget:
         except auth_errors.GoogleAuthError as error:  # its text may quote what the token endpoint answered
             text = f"{self.subject}: no usable Google Cloud credentials ({type(error).__name__})"
             raise CredentialsError(text) from None
-        document = _document(answer)
-        if answer.status_code != 200:
-            raise refusal_of(answer.status_code, document)
-        return document
+        return answer.status_code, _document(answer)
 
     def _retried(self, call: Callable[[], _T], what: Call) -> _T:
         """Try again what passes by itself; raise our own error for what does not."""
         retrying = Retrying(
             retry=retry_if_exception(lambda error: isinstance(error, RefusalError) and error.passes),
-            stop=stop_after_delay(self._budget.seconds),
+            stop=stop_before_delay(call_seconds(self._budget.seconds)),
             wait=wait_random_exponential(multiplier=0.5, max=self._budget.longest_wait_seconds),
             reraise=True,
         )
@@ -248,7 +257,7 @@ class AutoscalerTarget:
         status = autoscaler.get("status")
         if status == "DELETING":
             raise Hold("group-deleting", f"{self.subject} is being deleted")
-        if status == "ERROR" and not (self._fleet.watches_launches and capacity_alone(autoscaler)):
+        if status == "ERROR" and not (self._fleet.plans_by_launches and capacity_alone(autoscaler)):
             details = "; ".join(
                 str(each.get("message", each.get("type"))) for each in autoscaler.get("statusDetails", [])
             )

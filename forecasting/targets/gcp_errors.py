@@ -85,7 +85,8 @@ def translate(refusal: RefusalError, call: Call) -> ElasticIacError:
     if refusal.status == 401:
         return CredentialsError(f"{where}: the credentials are expired or not accepted ({code})")
     if refusal.status == 403:
-        return CredentialsError(f"{where}: Google Cloud answered 403 ({code}); the job needs {call.permissions}")
+        said = f"{code}: {refusal.message}" if refusal.message else code
+        return CredentialsError(f"{where}: Google Cloud answered 403 ({said}); the job needs {call.permissions}")
     if refusal.status == 404:
         text = f"{call.subject} does not exist (deleted, renamed, or in another project or location)"
         return TargetNotFoundError(text)

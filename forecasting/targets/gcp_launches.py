@@ -16,7 +16,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from forecasting.leadtime import Boot
-from forecasting.leadtime.launches import MOST_FOLLOWED, Followed, Launches, Meaning, Refusal, Watch
+from forecasting.leadtime.launches import (
+    MOST_FOLLOWED,
+    UNNAMED,
+    Followed,
+    Launches,
+    LaunchFailure,
+    Meaning,
+    Refusal,
+    Watch,
+)
 
 REFUSED_WITHIN = timedelta(hours=24)
 """Refusals are told that far back."""
@@ -39,9 +48,12 @@ CODES: Mapping[str, Meaning] = {
     "REGION_RESOURCE_STOCKOUT": "stockout",
     "NOT_ENOUGH_QUOTA_AVAILABLE": "quota",
 }
-"""What a refused launch means; a code that is not here is a fault of the group's, such as a missing image."""
+"""What a refused launch means for the plan; any other code is a fault of the group's, such as a missing image, and is reported alone."""
 
 _UP = frozenset({"PROVISIONING", "STAGING", "RUNNING", "REPAIRING"})
+_LAUNCHING = frozenset({"CREATING", "CREATING_WITHOUT_RETRIES", "RECREATING", "RESUMING", "STARTING"})
+"""API, ManagedInstance.currentAction and InstanceManagedByIgmErrorInstanceActionDetails.action."""
+
 _LEAVING = frozenset({"DELETING", "ABANDONING"})
 
 
@@ -148,6 +160,7 @@ def read_launches(
         units=len(standing(members)),
         to_answer=checked,
         remarks=(remark,) if late else (),
+        failures=_failures(members, errors, autoscaler, now),
     )
 
 
@@ -236,6 +249,48 @@ def _refusals(
         if error.get("code") in CODES and at >= now - REFUSED_WITHIN
     ]
     return tuple(sorted(found, key=lambda refusal: (refusal.at, refusal.code)))
+
+
+def _failures(
+    members: Sequence[Mapping[str, Any]],
+    errors: Sequence[Mapping[str, Any]],
+    autoscaler: Mapping[str, Any],
+    now: datetime,
+) -> tuple[LaunchFailure, ...]:
+    """Launches that failed lately, of instances that the group still wants and that do not run.
+
+    The group tries the same name again until the launch succeeds, and gives the name up if it wants fewer.
+    """
+    down = {_name(each) for each in members if each.get("instanceStatus") != "RUNNING"}
+    found: dict[tuple[str, str, datetime], Mapping[str, Any]] = {}
+    for each in errors:
+        details: Mapping[str, Any] = each.get("instanceActionDetails", {})
+        name, at = str(details.get("instance", "")).rsplit("/", 1)[-1], _time(each["timestamp"])
+        if details.get("action", "CREATING") in _LAUNCHING and name in down and at >= now - REFUSED_WITHIN:
+            found[name, _code(each.get("error", {})), at] = each.get("error", {})
+    listed = {(name, code) for name, code, _ in found}
+    for member in members:
+        if member.get("currentAction") not in _LAUNCHING:
+            continue
+        attempts: Sequence[Mapping[str, Any]] = member.get("lastAttempt", {}).get("errors", {}).get("errors", [])
+        for error in attempts:
+            if (_name(member), _code(error)) not in listed:
+                found[_name(member), _code(error), now] = error
+    details_of: Sequence[Mapping[str, Any]] = autoscaler.get("statusDetails", [])
+    if not found:  # these repeat what the instances' errors say
+        found |= {
+            ("", str(each["type"]), now): {"message": each.get("message")}
+            for each in details_of
+            if each.get("type") in CODES
+        }
+    return tuple(
+        LaunchFailure(at, code, str(error.get("message") or "")[:300])
+        for (_, code, at), error in sorted(found.items(), key=lambda item: (item[0][2], item[0][:2]))
+    )
+
+
+def _code(error: Mapping[str, Any]) -> str:
+    return str(error.get("code") or UNNAMED)
 
 
 def _name(member: Mapping[str, Any]) -> str:
