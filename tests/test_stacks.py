@@ -426,3 +426,16 @@ class TestPoolsOnGoogleCloud:
         given = {"groups": [GROUP], "clouds": ["gcp"], "gcpGpuPools": [GCP_POOL]}
         declared = settings.Stack.model_validate({**given, "gcpProvider": {"project": "p", "region": "europe-west1"}})
         assert [pool.fleet_count for pool in declared.gcp_gpu_pools] == [1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"groups": [{**GROUP, "minSize": "one"}]}, "config groups.0.minSize: got 'one'"),
+        ({"groups": [{**GROUP, "minSize": -1}]}, "min_size: got -1; expected a whole number from 0 to 100000"),
+    ],
+)
+def test_a_wrong_configuration_ends_the_program_without_a_traceback(changes: dict[str, Any], message: str) -> None:
+    """Pulumi shows the message of a `RunError` alone."""
+    with pytest.raises(pulumi.RunError, match=message):
+        deploy("local", **{f"elastic-iac:{key}": json.dumps(value) for key, value in changes.items()})

@@ -8,7 +8,17 @@ import pulumi_gcp as gcp
 
 from elastic_iac.gcp.args import GcpAutoscalingGroupArgs, GcpBootDisk
 from elastic_iac.gcp.identity import CLOUD_PLATFORM_SCOPE
-from elastic_iac.validation import boolean, checked, checked_list, matching, one_of, refuse_unknown, text_map, whole
+from elastic_iac.validation import (
+    boolean,
+    checked,
+    checked_list,
+    is_literal,
+    matching,
+    one_of,
+    refuse_unknown,
+    text_map,
+    whole,
+)
 from forecasting.errors import SettingsError
 
 METADATA_LIMIT_BYTES = 256 * 1024
@@ -87,7 +97,7 @@ def _boot_disk(disk: GcpBootDisk) -> gcp.compute.InstanceTemplateDiskArgs:
     refuse_unknown("boot_disk", disk, GcpBootDisk)
     kind, iops, throughput, key = disk.get("type"), disk.get("iops"), disk.get("throughput_mib"), disk.get("kms_key")
     for field, value in (("iops", iops), ("throughput_mib", throughput)):
-        if value is not None and kind != "hyperdisk-balanced":
+        if value is not None and is_literal(kind) and kind != "hyperdisk-balanced":
             raise SettingsError(f"boot_disk.{field}", value, "nothing: only 'hyperdisk-balanced' is provisioned so")
     return gcp.compute.InstanceTemplateDiskArgs(
         boot=True,

@@ -129,7 +129,7 @@ def input_errors(
         value = repr(problem.value)
         if any(within(path, secret) or within(secret, path) for secret in secrets):
             path, value = f"{path} (secret)", "a secret"  # no path of a property: the engine shows the value of those
-        inside = f"{rest.removeprefix('.')}: " if rest else ""
+        inside = f"{rest}: " if rest else ""
         details.append({"property_path": path, "reason": f"{inside}got {value}; expected {problem.expected}"})
     wrong = "an argument is" if len(details) == 1 else f"{len(details)} arguments are"
     return InputPropertiesError(f"{component.name} {name!r}: {wrong} wrong", details)
