@@ -1,8 +1,9 @@
 """Count the stops of a component's raw arguments: `python -m benchmarks.argument_stops [ROOT] [--list]`.
 
 A stop is a function or constructor of `elastic_iac` that takes `args` or a value read from it, followed by abstract syntax from the component's
-`__init__` on. A value is read from `args` by a name, a subscript, an attribute, `.get` and the like, a display or comprehension that contains it, or a
-function that returns it. What a constructor or any other call makes of it is a new value, and is not followed.
+`__init__` on. A value is read from `args` by a name, a subscript, an attribute, `.get` and the like, a display or
+comprehension that contains it, or a function that returns it. The result of any other call (a constructor, a parser)
+is a new value, and is not followed.
 
 - stops: the functions and constructors;
 - files: those that contain them;
@@ -17,10 +18,13 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 _READS = {"get", "items", "values", "keys", "pop", "copy", "setdefault"}
-_PASS_ON = {"cast", "dict", "list", "tuple", "set", "sorted", "reversed", "enumerate", "zip", "map", "iter", "next"}
-_PASS_ON |= {"deepcopy", "filter", "min", "max", "pairwise"}
+_PASS_ON = {
+    "cast", "dict", "list", "tuple", "set", "sorted", "reversed", "enumerate", "zip", "map", "iter", "next", "deepcopy",
+    "filter", "min", "max", "pairwise",
+}  # fmt: skip
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -143,31 +147,29 @@ class _Scope:
 
     def reads(self, node: ast.expr | None) -> bool:
         """Whether the expression is `args` or read from it."""
-        match node:
-            case ast.Name():
-                return node.id in self.tainted
-            case ast.Subscript() | ast.Starred() | ast.Attribute():
-                return self.reads(node.value)
-            case ast.Dict():
-                return any(map(self.reads, node.values))
-            case ast.List() | ast.Tuple() | ast.Set():
-                return any(map(self.reads, node.elts))
-            case ast.BoolOp():
-                return any(map(self.reads, node.values))
-            case ast.BinOp():
-                return self.reads(node.left) or self.reads(node.right)
-            case ast.IfExp():
-                return self.reads(node.body) or self.reads(node.orelse)
-            case ast.NamedExpr():
-                return self.reads(node.value)
-            case ast.ListComp() | ast.SetComp() | ast.GeneratorExp():
-                return self.reads(node.elt)
-            case ast.DictComp():
-                return self.reads(node.value)
-            case ast.Call():
-                return self._call_reads(node)
-            case _:
-                return False
+        if isinstance(node, ast.Name):
+            return node.id in self.tainted
+        if isinstance(node, ast.Call):
+            return self._call_reads(node)
+        places: dict[type, tuple[str, ...]] = {
+            ast.Subscript: ("value",),
+            ast.Starred: ("value",),
+            ast.Attribute: ("value",),
+            ast.NamedExpr: ("value",),
+            ast.DictComp: ("value",),
+            ast.ListComp: ("elt",),
+            ast.SetComp: ("elt",),
+            ast.GeneratorExp: ("elt",),
+            ast.IfExp: ("body", "orelse"),
+            ast.BinOp: ("left", "right"),
+            ast.BoolOp: ("values",),
+            ast.Dict: ("values",),
+            ast.List: ("elts",),
+            ast.Tuple: ("elts",),
+            ast.Set: ("elts",),
+        }
+        found: list[Any] = [getattr(node, part) for part in places.get(type(node), ())]
+        return any(any(map(self.reads, each)) if isinstance(each, list) else self.reads(each) for each in found)
 
     def _call_reads(self, node: ast.Call) -> bool:
         if isinstance(node.func, ast.Attribute) and node.func.attr in _READS:

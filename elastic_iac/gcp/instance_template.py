@@ -6,9 +6,18 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
+from elastic_iac.common.validation import (
+    boolean,
+    checked,
+    checked_list,
+    matching,
+    one_of,
+    refuse_unknown,
+    text_map,
+    whole,
+)
 from elastic_iac.gcp.args import GcpAutoscalingGroupArgs, GcpBootDisk
 from elastic_iac.gcp.identity import CLOUD_PLATFORM_SCOPE
-from elastic_iac.validation import boolean, checked, checked_list, matching, one_of, refuse_unknown, text_map, whole
 from forecasting.errors import SettingsError
 
 METADATA_LIMIT_BYTES = 256 * 1024
