@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from elastic_iac.aws.autoscaling_group import AwsAutoscalingGroup
+    from elastic_iac.aws.autoscaling_group.component import AwsAutoscalingGroup
     from elastic_iac.aws.forecast_job import AwsForecastJob
-    from elastic_iac.aws.gpu_pool import AwsGpuPool
+    from elastic_iac.aws.gpu_pool.component import AwsGpuPool
     from elastic_iac.gcp.autoscaling_group import GcpAutoscalingGroup
     from elastic_iac.gcp.forecast_job import GcpForecastJob
     from elastic_iac.gcp.gpu_pool import GcpGpuPool
@@ -20,9 +20,9 @@ __all__ = [
 ]
 
 _MODULES = {
-    "AwsAutoscalingGroup": "elastic_iac.aws.autoscaling_group",
+    "AwsAutoscalingGroup": "elastic_iac.aws.autoscaling_group.component",
     "AwsForecastJob": "elastic_iac.aws.forecast_job",
-    "AwsGpuPool": "elastic_iac.aws.gpu_pool",
+    "AwsGpuPool": "elastic_iac.aws.gpu_pool.component",
     "GcpAutoscalingGroup": "elastic_iac.gcp.autoscaling_group",
     "GcpForecastJob": "elastic_iac.gcp.forecast_job",
     "GcpGpuPool": "elastic_iac.gcp.gpu_pool",

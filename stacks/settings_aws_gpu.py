@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Literal, cast
 
 import pulumi
+from elastic_iac.aws.gpu_args import AwsGpuPoolArgs
 from pydantic import AwareDatetime, Field
 
-from elastic_iac.aws.gpu_args import AwsGpuPoolArgs
 from stacks.settings_aws import InstanceRefresh, InstanceType, Load, LoadBalancer, RootVolume, TargetTracking, WarmPool
 from stacks.settings_base import PlannedAhead, Settings
 from stacks.settings_gpu import Training, Workload

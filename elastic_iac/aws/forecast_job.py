@@ -15,8 +15,8 @@ from elastic_iac.aws import job_schedule as schedules
 from elastic_iac.aws.job_args import AwsForecastJobArgs
 from elastic_iac.aws.job_dashboard import dashboard_body
 from elastic_iac.aws.job_settled import Settled, settle
-from elastic_iac.job import Shard, job_json
-from elastic_iac.validation import without_none
+from elastic_iac.common.forecast_job import Shard, job_json
+from elastic_iac.common.validation import without_none
 from forecasting.settings import Fleet
 
 __all__ = ["AwsForecastJob", "AwsForecastJobArgs"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from elastic_iac.job import watched_minutes
+from elastic_iac.common.forecast_job import watched_minutes
 
 NAMESPACE = "ElasticIac"
 _LONGEST_PERIOD_SECONDS = 86_400

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from elastic_iac.aws.job_alarms import NAMESPACE
-from elastic_iac.job import watched_minutes
+from elastic_iac.common.forecast_job import watched_minutes
 
 _WIDTH = 24
 _HEIGHT = 6

@@ -12,7 +12,7 @@ import pulumi
 import pulumi_aws as aws
 
 from elastic_iac.aws.job_args import AwsForecastJobArgs
-from elastic_iac.validation import checked, one_of, whole
+from elastic_iac.common.validation import checked, one_of, whole
 from forecasting.errors import SettingsError
 
 RUNTIME = "python3.13"

@@ -9,8 +9,8 @@ import pulumi
 import pulumi_aws as aws
 
 from elastic_iac.aws.job_args import AwsForecastJobArgs
-from elastic_iac.job import settle_short_runs
-from elastic_iac.validation import TEXT, checked, is_literal, matching, whole
+from elastic_iac.common.forecast_job import settle_short_runs
+from elastic_iac.common.validation import TEXT, checked, is_literal, matching, whole
 from forecasting.errors import SettingsError
 
 _LONGEST_MINUTES = 1440

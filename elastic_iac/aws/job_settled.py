@@ -9,8 +9,8 @@ import pulumi
 from elastic_iac.aws import job_function as functions
 from elastic_iac.aws import job_schedule as schedules
 from elastic_iac.aws.job_args import AwsForecastJobArgs
-from elastic_iac.job import Shard, check_job, own_settings, settle_shards
-from elastic_iac.validation import (
+from elastic_iac.common.forecast_job import Shard, check_job, own_settings, settle_shards
+from elastic_iac.common.validation import (
     ARN,
     TEXT,
     boolean,

@@ -5,10 +5,7 @@ from dataclasses import dataclass, replace
 import pulumi
 import pulumi_gcp as gcp
 
-from elastic_iac.gcp.instance_template import Launch
-from elastic_iac.gcp.machines import ATTACHABLE, LOCAL_SSD_GIB, MACHINES, Machine, host
-from elastic_iac.gcp.pool_args import GcpFlexStart, GcpGpuPoolArgs, GcpGuestAccelerator, GcpNodeAffinity, GcpReservation
-from elastic_iac.validation import (
+from elastic_iac.common.validation import (
     TEXT,
     boolean,
     checked,
@@ -21,6 +18,9 @@ from elastic_iac.validation import (
     refuse_unknown,
     whole,
 )
+from elastic_iac.gcp.instance_template import Launch
+from elastic_iac.gcp.machines import ATTACHABLE, LOCAL_SSD_GIB, MACHINES, Machine, host
+from elastic_iac.gcp.pool_args import GcpFlexStart, GcpGpuPoolArgs, GcpGuestAccelerator, GcpNodeAffinity, GcpReservation
 from forecasting.errors import SettingsError
 
 RUN_SECONDS = whole(600, 604_800)

@@ -8,9 +8,7 @@ from typing import Any
 
 import pulumi
 
-from elastic_iac.gcp.args import GcpAutoscalingGroupArgs, GcpMetric, GcpScaleInControl, GcpTargetTracking
-from elastic_iac.gcp.group import lead_time_seconds
-from elastic_iac.validation import (
+from elastic_iac.common.validation import (
     SIZE,
     TEXT,
     checked,
@@ -22,6 +20,8 @@ from elastic_iac.validation import (
     refuse_unknown,
     whole,
 )
+from elastic_iac.gcp.args import GcpAutoscalingGroupArgs, GcpMetric, GcpScaleInControl, GcpTargetTracking
+from elastic_iac.gcp.group import lead_time_seconds
 from forecasting.errors import SettingsError
 
 SCHEDULES_OF_THE_JOB = ["autoscalingPolicy.scalingSchedules"]

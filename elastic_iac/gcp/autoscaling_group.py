@@ -2,12 +2,12 @@
 
 import pulumi
 
-from elastic_iac.fleet import fleet_json
+from elastic_iac.common.fleet_output import fleet_json
+from elastic_iac.common.validation import refuse_unknown, without_none
 from elastic_iac.gcp.args import GcpAutoscalingGroupArgs, GcpForecast
 from elastic_iac.gcp.autoscaler import Autoscaler, policy_revision, settle_autoscaler
 from elastic_iac.gcp.children import NAME, Children, Front, Settled, settle
 from elastic_iac.gcp.fleet import check_fleet, fleet_settings
-from elastic_iac.validation import refuse_unknown, without_none
 
 __all__ = ["GcpAutoscalingGroup", "GcpAutoscalingGroupArgs"]
 

@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 import pulumi_gcp as gcp
 
+from elastic_iac.common.validation import checked, matching, number, plain_map, text_map
 from elastic_iac.gcp import autoscaler as autoscalers
 from elastic_iac.gcp import group as groups
 from elastic_iac.gcp import health, identity
@@ -14,7 +15,6 @@ from elastic_iac.gcp import image as images
 from elastic_iac.gcp import instance_template as templates
 from elastic_iac.gcp import load_balancer as load_balancers
 from elastic_iac.gcp.args import GcpAutoscalingGroupArgs
-from elastic_iac.validation import checked, matching, number, plain_map, text_map
 
 NAME = matching(
     r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?",

@@ -5,7 +5,7 @@ from typing import Any
 
 import pulumi
 
-from elastic_iac.fleet import check_forecast, check_literals, forecast_settings
+from elastic_iac.common.fleet_output import check_forecast, check_literals, forecast_settings
 from elastic_iac.gcp.args import GcpAutoscalingGroupArgs, GcpLoad
 from elastic_iac.gcp.instance_template import FLEET_LABEL
 from forecasting.errors import SettingsError

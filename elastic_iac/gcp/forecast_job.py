@@ -7,6 +7,8 @@ from typing import Any
 import pulumi
 import pulumi_gcp as gcp
 
+from elastic_iac.common.forecast_job import Shard, job_json, watched_minutes
+from elastic_iac.common.validation import without_none
 from elastic_iac.gcp import identity
 from elastic_iac.gcp import job_alerts as alerts
 from elastic_iac.gcp import job_bucket as buckets
@@ -17,8 +19,6 @@ from elastic_iac.gcp import job_schedule as schedules
 from elastic_iac.gcp.job_args import GcpForecastJobArgs
 from elastic_iac.gcp.job_dashboard import dashboard_body
 from elastic_iac.gcp.job_settled import Settled, settle
-from elastic_iac.job import Shard, job_json, watched_minutes
-from elastic_iac.validation import without_none
 from forecasting.errors import SettingsError
 from forecasting.settings import Fleet
 from forecasting.settings.gcp import GcpTarget

@@ -7,7 +7,8 @@ from typing import Any
 import pulumi
 import pulumi_gcp as gcp
 
-from elastic_iac.fleet import fleet_json
+from elastic_iac.common.fleet_output import fleet_json
+from elastic_iac.common.validation import without_none
 from elastic_iac.gcp.accelerators import FlexStart
 from elastic_iac.gcp.autoscaler import policy_revision
 from elastic_iac.gcp.children import Autoscaler, Children, Front, Identity, Manager
@@ -15,7 +16,6 @@ from elastic_iac.gcp.fleet import fleet_settings
 from elastic_iac.gcp.pool import Part, pool_settings, settle_pool
 from elastic_iac.gcp.pool_args import GcpGpuPoolArgs
 from elastic_iac.gcp.pool_workload import Running
-from elastic_iac.validation import without_none
 
 __all__ = ["GcpGpuPool", "GcpGpuPoolArgs"]
 

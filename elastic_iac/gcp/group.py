@@ -6,8 +6,17 @@ from typing import Any
 
 import pulumi
 
+from elastic_iac.common.validation import (
+    PORT,
+    checked,
+    checked_list,
+    is_literal,
+    matching,
+    plain_map,
+    refuse_unknown,
+    whole,
+)
 from elastic_iac.gcp.args import GcpAutoscalingGroupArgs, GcpUpdatePolicy
-from elastic_iac.validation import PORT, checked, checked_list, is_literal, matching, plain_map, refuse_unknown, whole
 from forecasting.errors import SettingsError
 
 SIZE_OF_THE_AUTOSCALER = ["targetSize"]

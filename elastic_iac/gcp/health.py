@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
+from elastic_iac.common.validation import PORT, checked, matching, refuse_unknown, whole
 from elastic_iac.gcp.args import GcpAutoscalingGroupArgs, GcpHealthCheck
-from elastic_iac.validation import PORT, checked, matching, refuse_unknown, whole
 
 PROBE_RANGES = ["130.211.0.0/22", "35.191.0.0/16"]
 """Where health checks, and the load balancer's own requests, come from: https://cloud.google.com/load-balancing/docs/health-checks#fw-rule"""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
+from elastic_iac.common.validation import checked, matching
 from elastic_iac.gcp.args import GcpAutoscalingGroupArgs
-from elastic_iac.validation import checked, matching
 from forecasting.errors import SettingsError
 
 _HOST = r"(https://www\.googleapis\.com/compute/v1/)?"

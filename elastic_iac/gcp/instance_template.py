@@ -6,9 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
-from elastic_iac.gcp.args import GcpAutoscalingGroupArgs, GcpBootDisk
-from elastic_iac.gcp.identity import CLOUD_PLATFORM_SCOPE
-from elastic_iac.validation import (
+from elastic_iac.common.validation import (
     boolean,
     checked,
     checked_list,
@@ -19,6 +17,8 @@ from elastic_iac.validation import (
     text_map,
     whole,
 )
+from elastic_iac.gcp.args import GcpAutoscalingGroupArgs, GcpBootDisk
+from elastic_iac.gcp.identity import CLOUD_PLATFORM_SCOPE
 from forecasting.errors import SettingsError
 
 METADATA_LIMIT_BYTES = 256 * 1024

@@ -7,8 +7,8 @@ from typing import Any
 import pulumi
 import pulumi_gcp as gcp
 
+from elastic_iac.common.forecast_job import watched_minutes
 from elastic_iac.gcp.job_metrics import time_series
-from elastic_iac.job import watched_minutes
 
 _LONGEST_SECONDS = 84_600
 """Cloud Monitoring looks back no further than 23.5 hours."""

@@ -10,8 +10,8 @@ from typing import Any
 import pulumi
 import pulumi_gcp as gcp
 
+from elastic_iac.common.validation import checked, whole
 from elastic_iac.gcp.job_args import GcpForecastJobArgs
-from elastic_iac.validation import checked, whole
 from forecasting.errors import SettingsError
 
 RUNTIME = "python313"

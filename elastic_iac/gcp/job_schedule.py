@@ -9,10 +9,10 @@ from typing import Any
 import pulumi
 import pulumi_gcp as gcp
 
+from elastic_iac.common.forecast_job import settle_short_runs
+from elastic_iac.common.validation import TEXT, checked, is_literal, whole
 from elastic_iac.gcp.job_args import GcpForecastJobArgs
 from elastic_iac.gcp.job_bucket import settings_key
-from elastic_iac.job import settle_short_runs
-from elastic_iac.validation import TEXT, checked, is_literal, whole
 from forecasting.errors import SettingsError
 
 _EVERY_SIX_HOURS, _EVERY_QUARTER = ("0 */6 * * *", 360), ("*/15 * * * *", 15)

@@ -6,11 +6,8 @@ from typing import Any
 
 import pulumi
 
-from elastic_iac.gcp import job_function as functions
-from elastic_iac.gcp import job_schedule as schedules
-from elastic_iac.gcp.job_args import GcpForecastJobArgs
-from elastic_iac.job import Shard, check_job, own_settings, settle_shards
-from elastic_iac.validation import (
+from elastic_iac.common.forecast_job import Shard, check_job, own_settings, settle_shards
+from elastic_iac.common.validation import (
     TEXT,
     boolean,
     checked,
@@ -22,6 +19,9 @@ from elastic_iac.validation import (
     text_map,
     whole,
 )
+from elastic_iac.gcp import job_function as functions
+from elastic_iac.gcp import job_schedule as schedules
+from elastic_iac.gcp.job_args import GcpForecastJobArgs
 from forecasting.errors import SettingsError
 
 NAME = matching(

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
+from elastic_iac.common.validation import PORT, checked, matching, number, refuse_unknown, whole
 from elastic_iac.gcp.args import GcpLoadBalancer
 from elastic_iac.gcp.health import INTERVAL_SECONDS, PATH, HealthCheck
-from elastic_iac.validation import PORT, checked, matching, number, refuse_unknown, whole
 
 SCHEME = "EXTERNAL_MANAGED"
 

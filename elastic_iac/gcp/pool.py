@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pulumi
 
+from elastic_iac.common.validation import is_literal, one_of, plain_list, refuse_unknown, text_map
 from elastic_iac.gcp.accelerators import Hardware, check_boot_disk, settle_hardware
 from elastic_iac.gcp.args import GcpAutoscalingGroupArgs, GcpForecast
 from elastic_iac.gcp.autoscaler import Autoscaler, settle_autoscaler
@@ -16,7 +17,6 @@ from elastic_iac.gcp.group import Group
 from elastic_iac.gcp.identity import unique_id
 from elastic_iac.gcp.pool_args import GcpGpuForecast, GcpGpuPoolArgs, GcpGpuShard
 from elastic_iac.gcp.pool_workload import Running, check_front, check_nodes, settle_running
-from elastic_iac.validation import is_literal, one_of, plain_list, refuse_unknown, text_map
 from forecasting.errors import SettingsError
 
 SHARDS_AT_MOST = 20

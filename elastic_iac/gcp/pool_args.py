@@ -8,7 +8,7 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 
-from elastic_iac.forecast_args import LoadEvent, LoadExclusion, LoadPrices
+from elastic_iac.common.args import LoadEvent, LoadExclusion, LoadPrices
 from elastic_iac.gcp.args import (
     GcpBootDisk,
     GcpHealthCheck,

@@ -5,10 +5,10 @@ from typing import Any
 
 import pulumi
 
+from elastic_iac.common.validation import boolean, is_literal, whole
 from elastic_iac.gcp.instance_template import Launch
 from elastic_iac.gcp.machines import Machine
 from elastic_iac.gcp.pool_args import GcpGpuPoolArgs
-from elastic_iac.validation import boolean, is_literal, whole
 from elastic_iac.workload import (
     GcpPlatform,
     Training,

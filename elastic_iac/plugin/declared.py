@@ -1,36 +1,30 @@
-"""JSON schemas of arguments that the job's settings declare, by the type that has them."""
+"""JSON schemas of the declared arguments, by the type that has them: their enumerations and defaults."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import importlib
 from typing import Any
 
-from elastic_iac.forecast_args import FORECAST_FIELDS
-from forecasting.settings import Event, Exclusion, Fleet, Prices, Settings
+from elastic_iac.common.generate import SCHEMA, TARGETS, default_of, kind_of
+from elastic_iac.common.schema.base import Arguments
 
 _Fields = dict[str, dict[str, Any]]
 
 
-def _fields(model: type[Settings], names: Iterable[str] | None = None, *, defaults: bool = True) -> _Fields:
-    """Enumeration and default of each field."""
-    found: dict[str, Any] = model.model_json_schema()["properties"]
-    return {name: _one(found[name], defaults=defaults) for name in (found if names is None else names)}
+def _fields(kind: type[Arguments]) -> _Fields:
+    found: _Fields = {}
+    for name, info in kind.model_fields.items():
+        declared = kind_of(info)
+        schema = (
+            {}
+            if declared is None
+            else {key: declared.schema[key] for key in ("enum", "items") if key in declared.schema}
+        )
+        default = default_of(info)
+        found[name] = schema if default is None else {**schema, "default": default}
+    return found
 
-
-def _one(schema: dict[str, Any], *, defaults: bool) -> dict[str, Any]:
-    kinds = [schema, *schema.get("anyOf", [])]
-    values = next((kind["enum"] for kind in kinds if "enum" in kind), None)
-    default = schema.get("default") if defaults else None
-    return {key: value for key, value in (("enum", values), ("default", default)) if value is not None}
-
-
-_GROUPS = _fields(Fleet, FORECAST_FIELDS)
-_POOLS = _fields(Fleet, FORECAST_FIELDS, defaults=False)  # some defaults of a pool depend on its workload
 
 DECLARED: dict[str, _Fields] = {
-    "LoadPrices": _fields(Prices),
-    "LoadEvent": _fields(Event),
-    "LoadExclusion": _fields(Exclusion),
-    **dict.fromkeys(("AwsForecast", "GcpForecast"), _GROUPS),
-    **dict.fromkeys(("AwsGpuForecast", "GcpGpuForecast"), _POOLS),
+    kind.__name__: _fields(kind) for module in TARGETS for kind in importlib.import_module(f"{SCHEMA}.{module}").OBJECTS
 }

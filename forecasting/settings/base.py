@@ -165,12 +165,18 @@ def validated(kind: type[SettingsT], data: object) -> SettingsT:
     try:
         return kind.model_validate(data)
     except ValidationError as error:
-        # A list whose only item is wrong is reported as too short as well.
-        errors = [each for each in error.errors(include_url=False) if each["type"] != "too_short" or not each["input"]]
-        first = min(errors, key=_precedence)
-        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        field, value, expected = _explained(first)
-        raise SettingsError(field or kind.__name__.lower(), _shown(value), f"{expected}{more}") from error
+        first, *others = problems_of(error)
+        more = f" (and {len(others)} more)" if others else ""
+        raise SettingsError(
+            first.field or kind.__name__.lower(), _shown(first.value), f"{first.expected}{more}"
+        ) from error
+
+
+def problems_of(error: ValidationError) -> list[SettingsError]:
+    """All problems, each by field, value and what would be right; those that explain others first."""
+    # A list whose only item is wrong is reported as too short as well.
+    errors = [each for each in error.errors(include_url=False) if each["type"] != "too_short" or not each["input"]]
+    return [SettingsError(*_explained(each)) for each in sorted(errors, key=_precedence)]
 
 
 def _precedence(error: ErrorDetails) -> int:

@@ -12,12 +12,12 @@ from itertools import pairwise
 import pulumi
 import pulumi_aws as aws
 
-from elastic_iac.aws.gpu_args import AwsCapacityBlock
-from elastic_iac.validation import checked, matching, plain_list, refuse_unknown, whole
+from elastic_iac.common.parsing import Problems
+from elastic_iac.common.schema.aws_gpu_pool import AwsCapacityBlock
+from elastic_iac.common.schema.base import Value
+from elastic_iac.common.validation import whole
 from forecasting.errors import SettingsError
 
-MAX_INSTANCES = 64
-"""https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/capacity-blocks-purchase.html"""
 CLOSES_BEFORE_END = timedelta(minutes=40)
 """EC2 takes the instances back 30 minutes before the end; an action may run two minutes late, and instances take some to leave."""
 _TAKEN_BACK_BEFORE_END = timedelta(minutes=30)
@@ -32,14 +32,12 @@ _SLOTS_MINUTES = 15
 LEAVE = -1
 """Of a size: the provider takes a size that is not given for 0."""
 
-RESERVATION_ID = matching(r"cr-[0-9a-z]+", "a capacity reservation's id, 'cr-...'")
-
 
 @dataclass(frozen=True)
 class Block:
     """One Block; all its times are UTC."""
 
-    reservation_id: pulumi.Output[str]
+    reservation_id: Value[str]
     start: datetime
     end: datetime
     instances: int
@@ -66,54 +64,43 @@ class Block:
         return now >= self.closes + LATENESS
 
 
-def settle_blocks(given: Sequence[AwsCapacityBlock], *, all_running: bool) -> tuple[Block, ...]:
-    """Check the Blocks, in order of time.
+def configure_blocks(given: Sequence[AwsCapacityBlock], problems: Problems, *, all_running: bool) -> tuple[Block, ...]:
+    """The Blocks in order of time; Blocks that overlap are refused.
 
     Args:
-        given: As the user gave them.
-        all_running: Keep all instances of a Block running where the user says nothing: no job raises the floor.
-
-    Raises:
-        SettingsError: the first wrong literal, or two Blocks that overlap.
+        given: The arguments.
+        problems: What is wrong is added to these.
+        all_running: Keep all instances of a Block running by default: no job raises the minimum.
     """
-    blocks = [
-        _block(f"capacity_blocks[{index}]", item, all_running=all_running)
-        for index, item in enumerate(plain_list("capacity_blocks", given))
-    ]
-    if not blocks:
-        raise SettingsError(
-            "capacity_blocks", [], "one Capacity Block or more: the last one stays when it is over, and the pool at 0"
-        )
+    if not given:
+        expected = "one Capacity Block or more: the last one stays when it is over, and the pool at 0"
+        problems.refuse("capacity_blocks", [], expected)
+    blocks: list[Block] = []
+    for index, item in enumerate(given):
+        with problems.collect():
+            blocks.append(_block(f"capacity_blocks[{index}]", item, all_running=all_running))
     blocks.sort(key=lambda block: block.start)
     for before, after in pairwise(blocks):
         if after.start < before.end:
-            raise SettingsError(
-                "capacity_blocks",
-                after.start.isoformat(),
-                f"a start after the end of the Block before it, {before.end.isoformat()}: a pool has one Block at a time",
-            )
+            expected = f"a start after the end of the Block before it, {before.end.isoformat()}: a pool has one Block at a time"
+            problems.refuse("capacity_blocks", after.start.isoformat(), expected)
     return tuple(blocks)
 
 
 def _block(at: str, given: AwsCapacityBlock, *, all_running: bool) -> Block:
-    refuse_unknown(at, given, AwsCapacityBlock)
-    start, end = _moment(f"{at}.start", given["start"]), _moment(f"{at}.end", given["end"])
-    instances = whole(1, MAX_INSTANCES)(f"{at}.instances", given["instances"])
+    least = given.instances if all_running else 1
+    if given.min_instances is not None:
+        least = whole(0, given.instances)(f"{at}.min_instances", given.min_instances)
     block = Block(
-        reservation_id=checked(f"{at}.capacity_reservation_id", given["capacity_reservation_id"], RESERVATION_ID),
-        start=start,
-        end=end,
-        instances=instances,
-        min_instances=whole(0, instances)(
-            f"{at}.min_instances", given.get("min_instances", instances if all_running else 1)
-        ),
+        reservation_id=given.capacity_reservation_id,
+        start=_moment(f"{at}.start", given.start),
+        end=_moment(f"{at}.end", given.end),
+        instances=given.instances,
+        min_instances=least,
     )
     if block.closes <= block.opens:
-        raise SettingsError(
-            f"{at}.end",
-            given["end"],
-            f"more than {CLOSES_BEFORE_END} after start, {given['start']}: it closes before its end",
-        )
+        expected = f"more than {CLOSES_BEFORE_END} after start, {given.start}: it closes before its end"
+        raise SettingsError(f"{at}.end", given.end, expected)
     return block
 
 

@@ -6,14 +6,69 @@ A check is a function of the field's name and its value that returns the value i
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar, cast, get_args, get_origin
 
 import pulumi
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from forecasting.errors import SettingsError
 
 T = TypeVar("T")
 Check = Callable[[str, object], T]
+
+
+@dataclass(frozen=True, eq=False)
+class Later:
+    """An output among the arguments, with the path of its field."""
+
+    path: str
+    output: pulumi.Output[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Kind(Generic[T]):
+    """A kind of argument: a check, and the same as JSON schema. As `Annotated` metadata it validates a field of `Arguments`."""
+
+    check: Check[T]
+    schema: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    description: str = ""
+
+    def __call__(self, field: str, value: object) -> T:
+        """The value in the type that the cloud needs; an output is checked when it is known.
+
+        Raises:
+            SettingsError: the value is wrong.
+        """
+        return self.check(field, value)
+
+    def later(self, value: Later) -> pulumi.Output[T]:
+        """The output, checked when its value is known."""
+        return value.output.apply(lambda known: self.check(value.path, known))
+
+    def __get_pydantic_core_schema__(self, source: Any, _handler: object) -> CoreSchema:
+        outputs = takes_output(source)
+
+        def validate(value: object) -> object:
+            if isinstance(value, Later):
+                if outputs:
+                    return self.later(value)
+                expected = "a value at hand: it decides which resources are declared"
+                raise PydanticCustomError(
+                    "refused", "{expected}", {"field": "", "value": "an output", "expected": expected}
+                )
+            try:
+                return self.check("", value)
+            except SettingsError as error:
+                context = {"field": error.field, "value": error.value, "expected": error.expected}
+                raise PydanticCustomError("refused", "{expected}", context) from error
+
+        return core_schema.no_info_plain_validator_function(validate)
+
+
+def takes_output(annotation: Any) -> bool:
+    """Whether an annotation has a union with `pulumi.Output`."""
+    return any(get_origin(member) is pulumi.Output for member in (annotation, *get_args(annotation)))
 
 
 def is_literal(value: object) -> bool:
@@ -32,8 +87,8 @@ def checked(field: str, value: object, check: Check[T]) -> pulumi.Output[T]:
     return pulumi.Output.from_input(value).apply(lambda known: check(field, known))
 
 
-def whole(at_least: int, at_most: int) -> Check[int]:
-    """A whole number; floats are taken because other languages send nothing else."""
+def whole(at_least: int, at_most: int) -> Kind[int]:
+    """A whole number; floats are accepted because other languages send nothing else."""
     expected = f"a whole number from {at_least} to {at_most}"
 
     def check(field: str, value: object) -> int:
@@ -43,11 +98,11 @@ def whole(at_least: int, at_most: int) -> Check[int]:
             raise SettingsError(field, value, expected)
         return int(value)
 
-    return check
+    return Kind(check, {"type": "integer", "minimum": at_least, "maximum": at_most})
 
 
-def number(above: float, at_most: float) -> Check[float]:
-    """A number greater than `above` and no more than `at_most`."""
+def number(above: float, at_most: float) -> Kind[float]:
+    """A number greater than `above` and at most `at_most`."""
     expected = f"a number above {above:g} and at most {at_most:g}"
 
     def check(field: str, value: object) -> float:
@@ -55,17 +110,20 @@ def number(above: float, at_most: float) -> Check[float]:
             raise SettingsError(field, value, expected)
         return float(value)
 
-    return check
+    return Kind(check, {"type": "number", "exclusiveMinimum": above, "maximum": at_most})
 
 
-def boolean(field: str, value: object) -> bool:
-    """True or false, not a word for it."""
+def _boolean(field: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise SettingsError(field, value, "true or false")
     return value
 
 
-def matching(pattern: str, expected: str) -> Check[str]:
+boolean = Kind(_boolean, {"type": "boolean"})
+"""True or false, not a word for it."""
+
+
+def matching(pattern: str, expected: str) -> Kind[str]:
     """A text of which the whole matches `pattern`."""
     compiled = re.compile(pattern)
 
@@ -74,10 +132,10 @@ def matching(pattern: str, expected: str) -> Check[str]:
             raise SettingsError(field, value, expected)
         return value
 
-    return check
+    return Kind(check, {"type": "string"})
 
 
-def one_of(*choices: str) -> Check[str]:
+def one_of(*choices: str) -> Kind[str]:
     """One of a few words."""
     expected = f"one of {', '.join(map(repr, choices))}"
 
@@ -86,7 +144,23 @@ def one_of(*choices: str) -> Check[str]:
             raise SettingsError(field, value, expected)
         return value
 
-    return check
+    return Kind(check, {"type": "string", "enum": list(choices)})
+
+
+def distinct(item: Kind[T], *, at_least: int, expected: str) -> Kind[list[T | pulumi.Output[T]]]:
+    """A list of `at_least` different items, each of which may itself be an output."""
+
+    def check(field: str, value: object) -> list[T | pulumi.Output[T]]:
+        items = _items(value)
+        literals = [each for each in items if not isinstance(each, Later)]
+        if len(items) < at_least or any(literals.count(each) > 1 for each in literals):
+            raise SettingsError(field, value, expected)
+        return [
+            item.later(each) if isinstance(each, Later) else item.check(f"{field}[{index}]", each)
+            for index, each in enumerate(items)
+        ]
+
+    return Kind(check, {"type": "array", "items": item.schema, "minItems": at_least})
 
 
 def _items(value: object) -> list[object]:
@@ -192,3 +266,11 @@ IMAGE_ID = matching(r"ami-[0-9a-z]+", "an image's id, 'ami-...'")
 INSTANCE_TYPE = matching(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", "an instance type such as 'm7i.large'")
 IPV4_RANGE = matching(r"(\d{1,3}\.){3}\d{1,3}/(\d|[12]\d|3[0-2])", "an IPv4 range such as '10.0.0.0/16'")
 CERTIFICATE_ARN = matching(r"arn:aws[a-z-]*:(acm|iam):\S+", "a certificate's ARN, 'arn:aws:acm:...'")
+
+
+def _anything(field: str, value: object) -> Any:
+    return value
+
+
+ANYTHING = Kind(_anything, {"type": "string"})
+"""A value that is checked where more is known."""

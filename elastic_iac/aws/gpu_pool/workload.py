@@ -5,18 +5,29 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import pulumi
 
-from elastic_iac.aws.gpu_args import AwsGpuPoolArgs
-from elastic_iac.aws.gpu_capacity import DEFAULT_LEAD_TIME_SECONDS
-from elastic_iac.aws.gpu_families import GpuType
+from elastic_iac.aws.gpu_pool.instance_types import GpuType
+from elastic_iac.aws.gpu_pool.purchasing import lead_time_of
 from elastic_iac.aws.scaling_policies import DEFAULT_TARGET_TRACKING
-from elastic_iac.validation import is_literal
-from elastic_iac.workload import AwsPlatform, Training, Workload, boot_output, boot_script, load_of
-from elastic_iac.workload import settle_training as settled_training
-from elastic_iac.workload import settle_workload as settled_workload
+from elastic_iac.common.parsing import Problems, lift, parse
+from elastic_iac.common.schema.aws import AwsLoad, AwsLoadBalancer, AwsTargetTracking
+from elastic_iac.common.schema.aws_gpu_pool import AwsGpuPoolArgs
+from elastic_iac.common.schema.base import Value
+from elastic_iac.common.schema.workload import GpuWorkload
+from elastic_iac.common.validation import is_literal
+from elastic_iac.workload import (
+    AwsPlatform,
+    Training,
+    Workload,
+    boot_output,
+    boot_script,
+    load_of,
+    resolve_training,
+    resolve_workload,
+)
 from forecasting.errors import SettingsError
 
 SHARD_VARIABLE = "ELASTIC_IAC_SHARD"
@@ -44,10 +55,10 @@ class Work:
         return self.runs.gpus_per_replica if isinstance(self.runs, Workload) else 1
 
     @property
-    def load(self) -> dict[str, Any] | None:
-        """The load that it publishes, as `AwsLoad`."""
+    def load(self) -> AwsLoad | None:
+        """The load that it publishes."""
         load = load_of(self.runs) if isinstance(self.runs, Workload) else None
-        return None if load is None else load.aws()
+        return None if load is None else parse(AwsLoad, load.aws())
 
     @property
     def several_nodes(self) -> bool:
@@ -132,111 +143,108 @@ def _policy(known: Mapping[str, Any], finding: list[str]) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def settle_work(args: AwsGpuPoolArgs) -> Work | None:
-    """Check what runs on the pool; None where `user_data` or the image says it.
-
-    Raises:
-        SettingsError: the first wrong literal.
-    """
+def configure_work(args: AwsGpuPoolArgs, problems: Problems) -> Work | None:
+    """What runs on the pool; None if `user_data` or the image starts it."""
     # An instance that waits in a warm pool has stopped, and lost what was on its local disks.
-    local_disks = "warm_pool" not in args or args["warm_pool"].get("pool_state") == "Running"
-    if "workload" in args:
-        server = settled_workload("workload", args["workload"], cloud="aws")
-        work = Work(replace(server, boot_limit_seconds=_boot_limit(args, server)), local_disks)
-    elif "training" in args:
-        work = Work(settled_training("training", args["training"], cloud="aws"), local_disks)
-    else:
-        return None
-    work.check()
-    _check_load_balancer(args, work)
-    return work
+    local_disks = args.warm_pool is None or args.warm_pool.pool_state == "Running"
+    with problems.collect():
+        if args.workload is not None:
+            server = resolve_workload("workload", args.workload, cloud="aws")
+            work = Work(replace(server, boot_limit_seconds=_boot_limit(args, args.workload)), local_disks)
+        elif args.training is not None:
+            work = Work(resolve_training("training", args.training, cloud="aws"), local_disks)
+        else:
+            return None
+        work.check()
+        _check_load_balancer(args, work, problems)
+        return work
+    return None
 
 
-def _boot_limit(args: AwsGpuPoolArgs, server: Workload) -> pulumi.Input[int]:
-    """How long a server is waited for: as the user says, no less than the lead time; else well above it."""
-    lead_time = args.get("forecast", {}).get("lead_time_seconds")
-    stated = "boot_limit_seconds" in args.get("workload", {})
+def _boot_limit(args: AwsGpuPoolArgs, workload: GpuWorkload) -> Value[int]:
+    """How long a server is waited for: as given, no less than the lead time; else well above it."""
+    given = workload.boot_limit_seconds
 
     def limit(lead: float) -> int:
-        if not stated:
+        if given is None:
             return max(BOOT_LIMIT_SECONDS, math.ceil(2 * lead))
-        given = int(cast("float", server.boot_limit_seconds))
         if given < lead:
-            expected = f"at least forecast.lead_time_seconds, {lead:g}: boots that take as long would be given up"
+            expected = f"at least forecast.lead_time_seconds, {lead:g}: launches that take as long would be given up"
             raise SettingsError("workload.boot_limit_seconds", given, expected)
         return given
 
-    if lead_time is None or isinstance(lead_time, str | bool):  # what is no number is refused with the forecast
-        return limit(DEFAULT_LEAD_TIME_SECONDS)
-    return limit(lead_time) if isinstance(lead_time, int | float) else pulumi.Output.from_input(lead_time).apply(limit)
+    return lift(limit, lead_time_of(args))
 
 
-def check_nodes(args: AwsGpuPoolArgs, work: Work | None, types: Sequence[GpuType]) -> None:
-    """Refuse a pool in which a trainer never has the nodes that it starts with.
-
-    Raises:
-        SettingsError: a size is a literal, and too small.
-    """
+def check_nodes(args: AwsGpuPoolArgs, work: Work | None, types: Sequence[GpuType], problems: Problems) -> None:
+    """Refuse a pool in which a trainer never has the nodes that it starts with."""
     if work is None or not isinstance(work.runs, Training):
         return
-    least, moved = work.runs.min_nodes, "forecast" in args or "target_tracking" in args
-    for index, block in enumerate(args.get("capacity_blocks", [])):
+    least, moved = work.runs.min_nodes, args.forecast is not None or args.target_tracking is not None
+    for index, block in enumerate(args.capacity_blocks or ()):
         at = f"capacity_blocks[{index}]"
-        _check_size(f"{at}.instances", block["instances"], least, 1)
-        if not moved and "min_instances" in block:
-            _check_size(f"{at}.min_instances", block["min_instances"], least, 1)
-    weights = [item.get("weight", known.gpus) for item, known in zip(args["instance_types"], types, strict=True)]
-    if "warm_pool" in args:
-        weights = [1]
-    if "capacity_blocks" in args or not all(isinstance(weight, int | float) for weight in weights):
-        return
-    units = min(int(cast("float", weight)) for weight in weights)
-    sizes = [(f"shards[{index}].", shard) for index, shard in enumerate(args.get("shards", []))] or [("", args)]
-    for at, own in sizes:
-        _check_size(f"{at}max_size", own.get("max_size"), least, units)
+        _check_size(f"{at}.instances", block.instances, least, 1, problems)
         if not moved:
-            start = "desired_capacity" if "desired_capacity" in own else "min_size"
-            _check_size(f"{at}{start}", own.get(start), least, units)
+            _check_size(f"{at}.min_instances", block.min_instances, least, 1, problems)
+    if args.capacity_blocks is not None:
+        return
+    weights = [
+        known.gpus if item.weight is None else item.weight
+        for item, known in zip(args.instance_types, types, strict=True)
+    ]
+    counts = [1] if args.warm_pool is not None else [weight for weight in weights if isinstance(weight, int)]
+    if len(counts) < len(weights) and args.warm_pool is None:  # not all are known
+        return
+    units = min(counts)
+    for index, shard in enumerate(args.shards or ()):
+        _check_size(f"shards[{index}].max_size", shard.max_size, least, units, problems)
+        if not moved:
+            _check_size(f"shards[{index}].min_size", shard.min_size, least, units, problems)
+    if args.shards is None:
+        _check_size("max_size", args.max_size, least, units, problems)
+        if not moved:
+            start = "min_size" if args.desired_capacity is None else "desired_capacity"
+            _check_size(start, getattr(args, start), least, units, problems)
 
 
-def _check_size(field: str, size: object, nodes: int, units: int) -> None:
-    if isinstance(size, int | float) and 0 < size < nodes * units:
+def _check_size(field: str, size: Value[int] | None, nodes: int, units: int, problems: Problems) -> None:
+    if isinstance(size, int) and 0 < size < nodes * units:
         each = f" that count for {units} each" if units > 1 else ""
-        raise SettingsError(field, size, f"at least {nodes * units}: training.min_nodes, {nodes}, nodes{each}")
+        problems.refuse(field, size, f"at least {nodes * units}: training.min_nodes, {nodes}, nodes{each}")
 
 
-def _check_load_balancer(args: AwsGpuPoolArgs, work: Work) -> None:
-    if "load_balancer" not in args:
+def _check_load_balancer(args: AwsGpuPoolArgs, work: Work, problems: Problems) -> None:
+    if args.load_balancer is None:
         return
     if isinstance(work.runs, Training):
-        raise SettingsError("load_balancer", "given", "nothing beside training, which answers no requests")
-    port = args["load_balancer"].get("instance_port")
-    if isinstance(port, int | float) and port != work.runs.port:
-        raise SettingsError("load_balancer.instance_port", port, f"the workload's port, {work.runs.port}")
+        problems.refuse("load_balancer", "given", "nothing beside training, which answers no requests")
+        return
+    port = args.load_balancer.instance_port
+    if isinstance(port, int) and port != work.runs.port:
+        problems.refuse("load_balancer.instance_port", port, f"the workload's port, {work.runs.port}")
 
 
-def with_health_path(args: AwsGpuPoolArgs, work: Work | None) -> dict[str, Any]:
-    """The load balancer's arguments, which ask the workload's own path where none is given."""
-    balancer: dict[str, Any] = {**args.get("load_balancer", {})}
-    if work is not None and isinstance(work.runs, Workload):
-        balancer.setdefault("health_check_path", work.runs.health_path)
-    return balancer
+def with_health_path(balancer: AwsLoadBalancer, work: Work | None) -> AwsLoadBalancer:
+    """The load balancer with the workload's own health path, if none is given."""
+    if work is None or not isinstance(work.runs, Workload) or "health_check_path" in balancer.model_fields_set:
+        return balancer
+    return balancer.model_copy(update={"health_check_path": work.runs.health_path})
 
 
-def default_target_tracking(args: AwsGpuPoolArgs, work: Work | None) -> Any:
-    """What adds instances above the floor where the user says nothing: the load of a replica, else CPU; nothing (None) where it trains.
+def default_target_tracking(args: AwsGpuPoolArgs, work: Work | None, problems: Problems) -> Sequence[AwsTargetTracking]:
+    """The default policies above the minimum: the load of a replica, else CPU; none if it trains.
 
-    Each replica publishes its own minute, so that the average is a replica's load per minute. A GPU's utilisation is no such measure: it says how
-    often any kernel ran, and is near 100 per cent at little load.
+    Each replica publishes its own minute, so that the average is a replica's load per minute. A GPU's utilisation is no such measure: it is the share
+    of time in which any kernel ran, and is near 100 per cent at little load.
     """
-    if work is not None and isinstance(work.runs, Training):  # its CPU says nothing of how many nodes it should have
-        if "forecast" in args:
+    if work is not None and isinstance(work.runs, Training):  # its CPU does not show how many nodes it should have
+        if args.forecast is not None:
             expected = "a policy that may scale in, beside training with a forecast: the job holds a pool that nothing scales in"
-            raise SettingsError("target_tracking", None, expected)
-        return None
+            problems.refuse("target_tracking", None, expected)
+        return ()
     load = work.load if work is not None else None
-    if load is None or "forecast" not in args or "load" in args["forecast"]:
+    if load is None or args.forecast is None or args.forecast.load is not None:
         return DEFAULT_TARGET_TRACKING
-    per_minute = pulumi.Output.from_input(args["forecast"]["load_per_replica"]).apply(lambda rate: rate * 60)
-    metric = {"namespace": load["namespace"], "metric_name": load["metric_name"], "statistic": "Average"}
-    return [{"metric": "custom", "target_value": per_minute, "custom_metric": metric}]
+    per_minute = lift(lambda rate: rate * 60, args.forecast.load_per_replica)
+    metric = {"namespace": load.namespace, "metric_name": load.metric_name, "statistic": "Average"}
+    return (parse(AwsTargetTracking, {"metric": "custom", "target_value": per_minute, "custom_metric": metric}),)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import pulumi
 
-from elastic_iac.validation import Check, boolean, checked, is_literal, list_of, plain_list, whole
+from elastic_iac.common.validation import Check, boolean, checked, is_literal, list_of, plain_list, whole
 from forecasting.errors import SettingsError
 from forecasting.settings import SETTINGS_VERSION, Fleet, parse_fleet, parse_job
 from forecasting.settings import job as job_settings

@@ -9,7 +9,7 @@ https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/hibernating-prerequisites.ht
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from elastic_iac.validation import INSTANCE_TYPE
+from elastic_iac.common.validation import INSTANCE_TYPE
 from forecasting.errors import SettingsError
 
 HIBERNATION_LIMIT_GIB = 150

@@ -4,10 +4,15 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-from elastic_iac.forecast_args import FORECAST_FIELDS, LoadEvent, LoadExclusion, LoadPrices
-from elastic_iac.validation import is_literal, plain_list, refuse_unknown
+from pydantic import ValidationError
+
+from elastic_iac.common.args import LoadEvent, LoadExclusion, LoadPrices
+from elastic_iac.common.parsing import ArgumentsError
+from elastic_iac.common.schema.base import whole_numbers
+from elastic_iac.common.schema.fleet import FORECAST_FIELDS
+from elastic_iac.common.validation import is_literal, plain_list, refuse_unknown
 from forecasting.errors import SettingsError
-from forecasting.settings import SETTINGS_VERSION, parse_fleet
+from forecasting.settings import SETTINGS_VERSION, Fleet, problems_of
 
 _STAND_INS: Mapping[str, object] = {
     "load_per_instance": 1.0,
@@ -41,7 +46,7 @@ _ARGUMENT_OF = (
 
 def forecast_settings(forecast: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a forecast that a fleet has under the same name."""
-    return {field: forecast[field] for field in FORECAST_FIELDS if field in forecast}
+    return {field: forecast[field] for field in ("load_per_instance", *FORECAST_FIELDS) if field in forecast}
 
 
 def check_forecast(forecast: Mapping[str, Any], load_type: type) -> None:
@@ -87,13 +92,14 @@ def fleet_json(settings: Mapping[str, Any]) -> str:
     Only what is set is in it: a job of an older release reads it too, as long as nothing is used that it does not know.
 
     Raises:
-        SettingsError: a value that the job would refuse, by the argument's name.
+        ArgumentsError: all values that the job would refuse, by the argument's name.
     """
     try:
-        fleet = parse_fleet({"version": SETTINGS_VERSION, **_whole_numbers(settings)})
-        return fleet.model_dump_json(exclude_unset=True)
-    except SettingsError as error:
-        raise SettingsError(_argument(error.field), error.value, error.expected) from error
+        fleet = Fleet.model_validate({"version": SETTINGS_VERSION, **whole_numbers(settings)})
+    except ValidationError as error:
+        problems = [SettingsError(_argument(each.field), each.value, each.expected) for each in problems_of(error)]
+        raise ArgumentsError(problems) from error
+    return fleet.model_dump_json(exclude_unset=True)
 
 
 def _argument(field: str) -> str:
@@ -101,13 +107,4 @@ def _argument(field: str) -> str:
     for start, argument in _ARGUMENT_OF:
         if field.startswith(start):
             return argument + field.removeprefix(start)
-    return "forecast" if field == "fleet" else f"forecast.{field}"
-
-
-def _whole_numbers(value: Any) -> Any:
-    """Other languages send every number as a float; the contract tells 5 from 5.0."""
-    if isinstance(value, Mapping):
-        return {key: _whole_numbers(item) for key, item in cast("Mapping[str, object]", value).items()}
-    if isinstance(value, list):
-        return [_whole_numbers(item) for item in cast("list[object]", value)]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    return f"forecast.{field}" if field else "forecast"
