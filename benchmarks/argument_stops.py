@@ -169,7 +169,10 @@ class _Scope:
             ast.Set: ("elts",),
         }
         found: list[Any] = [getattr(node, part) for part in places.get(type(node), ())]
-        return any(any(map(self.reads, each)) if isinstance(each, list) else self.reads(each) for each in found)
+        nodes: list[Any] = []
+        for each in found:
+            nodes += each if isinstance(each, list) else [each]
+        return any(map(self.reads, nodes))
 
     def _call_reads(self, node: ast.Call) -> bool:
         if isinstance(node.func, ast.Attribute) and node.func.attr in _READS:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from elastic_iac.aws.autoscaling_group.component import AwsAutoscalingGroup
-    from elastic_iac.aws.forecast_job import AwsForecastJob
+    from elastic_iac.aws.forecast_job.component import AwsForecastJob
     from elastic_iac.aws.gpu_pool.component import AwsGpuPool
     from elastic_iac.gcp.autoscaling_group import GcpAutoscalingGroup
     from elastic_iac.gcp.forecast_job import GcpForecastJob

@@ -7,7 +7,7 @@ from typing import Literal, cast
 import pulumi
 
 from elastic_iac.aws.args import AwsAutoscalingGroupArgs
-from elastic_iac.aws.job_args import AwsForecastJobArgs
+from elastic_iac.aws.forecast_job.args import AwsForecastJobArgs
 from stacks.settings_base import PlannedAhead, Settings
 
 

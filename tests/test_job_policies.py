@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elastic_iac.aws.job_policies import (
+from elastic_iac.aws.forecast_job.iam import (
     FLEETS_PER_POLICY,
     LAUNCH_READS,
     POLICY_CHARACTERS,

@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_camel
 
 from elastic_iac.aws import args as arguments
 from elastic_iac.aws import capacity_block, gpu_args
-from elastic_iac.aws.job_args import AwsForecastJobArgs
+from elastic_iac.aws.forecast_job.args import AwsForecastJobArgs
 from elastic_iac.gcp import args as gcp_arguments
 from elastic_iac.gcp import pool_args as gcp_pool_arguments
 from elastic_iac.gcp.job_args import GcpForecastJobArgs

@@ -8,15 +8,12 @@ from typing import Any, Protocol
 
 import pulumi
 
+from elastic_iac.common.schema.forecast_job import FLEETS_PER_SHARD, MOST_FLEETS
 from elastic_iac.common.validation import Check, boolean, checked, is_literal, list_of, plain_list, whole
 from forecasting.errors import SettingsError
 from forecasting.settings import SETTINGS_VERSION, Fleet, parse_fleet, parse_job
 from forecasting.settings import job as job_settings
 
-FLEETS_PER_SHARD = 150
-"""Beyond that many a second function with a role and a schedule of its own: what a role's policies can hold, and one run can serve."""
-
-_MOST_FLEETS = 10 * FLEETS_PER_SHARD
 _A_FLEET = "a fleet's settings as JSON: the `fleet` output of a group's component"
 _STAND_IN: Mapping[str, Any] = {
     "name": "unknown",
@@ -85,11 +82,11 @@ def settle_shards(name: str, fleets: object, fleet_count: object, *, cloud: str)
 
 
 def _items(fleets: object, fleet_count: object) -> list[Any]:
-    count = None if fleet_count is None else whole(1, _MOST_FLEETS)("fleet_count", fleet_count)
+    count = None if fleet_count is None else whole(1, MOST_FLEETS)("fleet_count", fleet_count)
     if is_literal(fleets):
         items = plain_list("fleets", fleets)
-        if not 1 <= len(items) <= _MOST_FLEETS:
-            raise SettingsError("fleets", f"{len(items)} fleets", f"1 to {_MOST_FLEETS} fleets")
+        if not 1 <= len(items) <= MOST_FLEETS:
+            raise SettingsError("fleets", f"{len(items)} fleets", f"1 to {MOST_FLEETS} fleets")
         if count not in {None, len(items)}:
             raise SettingsError("fleet_count", count, f"the number of fleets ({len(items)}), or nothing beside a list")
         return items
@@ -163,17 +160,17 @@ class Schedule(Protocol):
     """When a job runs, checked; each cloud's own type has these."""
 
     @property
-    def expression(self) -> pulumi.Output[str]:
+    def expression(self) -> pulumi.Input[str]:
         """In the cloud's own form."""
         ...
 
     @property
-    def time_zone(self) -> pulumi.Output[str]:
+    def time_zone(self) -> pulumi.Input[str]:
         """IANA zone of the expression."""
         ...
 
     @property
-    def interval_minutes(self) -> pulumi.Output[int]:
+    def interval_minutes(self) -> pulumi.Input[int]:
         """The longest time between two full runs."""
         ...
 
@@ -226,8 +223,8 @@ def own_settings(
     schedule: Schedule,
     *,
     owner: Check[str],
-    time_budget_seconds: pulumi.Output[float],
-) -> dict[str, pulumi.Output[Any]]:
+    time_budget_seconds: pulumi.Input[float],
+) -> dict[str, pulumi.Input[Any]]:
     """A job's settings but for its name, store and fleets.
 
     Args:

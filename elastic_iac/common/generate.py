@@ -25,6 +25,7 @@ TARGETS: Mapping[str, str] = {
     "aws": "aws/args.py",
     "aws_autoscaling_group": "aws/autoscaling_group/args.py",
     "aws_gpu_pool": "aws/gpu_pool/args.py",
+    "aws_forecast_job": "aws/forecast_job/args.py",
 }
 """Module of declarations to the generated module, under `elastic_iac`."""
 

@@ -254,6 +254,10 @@ NAME = matching(
     r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?",
     "1 to 40 lower-case letters, digits and inner hyphens: it becomes part of names in the cloud",
 )
+OWNER = matching(
+    r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?",
+    "1 to 40 lower-case letters, digits and inner hyphens: it is part of the actions' names",
+)
 PORT = whole(1, 65535)
 SIZE = whole(0, 100_000)
 PERCENT = whole(0, 100)

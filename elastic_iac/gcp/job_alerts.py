@@ -1,12 +1,12 @@
 """What a person is told of, each alert with its page in the runbook."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 import pulumi_gcp as gcp
 
+from elastic_iac.common.alarms import ALARMS, FAILED, PLAN_OLD, sentence
 from elastic_iac.common.forecast_job import watched_minutes
 from elastic_iac.gcp.job_metrics import time_series
 
@@ -14,33 +14,6 @@ _LONGEST_SECONDS = 84_600
 """Cloud Monitoring looks back no further than 23.5 hours."""
 _SHORTEST_CLOSE_SECONDS = 1800
 
-
-@dataclass(frozen=True)
-class _Alert:
-    """One alert on a metric of the job: above zero in that many intervals on end."""
-
-    metric: str
-    says: str
-    intervals: int = 1
-    of_full_runs: bool = False
-
-
-_ALERTS: Mapping[str, _Alert] = {
-    "fleets-held": _Alert("FleetsHeld", "Fleets are held: nothing is written for them, the old plan runs on.", 2),
-    "writes-refused": _Alert(
-        "WritesRefused", "Google Cloud refused what the job asked for: permissions, limits or values."
-    ),
-    "worse-than-naive": _Alert(
-        "FleetsWorseThanNaive",
-        "For a day forecasts have been worse than repeating the last season.",
-        of_full_runs=True,
-    ),
-    "uncovered-load": _Alert("FleetsUncovered", "Fleets carry more load than their instances are meant for.", 2),
-    "capacity-limited": _Alert(
-        "FleetsCapacityLimited", "The cloud, a quota or a group's own maximum gives less than the plan needs."
-    ),
-    "pinned": _Alert("FleetsPinned", "A minimum that was raised by hand stands; nothing lower is scheduled."),
-}
 
 Condition = gcp.monitoring.AlertPolicyConditionArgs
 
@@ -79,7 +52,7 @@ def alert_args(
             enabled=enabled,
             notification_channels=list(channels),
             documentation=gcp.monitoring.AlertPolicyDocumentationArgs(
-                mime_type="text/markdown", content=f"{job}: {says} docs/runbook.md#alarm-{key}"
+                mime_type="text/markdown", content=sentence(job, key, says, "Google Cloud")
             ),
             alert_strategy=gcp.monitoring.AlertPolicyAlertStrategyArgs(
                 auto_close=seconds.apply(lambda interval: f"{max(2 * interval, _SHORTEST_CLOSE_SECONDS)}s")
@@ -93,12 +66,12 @@ def alert_args(
     return {
         "failed": policy(
             "failed",
-            "The job failed.",
+            FAILED,
             [_condition("a run failed", service.apply(_failures), seconds, aligner="ALIGN_SUM", reducer="REDUCE_SUM")],
         ),
         "plan-old": policy(
             "plan-old",
-            "The oldest plan has not been confirmed for two intervals, or the job is silent.",
+            PLAN_OLD,
             [
                 _condition(
                     "the oldest plan is old",
@@ -127,11 +100,11 @@ def alert_args(
                         key.replace("-", " "),
                         of_job(alert.metric),
                         full_seconds if alert.of_full_runs else seconds,
-                        lasting=_lasting(seconds, alert.intervals),
+                        lasting=_lasting(seconds, 2 if alert.lasting else 1),
                     )
                 ],
             )
-            for key, alert in _ALERTS.items()
+            for key, alert in ALARMS.items()
         },
     }
 

@@ -137,7 +137,8 @@ class AwsAutoscalingGroupArgs(TypedDict):
     """The image. Give this or `ami_ssm_parameter`; a pool has a deep learning image by default."""
     ami_ssm_parameter: NotRequired[pulumi.Input[str]]
     """Public parameter that names the image, resolved when the group is first deployed and held
-    until `refresh_ami`."""
+    until `refresh_ami`. A pool's default is the base deep learning image with NVIDIA's open
+    driver on Amazon Linux 2023; V100 (p3) needs another."""
     refresh_ami: NotRequired[bool]
     """True takes the image that `ami_ssm_parameter` names now; false keeps the image that is
     deployed. Default: false."""
@@ -165,13 +166,16 @@ class AwsAutoscalingGroupArgs(TypedDict):
     sizes then count instances."""
     instance_refresh: NotRequired[AwsInstanceRefresh]
     """How a new launch template version reaches the running instances; a rolling refresh with
-    rollback by default, none with Capacity Blocks."""
+    rollback by default, none with Capacity Blocks. With a reservation's 'capacity-reservations-
+    only' it ends instances first by default (90 to 100 per cent): a full reservation has no room
+    for more."""
     termination_policies: NotRequired[list[pulumi.Input[str]]]
     """Which instance goes first on scale-in. One of 'Default', 'AllocationStrategy',
     'OldestLaunchTemplate', 'OldestLaunchConfiguration', 'ClosestToNextInstanceHour',
     'NewestInstance', 'OldestInstance'. Default: 'Default'."""
     load_balancer: NotRequired[AwsLoadBalancer]
-    """An application load balancer in front of the group, of each shard of a pool."""
+    """An application load balancer in front of the group, of each shard of a pool. Beside Capacity
+    Blocks its `deregistration_delay_seconds` is at most 480."""
     target_tracking: NotRequired[list[AwsTargetTracking]]
     """Reactive policies above the minimum; by default the workload's load at `load_per_replica`,
     else CPU at 60 per cent; none beside `training`."""

@@ -199,7 +199,8 @@ class InstancesArguments(Arguments):
         Annotated[Value[str], matching(r"/[A-Za-z0-9_.\-/]+", "the path of a public parameter, '/aws/service/...'")]
         | None
     ) = None
-    """Public parameter that names the image, resolved when the group is first deployed and held until `refresh_ami`."""
+    """Public parameter that names the image, resolved when the group is first deployed and held until `refresh_ami`. A pool's default is the base
+    deep learning image with NVIDIA's open driver on Amazon Linux 2023; V100 (p3) needs another."""
     refresh_ami: PlainFlag = False
     """True takes the image that `ami_ssm_parameter` names now; false keeps the image that is deployed."""
     user_data: UserData | None = None
@@ -221,11 +222,13 @@ class InstancesArguments(Arguments):
     warm_pool: AwsWarmPool | None = None
     """Instances that have booted already and wait, on demand only and without weights. A pool's sizes then count instances."""
     instance_refresh: AwsInstanceRefresh | None = None
-    """How a new launch template version reaches the running instances; a rolling refresh with rollback by default, none with Capacity Blocks."""
+    """How a new launch template version reaches the running instances; a rolling refresh with rollback by default, none with Capacity Blocks. With
+    a reservation's 'capacity-reservations-only' it ends instances first by default (90 to 100 per cent): a full reservation has no room for more."""
     termination_policies: list[TerminationPolicy] = ["Default"]
     """Which instance goes first on scale-in."""
     load_balancer: AwsLoadBalancer | None = None
-    """An application load balancer in front of the group, of each shard of a pool."""
+    """An application load balancer in front of the group, of each shard of a pool. Beside Capacity Blocks its `deregistration_delay_seconds` is at
+    most 480."""
     target_tracking: list[AwsTargetTracking] | None = None
     """Reactive policies above the minimum; by default the workload's load at `load_per_replica`, else CPU at 60 per cent; none beside `training`."""
     tags: Texts = {}

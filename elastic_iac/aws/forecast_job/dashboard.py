@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from elastic_iac.aws.job_alarms import NAMESPACE
+from elastic_iac.aws.forecast_job.alarms import NAMESPACE
 from elastic_iac.common.forecast_job import watched_minutes
 
 _WIDTH = 24

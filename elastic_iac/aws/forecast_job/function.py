@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import importlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,21 +10,14 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from elastic_iac.aws.job_args import AwsForecastJobArgs
-from elastic_iac.common.validation import checked, one_of, whole
+from elastic_iac.common.parsing import lift
+from elastic_iac.common.schema.aws_forecast_job import AwsForecastJobArgs
+from elastic_iac.common.schema.base import Tags, Value
 from forecasting.errors import SettingsError
 
 RUNTIME = "python3.13"
 HANDLER = "forecasting.entrypoints.aws_lambda.handler"
-_ONE_CPU_MIB = 1769
-_MARGIN_SECONDS = 30
-"""Of a run's time, for writing the records and the metrics once the work is held."""
-
 _LONGEST_EVENT_AGE_SECONDS = 21_600
-_LOG_DAYS = frozenset(
-    {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
-)
-"""What CloudWatch Logs takes (PutRetentionPolicy)."""
 
 
 @dataclass(frozen=True)
@@ -34,45 +26,6 @@ class Code:
 
     path: Path
     sha256: str
-
-
-@dataclass(frozen=True)
-class Function:
-    """The checked arguments that a function is made of."""
-
-    architecture: str
-    memory_mib: pulumi.Output[int]
-    timeout_seconds: pulumi.Output[int]
-    log_retention_days: pulumi.Output[int]
-    reserved_concurrency: pulumi.Output[int] | None
-
-    @property
-    def time_budget_seconds(self) -> pulumi.Output[float]:
-        """What a run may work before it holds what is left."""
-        return self.timeout_seconds.apply(lambda seconds: float(seconds - _MARGIN_SECONDS))
-
-
-def settle_function(args: AwsForecastJobArgs) -> Function:
-    """Check the function's own arguments.
-
-    Raises:
-        SettingsError: the first wrong literal.
-    """
-    reserved = args.get("reserved_concurrency")
-    return Function(
-        architecture=one_of("arm64", "x86_64")("architecture", args.get("architecture", "arm64")),
-        memory_mib=checked("memory_mib", args.get("memory_mib", _ONE_CPU_MIB), whole(512, 10_240)),
-        timeout_seconds=checked("timeout_seconds", args.get("timeout_seconds", 900), whole(60, 900)),
-        log_retention_days=checked("log_retention_days", args.get("log_retention_days", 30), _log_days),
-        reserved_concurrency=None if reserved is None else checked("reserved_concurrency", reserved, whole(1, 1000)),
-    )
-
-
-def _log_days(field: str, value: object) -> int:
-    days = whole(1, max(_LOG_DAYS))(field, value)
-    if days not in _LOG_DAYS:
-        raise SettingsError(field, value, f"what CloudWatch takes: {', '.join(map(str, sorted(_LOG_DAYS)))} days")
-    return days
 
 
 def find_code(package_path: str | None, architecture: str) -> Code:
@@ -105,7 +58,7 @@ def code_args(name: str, bucket: pulumi.Input[str], code: Code, architecture: st
 
 def function_args(
     job: str,
-    function: Function,
+    args: AwsForecastJobArgs,
     *,
     code: Code,
     bucket: pulumi.Input[str],
@@ -113,21 +66,21 @@ def function_args(
     settings_url: pulumi.Input[str],
     role_arn: pulumi.Input[str],
     log_group_name: pulumi.Input[str],
-    tags: pulumi.Output[Mapping[str, str]],
+    tags: Tags,
 ) -> aws.lambda_.FunctionArgs:
     """The function that runs the job `job`."""
     return aws.lambda_.FunctionArgs(
         description=f"Forecast job {job}: raises the floors of its groups ahead of the load",
         runtime=RUNTIME,
         handler=HANDLER,
-        architectures=[function.architecture],
+        architectures=[args.architecture],
         s3_bucket=bucket,
         s3_key=code_key,
         source_code_hash=base64.b64encode(bytes.fromhex(code.sha256)).decode(),
         role=role_arn,
-        memory_size=function.memory_mib,
-        timeout=function.timeout_seconds,
-        reserved_concurrent_executions=function.reserved_concurrency,
+        memory_size=args.memory_mib,
+        timeout=args.timeout_seconds,
+        reserved_concurrent_executions=args.reserved_concurrency,
         environment=aws.lambda_.FunctionEnvironmentArgs(
             variables={
                 "ELASTIC_IAC_SETTINGS": settings_url,
@@ -142,14 +95,14 @@ def function_args(
 
 
 def invoke_config_args(
-    function_name: pulumi.Input[str], interval_minutes: pulumi.Output[int], queue_arn: pulumi.Input[str]
+    function_name: pulumi.Input[str], interval_minutes: Value[int], queue_arn: pulumi.Input[str]
 ) -> aws.lambda_.FunctionEventInvokeConfigArgs:
     """An invocation that waits longer than the interval is dropped, one that fails is not repeated: the next run goes on. Both are reported."""
     on_failure = aws.lambda_.FunctionEventInvokeConfigDestinationConfigOnFailureArgs(destination=queue_arn)
     return aws.lambda_.FunctionEventInvokeConfigArgs(
         function_name=function_name,
-        maximum_event_age_in_seconds=interval_minutes.apply(
-            lambda minutes: min(minutes * 60, _LONGEST_EVENT_AGE_SECONDS)
+        maximum_event_age_in_seconds=lift(
+            lambda minutes: min(minutes * 60, _LONGEST_EVENT_AGE_SECONDS), interval_minutes
         ),
         maximum_retry_attempts=0,
         destination_config=aws.lambda_.FunctionEventInvokeConfigDestinationConfigArgs(on_failure=on_failure),

@@ -24,7 +24,7 @@ def versioning_args(bucket: pulumi.Input[str]) -> aws.s3.BucketVersioningInitArg
 
 
 def encryption_args(
-    bucket: pulumi.Input[str], kms_key_arn: pulumi.Output[str] | None
+    bucket: pulumi.Input[str], kms_key_arn: pulumi.Input[str] | None
 ) -> aws.s3.BucketServerSideEncryptionConfigurationInitArgs:
     """S3's own key, or the given one with a key for the bucket, which saves a call to KMS for each object."""
     by_default = aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
@@ -54,7 +54,7 @@ def ownership_args(bucket: pulumi.Input[str]) -> aws.s3.BucketOwnershipControlsA
 
 
 def lifecycle_args(
-    bucket: pulumi.Input[str], store_retention_days: pulumi.Output[int]
+    bucket: pulumi.Input[str], store_retention_days: pulumi.Input[int]
 ) -> aws.s3.BucketLifecycleConfigurationArgs:
     """What is old goes, by prefix.
 

@@ -3,23 +3,20 @@
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from elastic_iac.aws.job_args import AwsForecastJobArgs
 from elastic_iac.common.forecast_job import settle_short_runs
-from elastic_iac.common.validation import TEXT, checked, is_literal, matching, whole
+from elastic_iac.common.parsing import Problems, lift
+from elastic_iac.common.schema.aws_forecast_job import AwsForecastJobArgs
+from elastic_iac.common.schema.base import Value
+from elastic_iac.common.validation import whole
 from forecasting.errors import SettingsError
 
 _LONGEST_MINUTES = 1440
 _MINUTES = {"minute": 1, "hour": 60, "day": 1440}
 _RATE = re.compile(r"rate\(([1-9]\d*) (minute|hour|day)s?\)")
-_EXPRESSION = matching(
-    r"rate\([1-9]\d* (minute|hour|day)s?\)|cron\(\S+( \S+){5}\)",
-    "'rate(15 minutes)' or EventBridge's 'cron(minute hour day month weekday year)'",
-)
 EVENT: dict[str, str] = {"source": "schedule", "scheduled_time": "<aws.scheduler.scheduled-time>"}
 """The job tells a repeated delivery by the planned time."""
 _SIX_HOURS, _A_QUARTER = "rate(6 hours)", "rate(15 minutes)"
@@ -29,53 +26,48 @@ _SIX_HOURS, _A_QUARTER = "rate(6 hours)", "rate(15 minutes)"
 class Schedule:
     """The checked schedule."""
 
-    expression: pulumi.Output[str]
-    time_zone: pulumi.Output[str]
-    interval_minutes: pulumi.Output[int]
-    flexible_window_minutes: pulumi.Output[int]
+    expression: Value[str]
+    time_zone: Value[str]
+    interval_minutes: Value[int]
+    flexible_window_minutes: Value[int]
     short_run_minutes: int
 
 
-def settle_schedule(args: AwsForecastJobArgs) -> Schedule:
-    """Check when the job runs, and how long apart.
-
-    Raises:
-        SettingsError: the first wrong literal.
-    """
-    short = args.get("short_run_minutes")
-    given = [
-        args.get("schedule", _SIX_HOURS if short is None or short else _A_QUARTER),
-        args.get("interval_minutes"),
-        args.get("flexible_window_minutes", 0),
-    ]
-    expression = checked("schedule", given[0], _EXPRESSION)
-    interval = _planned(given)[0] if all(map(is_literal, given)) else None
-    planned = pulumi.Output.all(*given).apply(_planned)
-    return Schedule(
-        expression=expression,
-        time_zone=checked("time_zone", args.get("time_zone", "UTC"), TEXT),
-        interval_minutes=planned.apply(lambda minutes: minutes[0]),
-        flexible_window_minutes=planned.apply(lambda minutes: minutes[1]),
-        short_run_minutes=settle_short_runs(short, interval),
-    )
+def configure_schedule(args: AwsForecastJobArgs, problems: Problems) -> Schedule:
+    """When the job runs, and how long apart."""
+    short = args.short_run_minutes
+    expression = args.schedule
+    if expression is None:
+        expression = _SIX_HOURS if short is None or short else _A_QUARTER
+    interval: Value[int] = 0
+    window = args.flexible_window_minutes
+    short_runs = short or 0
+    with problems.collect():
+        interval = lift(_interval, expression, args.interval_minutes)
+        window = lift(_window, interval, window)
+        short_runs = settle_short_runs(short, interval)
+    return Schedule(expression, args.time_zone, interval, window, short_runs)
 
 
-def _planned(given: list[Any]) -> tuple[int, int]:
-    """Minutes between two runs, and by how many a run may start late."""
-    expression, interval, window = given
-    rate = _RATE.fullmatch(_EXPRESSION("schedule", expression))
-    minutes = whole(1, _LONGEST_MINUTES)
+def _interval(expression: str, given: int | None) -> int:
+    """Minutes between two runs."""
+    rate = _RATE.fullmatch(expression)
     if rate is None:
-        if interval is None:
-            raise SettingsError("interval_minutes", None, "the longest time between two runs of the cron schedule")
-        between = minutes("interval_minutes", interval)
-    else:
-        if interval is not None:
-            raise SettingsError("interval_minutes", interval, f"nothing beside {expression!r}, which says it")
-        between = int(rate[1]) * _MINUTES[rate[2]]
-        if between > _LONGEST_MINUTES:
-            raise SettingsError("schedule", expression, "a rate of at most a day")
-    return between, whole(0, between - 1)("flexible_window_minutes", window)
+        if given is None:
+            expected = "the longest time between two runs of the cron schedule"
+            raise SettingsError("interval_minutes", None, expected)
+        return given
+    if given is not None:
+        raise SettingsError("interval_minutes", given, f"nothing beside {expression!r}, which determines it")
+    between = int(rate[1]) * _MINUTES[rate[2]]
+    if between > _LONGEST_MINUTES:
+        raise SettingsError("schedule", expression, "a rate of at most a day")
+    return between
+
+
+def _window(interval: int, window: int) -> int:
+    """Minutes by which a run may start late."""
+    return whole(0, interval - 1)("flexible_window_minutes", window)
 
 
 def schedule_args(
@@ -93,8 +85,8 @@ def schedule_args(
         schedule_expression=schedule.expression,
         schedule_expression_timezone=schedule.time_zone,
         flexible_time_window=aws.scheduler.ScheduleFlexibleTimeWindowArgs(
-            mode=window.apply(lambda minutes: "FLEXIBLE" if minutes else "OFF"),
-            maximum_window_in_minutes=window.apply(_none_for_zero),
+            mode=lift(lambda minutes: "FLEXIBLE" if minutes else "OFF", window),
+            maximum_window_in_minutes=lift(_none_for_zero, window),
         ),
         target=aws.scheduler.ScheduleTargetArgs(
             arn=function_arn,
@@ -102,7 +94,7 @@ def schedule_args(
             input=json.dumps(EVENT),
             dead_letter_config=aws.scheduler.ScheduleTargetDeadLetterConfigArgs(arn=queue_arn),
             retry_policy=aws.scheduler.ScheduleTargetRetryPolicyArgs(
-                maximum_event_age_in_seconds=schedule.interval_minutes.apply(lambda minutes: minutes * 60),
+                maximum_event_age_in_seconds=lift(lambda minutes: minutes * 60, schedule.interval_minutes),
                 maximum_retry_attempts=3,
             ),
         ),
