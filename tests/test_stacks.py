@@ -16,7 +16,8 @@ from elastic_iac.aws import args as arguments
 from elastic_iac.aws import capacity_block, gpu_args
 from elastic_iac.aws.forecast_job.args import AwsForecastJobArgs
 from elastic_iac.gcp import args as gcp_arguments
-from elastic_iac.gcp import pool_args as gcp_pool_arguments
+from elastic_iac.gcp.autoscaling_group.args import GcpAutoscalingGroupArgs, GcpForecast
+from elastic_iac.gcp.gpu_pool import args as gcp_pool_arguments
 from elastic_iac.gcp.job_args import GcpForecastJobArgs
 from elastic_iac.local.engine.program import run_program
 from elastic_iac.local.engine.project import read_project
@@ -314,7 +315,7 @@ PAIRS = [
     (settings_gcp.ScaleInControl, gcp_arguments.GcpScaleInControl),
     (settings_gcp.LoadBalancer, gcp_arguments.GcpLoadBalancer),
     (settings_gcp.Load, gcp_arguments.GcpLoad),
-    (settings_gcp.Forecast, gcp_arguments.GcpForecast),
+    (settings_gcp.Forecast, GcpForecast),
     (settings_gpu.Workload, workload_arguments.GpuWorkload),
     (settings_gpu.Training, workload_arguments.GpuTraining),
     (settings_gcp_gpu.GuestAccelerator, gcp_pool_arguments.GcpGuestAccelerator),
@@ -345,7 +346,7 @@ def test_a_pool_has_every_argument_but_the_network() -> None:
 
 
 def test_on_google_cloud_they_have_every_argument_but_what_the_stack_knows() -> None:
-    of_group = set(gcp_arguments.GcpAutoscalingGroupArgs.__annotations__) - {"network", "subnetwork", "labels"}
+    of_group = set(GcpAutoscalingGroupArgs.__annotations__) - {"network", "subnetwork", "labels"}
     assert set(settings_gcp.GcpGroup.model_fields) - {"name"} == of_group
     of_pool = set(gcp_pool_arguments.GcpGpuPoolArgs.__annotations__) - {"network", "subnetwork", "labels"}
     assert set(settings_gcp_gpu.GcpPool.model_fields) - {"name"} == of_pool
