@@ -21,7 +21,7 @@ __all__ = [
 
 _MODULES = {
     "AwsAutoscalingGroup": "elastic_iac.aws.autoscaling_group.component",
-    "AwsForecastJob": "elastic_iac.aws.forecast_job",
+    "AwsForecastJob": "elastic_iac.aws.forecast_job.component",
     "AwsGpuPool": "elastic_iac.aws.gpu_pool.component",
     "GcpAutoscalingGroup": "elastic_iac.gcp.autoscaling_group.component",
     "GcpForecastJob": "elastic_iac.gcp.forecast_job",

@@ -9,10 +9,10 @@ if ROOT not in sys.path:
 
 import pulumi  # noqa: E402
 
-from forecasting.errors import UsageError  # noqa: E402 - found by the line above, as the next one
+from forecasting.errors import SettingsError  # noqa: E402 - it is found by the line above
 from stacks.program import declare  # noqa: E402
 
 try:
     declare()
-except UsageError as error:
-    raise pulumi.RunError(str(error)) from error  # ends the program with the message alone
+except SettingsError as error:  # a message without a traceback
+    raise pulumi.RunError(str(error)) from error

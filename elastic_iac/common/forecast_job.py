@@ -224,7 +224,7 @@ def own_settings(
     *,
     owner: Check[str],
     time_budget_seconds: pulumi.Input[float],
-) -> dict[str, pulumi.Input[Any]]:
+) -> dict[str, Any]:
     """A job's settings but for its name, store and fleets.
 
     Args:

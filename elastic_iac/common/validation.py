@@ -65,6 +65,9 @@ class Kind(Generic[T]):
 
         return core_schema.no_info_plain_validator_function(validate)
 
+    def __get_pydantic_json_schema__(self, _schema: object, _handler: object) -> dict[str, Any]:
+        return dict(self.schema)
+
 
 def takes_output(annotation: Any) -> bool:
     """Whether an annotation has a union with `pulumi.Output`."""
@@ -153,7 +156,8 @@ def distinct(item: Kind[T], *, at_least: int, expected: str) -> Kind[list[T | pu
     def check(field: str, value: object) -> list[T | pulumi.Output[T]]:
         items = _items(value)
         literals = [each for each in items if not isinstance(each, Later)]
-        if len(items) < at_least or any(literals.count(each) > 1 for each in literals):
+        single = not isinstance(value, list | tuple)
+        if single or len(items) < at_least or any(literals.count(each) > 1 for each in literals):
             raise SettingsError(field, value, expected)
         return [
             item.later(each) if isinstance(each, Later) else item.check(f"{field}[{index}]", each)

@@ -146,7 +146,7 @@ class JobResources:
 
     def _topic(self) -> pulumi.Output[str]:
         if self._args.alarm_topic_arn is not None:
-            return self._args.alarm_topic_arn
+            return pulumi.Output.from_input(self._args.alarm_topic_arn)
         topic = aws.sns.Topic(f"{self._prefix}-alarms", aws.sns.TopicArgs(tags=self._config.tags), self._child)
         for email in self._args.alarm_emails:
             aws.sns.TopicSubscription(

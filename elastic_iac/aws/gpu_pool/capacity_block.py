@@ -93,8 +93,8 @@ def _block(at: str, given: AwsCapacityBlock, *, all_running: bool) -> Block:
         least = whole(0, given.instances)(f"{at}.min_instances", given.min_instances)
     block = Block(
         reservation_id=given.capacity_reservation_id,
-        start=_moment(f"{at}.start", given.start),
-        end=_moment(f"{at}.end", given.end),
+        start=_moment(given.start),
+        end=_moment(given.end),
         instances=given.instances,
         min_instances=least,
     )
@@ -113,16 +113,9 @@ def drain_seconds(field: str, value: object) -> int:
     return seconds
 
 
-def _moment(field: str, value: object) -> datetime:
+def _moment(given: str) -> datetime:
     """A time with its offset, in whole minutes of UTC, as scheduled actions have them."""
-    expected = "a time with its UTC offset, such as '2027-03-01T11:30:00Z'"
-    try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise SettingsError(field, value, expected)
-    return moment.astimezone(UTC).replace(second=0, microsecond=0)
+    return datetime.fromisoformat(given).astimezone(UTC).replace(second=0, microsecond=0)
 
 
 def opening_of(block: Block, now: datetime) -> datetime | None:

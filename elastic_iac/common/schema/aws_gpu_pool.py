@@ -12,9 +12,9 @@ from elastic_iac.common.schema.aws import (
     Subnets,
 )
 from elastic_iac.common.schema.base import Arguments, Arn, Percent, PlainFlag, Size, Value, Weight, of
-from elastic_iac.common.schema.workload import Deferred, GpuTraining, GpuWorkload, PlainText
+from elastic_iac.common.schema.workload import Deferred, GpuTraining, GpuWorkload
 from elastic_iac.common.validation import INSTANCE_TYPE, NAME, number, one_of, whole
-from forecasting.settings import Fleet, Pool
+from forecasting.settings import CapacityWindow, Fleet, Pool
 
 MAX_INSTANCES = 64
 """Of a Capacity Block: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/capacity-blocks-purchase.html"""
@@ -60,10 +60,10 @@ class AwsCapacityBlock(Arguments):
 
     capacity_reservation_id: ReservationId
     """Its reservation, 'cr-...'."""
-    start: PlainText
+    start: Annotated[str, of(CapacityWindow, "start")]
     """When it begins, ISO 8601 with its UTC offset, for example '2027-03-01T11:30:00Z'. The pool opens a minute later if that is a quarter of
     an hour."""
-    end: PlainText
+    end: Annotated[str, of(CapacityWindow, "end")]
     """When it ends, later than `start`. EC2 takes the instances back 30 minutes before; the pool is empty 40 minutes before."""
     instances: Annotated[int, whole(1, MAX_INSTANCES)]
     """Instances of the Block."""
