@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from elastic_iac.aws.forecast_job.component import AwsForecastJob
     from elastic_iac.aws.gpu_pool.component import AwsGpuPool
     from elastic_iac.gcp.autoscaling_group.component import GcpAutoscalingGroup
-    from elastic_iac.gcp.forecast_job import GcpForecastJob
+    from elastic_iac.gcp.forecast_job.component import GcpForecastJob
     from elastic_iac.gcp.gpu_pool.component import GcpGpuPool
 
 __all__ = [
@@ -24,7 +24,7 @@ _MODULES = {
     "AwsForecastJob": "elastic_iac.aws.forecast_job.component",
     "AwsGpuPool": "elastic_iac.aws.gpu_pool.component",
     "GcpAutoscalingGroup": "elastic_iac.gcp.autoscaling_group.component",
-    "GcpForecastJob": "elastic_iac.gcp.forecast_job",
+    "GcpForecastJob": "elastic_iac.gcp.forecast_job.component",
     "GcpGpuPool": "elastic_iac.gcp.gpu_pool.component",
 }
 

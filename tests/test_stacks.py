@@ -19,8 +19,8 @@ from elastic_iac.aws.gpu_pool.args import AwsGpuPoolArgs
 from elastic_iac.common import args as fleet_arguments
 from elastic_iac.gcp import args as gcp_arguments
 from elastic_iac.gcp.autoscaling_group.args import GcpAutoscalingGroupArgs, GcpForecast
+from elastic_iac.gcp.forecast_job.args import GcpForecastJobArgs
 from elastic_iac.gcp.gpu_pool import args as gcp_pool_arguments
-from elastic_iac.gcp.job_args import GcpForecastJobArgs
 from elastic_iac.local.engine.program import run_program
 from elastic_iac.local.engine.project import read_project
 from elastic_iac.workload import args as workload_arguments

@@ -29,6 +29,7 @@ TARGETS: Mapping[str, str] = {
     "gcp": "gcp/args.py",
     "gcp_autoscaling_group": "gcp/autoscaling_group/args.py",
     "gcp_gpu_pool": "gcp/gpu_pool/args.py",
+    "gcp_forecast_job": "gcp/forecast_job/args.py",
 }
 """Module of declarations to the generated module, under `elastic_iac`."""
 

@@ -34,24 +34,28 @@ def completed(analyzed: str, declared: Mapping[str, Mapping[str, _Json]] = DECLA
         "keywords": ["pulumi", "category/cloud", "kind/component", "autoscaling", "forecasting"],
         "license": "Apache-2.0",
     }
-    enumerations = _Enumerations(schema)
-    for owner, properties in _inputs(schema):
+    enumerations: dict[str, _Json] = {}
+    for owner, declared_as, properties in _inputs(schema):
+        fields = {to_camel(key): value for key, value in declared.get(declared_as, {}).items()}
         for name, prop in properties.items():
+            found = fields.get(name, {})
             _open(prop)
-            found = {to_camel(key): value for key, value in declared.get(owner, {}).items()}.get(name, {})
-            enumerations.apply(owner, name, prop, found)
+            token = f"{schema['name']}:index:{owner}{name[0].upper()}{name[1:]}"
+            enumerations |= _enumerate(token, prop, found)
             if isinstance(found.get("default"), str | int | float):
                 prop["default"] = found["default"]
-    schema["types"] |= enumerations.types
+    schema["types"] |= enumerations
     return json.dumps(schema)
 
 
-def _inputs(schema: _Json) -> Iterator[tuple[str, dict[str, _Json]]]:
-    """The inputs of all components and object types, by the name of their owner."""
+def _inputs(schema: _Json) -> Iterator[tuple[str, str, dict[str, _Json]]]:
+    """The inputs of all components and object types: name of their owner, name of its declaration, properties."""
     for token, resource in schema["resources"].items():
-        yield token.rsplit(":", maxsplit=1)[-1], resource["inputProperties"]
+        name = token.rsplit(":", maxsplit=1)[-1]
+        yield name, f"{name}Args", resource["inputProperties"]
     for token, kind in schema["types"].items():
-        yield token.rsplit(":", maxsplit=1)[-1], kind.get("properties", {})
+        name = token.rsplit(":", maxsplit=1)[-1]
+        yield name, name, kind.get("properties", {})
 
 
 def _open(prop: _Json) -> None:
@@ -63,32 +67,16 @@ def _open(prop: _Json) -> None:
             _open(prop[inner])
 
 
-class _Enumerations:
-    """Types of the schema that name the values of a text."""
-
-    def __init__(self, schema: _Json) -> None:
-        self._package: str = schema["name"]
-        self.types: dict[str, _Json] = {}
-
-    def apply(self, owner: str, name: str, prop: _Json, declared: _Json) -> None:
-        """Replace the type of a text, or of the texts of a list, by the enumeration that is declared for it."""
-        if "items" in prop:
-            self.apply(owner, name, prop["items"], declared.get("items", {}))
-        values = declared.get("enum")
-        if not values or prop.get("type") != "string":
-            return
-        del prop["type"]
-        prop["$ref"] = _TYPES + self._token(owner, name, values)
-
-    def _token(self, owner: str, name: str, values: list[str]) -> str:
-        """The token of the enumeration, which is named by the field; by its owner too if another field of that name has other values."""
-        kind = {"type": "string", "enum": [{"name": _constant(value), "value": value} for value in values]}
-        field = to_pascal(name[0].upper() + name[1:])
-        for candidate in (field, f"{owner}{field}"):
-            token = f"{self._package}:index:{candidate}"
-            if self.types.setdefault(token, kind) == kind:
-                return token
-        raise ValueError(f"two enumerations for {owner}.{name}")
+def _enumerate(token: str, prop: _Json, declared: _Json) -> dict[str, _Json]:
+    """Replace the type of a text, or of the texts of a list, by the enumeration that is declared for it, if any."""
+    if "items" in prop:
+        return _enumerate(token, prop["items"], declared.get("items", {}))
+    values = declared.get("enum")
+    if not values or prop.get("type") != "string":
+        return {}
+    del prop["type"]
+    prop["$ref"] = _TYPES + token
+    return {token: {"type": "string", "enum": [{"name": _constant(value), "value": value} for value in values]}}
 
 
 def _constant(value: str) -> str:

@@ -24,6 +24,7 @@ KMS_KEY = matching(
     r"projects/[^/\s]+/locations/[^/\s]+/keyRings/[^/\s]+/cryptoKeys/[^/\s]+",
     "a key, 'projects/.../locations/.../keyRings/.../cryptoKeys/NAME'",
 )
+REGION = matching(r"[a-z]+-[a-z]+\d+", "a region such as 'europe-west1'")
 MACHINE_TYPE = matching(r"[a-z][a-z0-9]*(-[a-z0-9]+)+", "a machine type such as 'e2-standard-4'")
 PATH = matching(r"/[\x21-\x7e]{0,1023}", "a path that begins with '/'")
 _METRIC_TYPE = matching(r"[A-Za-z][\w.-]*\.[\w.-]+(/[\w.-]+)+", "a metric's type such as 'custom.googleapis.com/queue'")
@@ -245,7 +246,7 @@ class GcpInstancesArguments(Arguments):
         ),
     ]
     """The instances' subnetwork, 'projects/PROJECT/regions/REGION/subnetworks/NAME', with a Cloud NAT for what they fetch from outside."""
-    region: Annotated[Value[str], matching(r"[a-z]+-[a-z]+\d+", "a region such as 'europe-west1'")] | None = None
+    region: Annotated[Value[str], REGION] | None = None
     """Region of a regional group; the provider's by default."""
     zones: list[Zone] = []
     """Zones over which a regional group spreads, in a pool those that have the GPUs; the cloud's choice by default."""
