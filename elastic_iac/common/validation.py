@@ -273,6 +273,9 @@ SECURITY_GROUP_ID = matching(r"sg-[0-9a-z]+", "a security group's id, 'sg-...'")
 IMAGE_ID = matching(r"ami-[0-9a-z]+", "an image's id, 'ami-...'")
 INSTANCE_TYPE = matching(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", "an instance type such as 'm7i.large'")
 IPV4_RANGE = matching(r"(\d{1,3}\.){3}\d{1,3}/(\d|[12]\d|3[0-2])", "an IPv4 range such as '10.0.0.0/16'")
+IPV6_RANGE = matching(
+    r"(?=[^/]*:[^/]*:)[0-9a-fA-F:]{2,39}/(\d|\d\d|1[01]\d|12[0-8])", "an IPv6 range such as '2001:db8::/32'"
+)
 CERTIFICATE_ARN = matching(r"arn:aws[a-z-]*:(acm|iam):\S+", "a certificate's ARN, 'arn:aws:acm:...'")
 
 
