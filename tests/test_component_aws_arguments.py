@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -263,9 +264,7 @@ def inputs_of(case: Case) -> list[dict[str, Any]]:
 
 
 def at(inputs: Any, path: str) -> Any:
-    for part in path.split("."):
-        inputs = inputs.get(part) if isinstance(inputs, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    return inputs  # pyright: ignore[reportUnknownVariableType]
+    return functools.reduce(lambda found, part: found and found.get(part), path.split("."), inputs)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -401,7 +400,7 @@ class TestExistingGroups:
     }
 
     def fleets(self, groups: Callable[[], list[Any]], **changes: Any) -> list[Fleet]:
-        given = {**job_args.MINIMAL, **changes}
+        given: Any = {**job_args.MINIMAL, **changes}
         recorder, _ = record(lambda: job_args.component.AwsForecastJob("job", {**given, "existing_groups": groups()}))
         content = recorder.one(":BucketObjectv2", "job-settings").inputs["content"]
         return list(parse_job(json.loads(content)).fleets)

@@ -156,8 +156,7 @@ def distinct(item: Kind[T], *, at_least: int, expected: str) -> Kind[list[T | pu
     def check(field: str, value: object) -> list[T | pulumi.Output[T]]:
         items = _items(value)
         literals = [each for each in items if not isinstance(each, Later)]
-        single = not isinstance(value, list | tuple)
-        if single or len(items) < at_least or any(literals.count(each) > 1 for each in literals):
+        if _is_single(value) or len(items) < at_least or any(literals.count(each) > 1 for each in literals):
             raise SettingsError(field, value, expected)
         return [
             item.later(each) if isinstance(each, Later) else item.check(f"{field}[{index}]", each)
@@ -165,6 +164,10 @@ def distinct(item: Kind[T], *, at_least: int, expected: str) -> Kind[list[T | pu
         ]
 
     return Kind(check, {"type": "array", "items": item.schema, "minItems": at_least})
+
+
+def _is_single(value: object) -> bool:
+    return not isinstance(value, list | tuple)
 
 
 def _items(value: object) -> list[object]:

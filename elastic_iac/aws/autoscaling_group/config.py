@@ -107,6 +107,7 @@ def configure(name: str, raw: object) -> GroupConfig:
 
 def _mixed(args: AwsAutoscalingGroupArgs, problems: Problems) -> groups.MixedInstances | None:
     mixed, requirements = args.mixed_instances, args.instance_requirements
+    others = _other_architecture(args, [] if mixed is None else mixed.instance_types, problems)
     if mixed is None and requirements is None:
         return None
     mixed = mixed or AwsMixedInstances(instance_types=[])
@@ -125,7 +126,7 @@ def _mixed(args: AwsAutoscalingGroupArgs, problems: Problems) -> groups.MixedIns
     return groups.MixedInstances(
         instance_types=[(item.instance_type, item.weight) for item in types],
         requirements=requirements,
-        of_other_architecture=_other_architecture(args, types, problems),
+        of_other_architecture=others,
         on_demand_base_capacity=mixed.on_demand_base_capacity,
         on_demand_percent_above_base=percent,
         # AWS orders types by attributes by their price only.
