@@ -328,7 +328,7 @@ def test_none_is_the_same_as_not_given() -> None:
 @pytest.mark.parametrize("whole_list", [False, True])
 def test_outputs_declare_what_literals_declare(whole_list: bool) -> None:
     def args() -> AwsForecastJobArgs:
-        texts = cast("list[str]", MAXIMAL["fleets"])
+        texts = cast("list[str]", MAXIMAL.get("fleets"))
         fields = set(MAXIMAL) - {
             "fleets",
             "fleet_count",

@@ -55,6 +55,15 @@ class AwsInstanceRefresh(TypedDict):
     """Return to the former version if the refresh fails. Default: true."""
 
 
+class AwsInstanceMaintenancePolicy(TypedDict):
+    """Bounds of the healthy instances while instances are replaced for any reason."""
+
+    min_healthy_percent: pulumi.Input[float]
+    """Healthy instances at least; with 100 replacements launch first. From 0 to 100."""
+    max_healthy_percent: pulumi.Input[float]
+    """Upper limit, at most 100 above the minimum. From 100 to 200."""
+
+
 class AwsMetric(TypedDict):
     """One CloudWatch metric."""
 
@@ -101,8 +110,15 @@ class AwsLoadBalancer(TypedDict):
     """Reachable from within the VPC only. Default: false."""
     ingress_cidrs: NotRequired[list[pulumi.Input[str]]]
     """IPv4 ranges that may reach it. Default: '0.0.0.0/0'."""
+    ip_address_type: NotRequired[str]
+    """'dualstack' has IPv6 addresses too: its subnets need IPv6 ranges. One of 'ipv4', 'dualstack'.
+    Default: 'ipv4'."""
+    ingress_ipv6_cidrs: NotRequired[list[pulumi.Input[str]]]
+    """IPv6 ranges that may reach it, with 'dualstack'. Default: '::/0'."""
     health_check_path: NotRequired[pulumi.Input[str]]
     """Path that answers 200 once the instance can serve. Default: '/'."""
+    health_check_matcher: NotRequired[pulumi.Input[str]]
+    """Statuses of a good answer. Default: '200'."""
     health_check_interval_seconds: NotRequired[pulumi.Input[float]]
     """Between two checks. Two good answers make an instance healthy, three bad ones unhealthy. From
     5 to 300. Default: 15."""

@@ -10,6 +10,7 @@ import pulumi_aws as aws
 
 from elastic_iac.common.parsing import Problems, lift
 from elastic_iac.common.schema.aws import AwsInstanceRefresh, AwsWarmPool, InstancesArguments, Subnets
+from elastic_iac.common.schema.aws_autoscaling_group import AwsInstanceRequirements
 from elastic_iac.common.schema.base import Tags, Value
 from forecasting.errors import SettingsError
 
@@ -55,6 +56,10 @@ class MixedInstances:
     """Instance types with their weights, and how on demand and spot share them."""
 
     instance_types: Sequence[tuple[Value[str], Value[int] | None]]
+    requirements: AwsInstanceRequirements | None = None
+    """Attributes of the types, in place of a list."""
+    of_other_architecture: frozenset[str] = frozenset()
+    """Types that launch from the other launch template."""
     on_demand_base_capacity: Value[int] = 0
     on_demand_percent_above_base: Value[int] = 100
     on_demand_allocation_strategy: Value[str] = "prioritized"
@@ -77,16 +82,14 @@ class Sizes:
 class Group:
     """The configuration of an Auto Scaling group."""
 
+    args: InstancesArguments
     subnet_ids: Subnets
     sizes: Sizes
     mixed: MixedInstances | None
     capacity_rebalance: Value[bool]
     health_check_grace_seconds: Value[int]
-    instance_warmup_seconds: Value[int]
     wait_for_capacity: Value[str]
-    warm_pool: AwsWarmPool | None
     instance_refresh: AwsInstanceRefresh | None
-    termination_policies: Sequence[Value[str]]
     reservation: CapacityReservation | None = None
     hook: Hook | None = None
 
@@ -107,21 +110,23 @@ def configure_group(
     if pool is not None and _exceeds(pool.min_size, pool.max_group_prepared_capacity, 0):
         expected = f"at most max_group_prepared_capacity ({pool.max_group_prepared_capacity})"
         problems.refuse("warm_pool.min_size", pool.min_size, expected)
-    if _exceeds(instance_refresh.max_healthy_percent, instance_refresh.min_healthy_percent, 100):
-        expected = f"at most 100 above min_healthy_percent ({instance_refresh.min_healthy_percent})"
-        problems.refuse("instance_refresh.max_healthy_percent", instance_refresh.max_healthy_percent, expected)
+    for field, bounds in (
+        ("instance_refresh", instance_refresh),
+        ("instance_maintenance_policy", args.instance_maintenance_policy),
+    ):
+        if bounds is not None and _exceeds(bounds.max_healthy_percent, bounds.min_healthy_percent, 100):
+            expected = f"at most 100 above min_healthy_percent ({bounds.min_healthy_percent})"
+            problems.refuse(f"{field}.max_healthy_percent", bounds.max_healthy_percent, expected)
     grace = args.health_check_grace_seconds
     return Group(
+        args=args,
         subnet_ids=subnet_ids,
         sizes=sizes,
         mixed=mixed,
         capacity_rebalance=capacity_rebalance,
         health_check_grace_seconds=lift(math.ceil, lead_time_seconds) if grace is None else grace,
-        instance_warmup_seconds=args.instance_warmup_seconds,
         wait_for_capacity=lift(lambda seconds: "0" if seconds >= SLOW_BOOT_SECONDS else "10m", lead_time_seconds),
-        warm_pool=pool,
         instance_refresh=instance_refresh if instance_refresh.enabled else None,
-        termination_policies=args.termination_policies,
     )
 
 
@@ -157,7 +162,10 @@ def all_on_demand(field: str, percent: object) -> int:
 
 
 def mixed_instances_policy(
-    mixed: MixedInstances, launch_template_id: pulumi.Input[str], version: pulumi.Input[str]
+    mixed: MixedInstances,
+    launch_template_id: pulumi.Input[str],
+    version: pulumi.Input[str],
+    other: aws.ec2.LaunchTemplate | None = None,
 ) -> aws.autoscaling.GroupMixedInstancesPolicyArgs:
     """Instance types and how on demand and spot share them."""
     return aws.autoscaling.GroupMixedInstancesPolicyArgs(
@@ -165,12 +173,7 @@ def mixed_instances_policy(
             launch_template_specification=aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateLaunchTemplateSpecificationArgs(
                 launch_template_id=launch_template_id, version=version
             ),
-            overrides=[
-                aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateOverrideArgs(
-                    instance_type=name, weighted_capacity=None if weight is None else lift(str, weight)
-                )
-                for name, weight in mixed.instance_types
-            ],
+            overrides=_overrides(mixed, other),
         ),
         instances_distribution=aws.autoscaling.GroupMixedInstancesPolicyInstancesDistributionArgs(
             on_demand_base_capacity=mixed.on_demand_base_capacity,
@@ -178,6 +181,46 @@ def mixed_instances_policy(
             on_demand_allocation_strategy=mixed.on_demand_allocation_strategy,
             spot_allocation_strategy=mixed.spot_allocation_strategy,
         ),
+    )
+
+
+def _overrides(
+    mixed: MixedInstances, other: aws.ec2.LaunchTemplate | None
+) -> list[aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateOverrideArgs]:
+    if mixed.requirements is not None:
+        return [
+            aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateOverrideArgs(
+                instance_requirements=instance_requirements(mixed.requirements)
+            )
+        ]
+    another = other and aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateOverrideLaunchTemplateSpecificationArgs(
+        launch_template_id=other.id, version=other.latest_version.apply(str)
+    )
+    return [
+        aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateOverrideArgs(
+            instance_type=name,
+            weighted_capacity=None if weight is None else lift(str, weight),
+            launch_template_specification=another if name in mixed.of_other_architecture else None,
+        )
+        for name, weight in mixed.instance_types
+    ]
+
+
+def instance_requirements(
+    given: AwsInstanceRequirements,
+) -> aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateOverrideInstanceRequirementsArgs:
+    """The attributes by which AWS selects instance types."""
+    return aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateOverrideInstanceRequirementsArgs(
+        vcpu_count=aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateOverrideInstanceRequirementsVcpuCountArgs(
+            min=given.min_vcpus, max=given.max_vcpus
+        ),
+        memory_mib=aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateOverrideInstanceRequirementsMemoryMibArgs(
+            min=given.min_memory_mib, max=given.max_memory_mib
+        ),
+        cpu_manufacturers=given.cpu_manufacturers or None,
+        instance_generations=given.instance_generations,
+        allowed_instance_types=given.allowed_instance_types or None,
+        excluded_instance_types=given.excluded_instance_types or None,
     )
 
 
@@ -214,9 +257,12 @@ def group_args(
     target_group_arns: list[pulumi.Input[str]],
     tags: Tags,
     placement_group: pulumi.Input[str] | None = None,
+    other_template: aws.ec2.LaunchTemplate | None = None,
 ) -> aws.autoscaling.GroupArgs:
     """The group on a numbered version of its launch template: a refresh on `$Latest` neither starts nor rolls back."""
-    version = launch_template_version.apply(str)
+    version, args = launch_template_version.apply(str), group.args
+    joined = [*target_group_arns, *(args.target_group_arns or ())]
+    maintenance = args.instance_maintenance_policy
     return aws.autoscaling.GroupArgs(
         min_size=group.sizes.minimum,
         max_size=group.sizes.maximum,
@@ -225,19 +271,27 @@ def group_args(
         launch_template=None
         if group.mixed
         else aws.autoscaling.GroupLaunchTemplateArgs(id=launch_template_id, version=version),
-        mixed_instances_policy=mixed_instances_policy(group.mixed, launch_template_id, version)
+        mixed_instances_policy=mixed_instances_policy(group.mixed, launch_template_id, version, other_template)
         if group.mixed
         else None,
         capacity_rebalance=group.capacity_rebalance,
-        target_group_arns=target_group_arns,
-        health_check_type="ELB" if target_group_arns else "EC2",
+        # Left out, the provider takes over what is attached; an empty list detaches all.
+        target_group_arns=joined if joined or args.target_group_arns is not None else None,
+        health_check_type=args.health_check_type or ("ELB" if joined else "EC2"),
+        suspended_processes=args.suspended_processes or None,
+        instance_maintenance_policy=maintenance
+        and aws.autoscaling.GroupInstanceMaintenancePolicyArgs(
+            min_healthy_percentage=maintenance.min_healthy_percent,
+            max_healthy_percentage=maintenance.max_healthy_percent,
+        ),
+        max_instance_lifetime=args.max_instance_lifetime_seconds,
         health_check_grace_period=group.health_check_grace_seconds,
-        default_instance_warmup=group.instance_warmup_seconds,
+        default_instance_warmup=group.args.instance_warmup_seconds,
         # An instance completes its hook by rights that name the group, and so come after it.
         wait_for_capacity_timeout=group.wait_for_capacity if group.hook is None else "0",
-        warm_pool=_warm_pool(group.warm_pool),
-        instance_refresh=_instance_refresh(group.instance_refresh, group.instance_warmup_seconds),
-        termination_policies=group.termination_policies,
+        warm_pool=_warm_pool(group.args.warm_pool),
+        instance_refresh=_instance_refresh(group.instance_refresh, group.args.instance_warmup_seconds),
+        termination_policies=group.args.termination_policies,
         placement_group=placement_group,
         capacity_reservation_specification=_reservation(group.reservation),
         initial_lifecycle_hooks=None if group.hook is None else [_initial_hook(group.hook)],

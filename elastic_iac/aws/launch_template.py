@@ -23,6 +23,7 @@ class Launch:
     root_volume: AwsRootVolume
     ebs_optimized: Value[bool]
     detailed_monitoring: Value[bool]
+    key_name: Value[str] | None = None
     market_type: str | None = None
     """'capacity-block'; on demand otherwise. Spot is the group's choice."""
     efa_interfaces: int = 0
@@ -71,6 +72,7 @@ def launch_template_args(
     return aws.ec2.LaunchTemplateArgs(
         image_id=image_id,
         instance_type=launch.instance_type,
+        key_name=launch.key_name,
         user_data=None if launch.user_data is None else lift(encoded, launch.user_data),
         block_device_mappings=[_root_volume(launch.root_volume)],
         ebs_optimized=lift(lambda optimized: str(optimized).lower(), launch.ebs_optimized),
@@ -128,7 +130,7 @@ def declare_launch_template(
     launch: Launch,
     image: images.Image,
     *,
-    profile: aws.iam.InstanceProfile,
+    profile_arn: pulumi.Input[str],
     security_group_ids: Sequence[pulumi.Input[str]],
     tags: Tags,
     child: pulumi.ResourceOptions,
@@ -141,7 +143,7 @@ def declare_launch_template(
         launch_template_args(
             launch,
             image_id=newest,
-            instance_profile_arn=profile.arn,
+            instance_profile_arn=profile_arn,
             security_group_ids=security_group_ids,
             tags=tags,
         ),

@@ -1,6 +1,7 @@
 """An application load balancer in front of a group: HTTPS where there is a certificate, and nothing but it reaches the instances."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -27,16 +28,28 @@ def public_ports(balancer: AwsLoadBalancer) -> dict[str, int]:
 
 def ingress_ranges(balancer: AwsLoadBalancer) -> dict[str, Value[str]]:
     """Ranges by name: a rule that is named by its place would turn into its neighbour, which AWS refuses as a duplicate."""
+    six = balancer.ingress_ipv6_cidrs if balancer.ip_address_type == "dualstack" else []
+    return {**_named_ranges("", balancer.ingress_cidrs), **_named_ranges("ipv6-", six)}
+
+
+def _named_ranges(prefix: str, cidrs: Sequence[Value[str]]) -> dict[str, Value[str]]:
     return {
-        re.sub(r"[^0-9]+", "-", cidr) if isinstance(cidr, str) else f"output-{index}": cidr
-        for index, cidr in enumerate(balancer.ingress_cidrs)
+        prefix + (re.sub(r"[^0-9a-f]+", "-", cidr.lower()) if isinstance(cidr, str) else f"output-{index}"): cidr
+        for index, cidr in enumerate(cidrs)
     }
 
 
 def check_load_balancer(balancer: AwsLoadBalancer, problems: Problems) -> None:
-    """Refuse ranges that are there twice."""
-    if len(ingress_ranges(balancer)) < len(balancer.ingress_cidrs):
-        problems.refuse("load_balancer.ingress_cidrs", balancer.ingress_cidrs, "different ranges")
+    """Refuse ranges that are there twice, and IPv6 ranges of a load balancer without such addresses."""
+    for field, cidrs in (
+        ("ingress_cidrs", balancer.ingress_cidrs),
+        ("ingress_ipv6_cidrs", balancer.ingress_ipv6_cidrs),
+    ):
+        literals = [cidr for cidr in cidrs if isinstance(cidr, str)]
+        if len(set(literals)) < len(literals):
+            problems.refuse(f"load_balancer.{field}", literals, "different ranges")
+    if "ingress_ipv6_cidrs" in balancer.model_fields_set and balancer.ip_address_type == "ipv4":
+        problems.refuse("load_balancer.ingress_ipv6_cidrs", "given", "nothing without ip_address_type 'dualstack'")
 
 
 def _health_check(balancer: AwsLoadBalancer) -> aws.lb.TargetGroupHealthCheckArgs:
@@ -44,7 +57,7 @@ def _health_check(balancer: AwsLoadBalancer) -> aws.lb.TargetGroupHealthCheckArg
     return aws.lb.TargetGroupHealthCheckArgs(
         path=balancer.health_check_path,
         protocol="HTTP",
-        matcher="200",
+        matcher=balancer.health_check_matcher,
         interval=interval,
         timeout=lift(lambda seconds: min(5, seconds - 1), interval),  # the timeout must be shorter than the interval
         healthy_threshold=2,
@@ -70,6 +83,7 @@ def load_balancer_args(
         name_prefix=name_prefix(name),
         load_balancer_type="application",
         internal=balancer.internal,
+        ip_address_type=None if balancer.ip_address_type == "ipv4" else balancer.ip_address_type,
         security_groups=[security_group_id],
         subnets=balancer.subnet_ids if balancer.subnet_ids is not None else subnet_ids,
         idle_timeout=balancer.idle_timeout_seconds,

@@ -1,6 +1,7 @@
 """Who may talk to whom: the world to the load balancer, the load balancer to the instances, the instances to anyone."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -50,11 +51,15 @@ def public_rules(
     """What may reach the load balancer, by name of the rule."""
     return {
         f"{scheme}-{name}": aws.vpc.SecurityGroupIngressRuleArgs(
-            security_group_id=security_group_id, ip_protocol="tcp", from_port=port, to_port=port, cidr_ipv4=cidr
+            security_group_id=security_group_id, ip_protocol="tcp", from_port=port, to_port=port, **_range(name, cidr)
         )
         for scheme, port in ports.items()
         for name, cidr in ranges.items()
     }
+
+
+def _range(name: str, cidr: Value[str]) -> dict[str, Any]:
+    return {"cidr_ipv6" if name.startswith("ipv6-") else "cidr_ipv4": cidr}
 
 
 def to_instances_rule(

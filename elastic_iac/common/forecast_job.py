@@ -52,7 +52,9 @@ class Shard:
         return {"name": self.name, **({"functions": self.functions} if self.functions > 1 else {})}
 
 
-def settle_shards(name: str, fleets: object, fleet_count: object, *, cloud: str) -> list[Shard]:
+def settle_shards(
+    name: str, fleets: object, fleet_count: object, *, cloud: str, more: Sequence[pulumi.Output[str]] = ()
+) -> list[Shard]:
     """Check the fleets and part them into functions.
 
     Args:
@@ -60,11 +62,12 @@ def settle_shards(name: str, fleets: object, fleet_count: object, *, cloud: str)
         fleets: A list of JSON texts, each of which may be an output; or the whole of it an output, then `fleet_count` says how many.
         fleet_count: Needed where `fleets` is an output: how many there are decides what is declared.
         cloud: Of the groups that this component's job can serve.
+        more: Fleets beside these, of groups that no component declared.
 
     Raises:
         SettingsError: the first wrong literal; a wrong output raises the same inside the deployment.
     """
-    items = _items(fleets, fleet_count)
+    items = [*_items(fleets, fleet_count, len(more)), *more]
     check = _fleet_on(cloud)
     _tell_apart([check(f"fleets[{index}]", item) for index, item in enumerate(items) if is_literal(item)])
     known = [checked(f"fleets[{index}]", item, check) for index, item in enumerate(items)]
@@ -81,12 +84,14 @@ def settle_shards(name: str, fleets: object, fleet_count: object, *, cloud: str)
     ]
 
 
-def _items(fleets: object, fleet_count: object) -> list[Any]:
+def _items(fleets: object, fleet_count: object, more: int) -> list[Any]:
     count = None if fleet_count is None else whole(1, MOST_FLEETS)("fleet_count", fleet_count)
     if is_literal(fleets):
+        if fleets is None:
+            raise SettingsError("fleets", None, "a value: the field is required")
         items = plain_list("fleets", fleets)
-        if not 1 <= len(items) <= MOST_FLEETS:
-            raise SettingsError("fleets", f"{len(items)} fleets", f"1 to {MOST_FLEETS} fleets")
+        if not 1 <= len(items) + more <= MOST_FLEETS:
+            raise SettingsError("fleets", f"{len(items) + more} fleets", f"1 to {MOST_FLEETS} fleets")
         if count not in {None, len(items)}:
             raise SettingsError("fleet_count", count, f"the number of fleets ({len(items)}), or nothing beside a list")
         return items

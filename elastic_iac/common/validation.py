@@ -156,8 +156,7 @@ def distinct(item: Kind[T], *, at_least: int, expected: str) -> Kind[list[T | pu
     def check(field: str, value: object) -> list[T | pulumi.Output[T]]:
         items = _items(value)
         literals = [each for each in items if not isinstance(each, Later)]
-        single = not isinstance(value, list | tuple)
-        if single or len(items) < at_least or any(literals.count(each) > 1 for each in literals):
+        if _is_single(value) or len(items) < at_least or any(literals.count(each) > 1 for each in literals):
             raise SettingsError(field, value, expected)
         return [
             item.later(each) if isinstance(each, Later) else item.check(f"{field}[{index}]", each)
@@ -165,6 +164,10 @@ def distinct(item: Kind[T], *, at_least: int, expected: str) -> Kind[list[T | pu
         ]
 
     return Kind(check, {"type": "array", "items": item.schema, "minItems": at_least})
+
+
+def _is_single(value: object) -> bool:
+    return not isinstance(value, list | tuple)
 
 
 def _items(value: object) -> list[object]:
@@ -273,6 +276,9 @@ SECURITY_GROUP_ID = matching(r"sg-[0-9a-z]+", "a security group's id, 'sg-...'")
 IMAGE_ID = matching(r"ami-[0-9a-z]+", "an image's id, 'ami-...'")
 INSTANCE_TYPE = matching(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", "an instance type such as 'm7i.large'")
 IPV4_RANGE = matching(r"(\d{1,3}\.){3}\d{1,3}/(\d|[12]\d|3[0-2])", "an IPv4 range such as '10.0.0.0/16'")
+IPV6_RANGE = matching(
+    r"(?=[^/]*:[^/]*:)[0-9a-fA-F:]{2,39}/(\d|\d\d|1[01]\d|12[0-8])", "an IPv6 range such as '2001:db8::/32'"
+)
 CERTIFICATE_ARN = matching(r"arn:aws[a-z-]*:(acm|iam):\S+", "a certificate's ARN, 'arn:aws:acm:...'")
 
 

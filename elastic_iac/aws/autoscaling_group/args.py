@@ -8,6 +8,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 
 from elastic_iac.aws.args import (
+    AwsInstanceMaintenancePolicy,
     AwsInstanceRefresh,
     AwsLoad,
     AwsLoadBalancer,
@@ -32,7 +33,7 @@ class AwsMixedInstances(TypedDict):
     """Several instance types, on demand and spot."""
 
     instance_types: list[AwsInstanceType]
-    """1 to 40 types, the preferred ones first."""
+    """1 to 40 types, the preferred ones first; none beside `instance_requirements`."""
     on_demand_base_capacity: NotRequired[pulumi.Input[float]]
     """That many units are on demand before any spot. From 0 to 100000. Default: 0."""
     on_demand_percent_above_base: NotRequired[pulumi.Input[float]]
@@ -43,6 +44,28 @@ class AwsMixedInstances(TypedDict):
     spot_allocation_strategy: NotRequired[pulumi.Input[str]]
     """How spot instances are chosen. One of 'price-capacity-optimized', 'capacity-optimized',
     'capacity-optimized-prioritized', 'lowest-price'. Default: 'price-capacity-optimized'."""
+
+
+class AwsInstanceRequirements(TypedDict):
+    """Attributes by which AWS selects instance types, those of the image's architecture."""
+
+    min_vcpus: pulumi.Input[float]
+    """vCPUs at least. From 1 to 1024."""
+    min_memory_mib: pulumi.Input[float]
+    """Memory in MiB at least. From 1 to 67108864."""
+    max_vcpus: NotRequired[pulumi.Input[float]]
+    """vCPUs at most. From 1 to 1024."""
+    max_memory_mib: NotRequired[pulumi.Input[float]]
+    """Memory in MiB at most. From 1 to 67108864."""
+    cpu_manufacturers: NotRequired[list[pulumi.Input[str]]]
+    """Any by default; 'amazon-web-services' is Graviton. One of 'intel', 'amd', 'amazon-web-
+    services'."""
+    instance_generations: NotRequired[list[pulumi.Input[str]]]
+    """Generations of instance types. One of 'current', 'previous'. Default: 'current'."""
+    allowed_instance_types: NotRequired[list[pulumi.Input[str]]]
+    """Only these, for example 'm7*'; not beside `excluded_instance_types`."""
+    excluded_instance_types: NotRequired[list[pulumi.Input[str]]]
+    """All but these, for example 't*'."""
 
 
 class AwsForecast(TypedDict):
@@ -154,6 +177,29 @@ class AwsAutoscalingGroupArgs(TypedDict):
     the policy's ARN."""
     security_group_ids: NotRequired[list[pulumi.Input[str]]]
     """Further security groups of the instances."""
+    permissions_boundary_arn: NotRequired[pulumi.Input[str]]
+    """Permissions boundary of the role that is created for the instances."""
+    instance_profile_arn: NotRequired[pulumi.Input[str]]
+    """Instance profile of your own: no role is created, and its role needs all rights that the
+    instances use."""
+    key_name: NotRequired[pulumi.Input[str]]
+    """EC2 key pair for SSH; none by default, Systems Manager reaches the instances. A rule for port
+    22 belongs in a security group of yours."""
+    target_group_arns: NotRequired[list[pulumi.Input[str]]]
+    """Target groups of your own that the instances join, beside those of `load_balancer`. Without
+    both, attachments from elsewhere are left alone; an empty list detaches all: give it in the
+    deployment that removes `load_balancer`."""
+    health_check_type: NotRequired[pulumi.Input[str]]
+    """'ELB' replaces instances that a target group finds unhealthy; 'ELB' with target groups by
+    default, else 'EC2'. One of 'EC2', 'ELB'."""
+    suspended_processes: NotRequired[list[pulumi.Input[str]]]
+    """Processes of the group that are suspended. The job holds a group whose Launch or
+    ScheduledActions are. One of 'Launch', 'Terminate', 'AddToLoadBalancer', 'AlarmNotification',
+    'AZRebalance', 'HealthCheck', 'InstanceRefresh', 'ReplaceUnhealthy', 'ScheduledActions'."""
+    instance_maintenance_policy: NotRequired[AwsInstanceMaintenancePolicy]
+    """Bounds of the healthy instances while instances are replaced; AWS's own by default."""
+    max_instance_lifetime_seconds: NotRequired[pulumi.Input[float]]
+    """Instances are replaced at that age; never by default. From 86400 to 31536000."""
     capacity_rebalance: NotRequired[pulumi.Input[bool]]
     """Replace spot instances that are about to be interrupted. Default: true."""
     health_check_grace_seconds: NotRequired[pulumi.Input[float]]
@@ -186,3 +232,9 @@ class AwsAutoscalingGroupArgs(TypedDict):
     """Dedicated bandwidth to EBS. Instance types from before 2014 may refuse it. Default: true."""
     mixed_instances: NotRequired[AwsMixedInstances]
     """Several instance types, on demand and spot."""
+    instance_requirements: NotRequired[AwsInstanceRequirements]
+    """Select instance types by attributes; `mixed_instances`, with an empty list of types, shares
+    them between on demand and spot."""
+    other_architecture_ami_id: NotRequired[pulumi.Input[str]]
+    """Image of the types in `mixed_instances` whose processor architecture is not that of
+    `instance_type` (Graviton beside x86)."""

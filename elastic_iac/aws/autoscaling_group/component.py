@@ -6,6 +6,7 @@ import pulumi_aws as aws
 from elastic_iac.aws.autoscaling_group.args import AwsAutoscalingGroupArgs
 from elastic_iac.aws.autoscaling_group.config import configure
 from elastic_iac.aws.autoscaling_group.resources import declare
+from elastic_iac.aws.instance_profile import role_outputs
 from elastic_iac.aws.load_balancer import Front
 from elastic_iac.common.fleet_output import fleet_json
 
@@ -29,10 +30,10 @@ class AwsAutoscalingGroup(pulumi.ComponentResource):
     """Version of the launch template that the group launches."""
     ami_id: pulumi.Output[str]
     """The image that instances are launched from."""
-    instance_role_arn: pulumi.Output[str]
-    """ARN of the role that the instances take."""
-    instance_role_name: pulumi.Output[str]
-    """Name of that role, to attach further policies."""
+    instance_role_arn: pulumi.Output[str | None]
+    """ARN of the role that the instances take; absent with `instance_profile_arn`."""
+    instance_role_name: pulumi.Output[str | None]
+    """Name of that role, to attach further policies; absent likewise."""
     security_group_id: pulumi.Output[str]
     """The instances' security group."""
     load_balancer_url: pulumi.Output[str | None]
@@ -67,7 +68,7 @@ class AwsAutoscalingGroup(pulumi.ComponentResource):
         self.group_name, self.group_arn = group.name, group.arn
         self.launch_template_id, self.launch_template_version = template.id, template.latest_version
         self.ami_id = template.image_id.apply(lambda image: image or "")
-        self.instance_role_arn, self.instance_role_name = role.arn, role.name
+        self.instance_role_arn, self.instance_role_name = role_outputs(role)
         self.security_group_id = declared.instances.id
         self._describe_front(front)
         settings = config.fleet(

@@ -7,6 +7,28 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 
+from elastic_iac.aws.autoscaling_group.args import AwsForecast
+
+
+class AwsExistingGroup(TypedDict):
+    """An Auto Scaling group that no component declared, as a fleet of the job."""
+
+    name: str
+    """Name of the fleet, unique within the job."""
+    region: pulumi.Input[str]
+    """Region of the group, in this account."""
+    group_name: pulumi.Input[str]
+    """Name of the Auto Scaling group; it needs a policy that scales in."""
+    min_size: pulumi.Input[float]
+    """Never a minimum below this; also the baseline that the last scheduled action restores. In
+    units of the group's weights, if it has any. From 0 to 100000."""
+    max_size: pulumi.Input[float]
+    """Never a minimum above this. From 0 to 100000."""
+    forecast: AwsForecast
+    """How the minimum is planned ahead."""
+    load_balancer: NotRequired[pulumi.Input[str]]
+    """Application load balancer whose requests are the load, 'app/NAME/ID'; give this or
+    `forecast.load`."""
 
 
 class AwsForecastJobArgs(TypedDict):
@@ -47,6 +69,8 @@ class AwsForecastJobArgs(TypedDict):
     interval_minutes: NotRequired[pulumi.Input[float]]
     """The longest time between two full runs; required with a cron and only there. Events expire
     after it, alarms count in it. From 1 to 1440."""
+    existing_groups: NotRequired[list[AwsExistingGroup]]
+    """Groups that no component declared, beside `fleets`."""
     flexible_window_minutes: NotRequired[pulumi.Input[float]]
     """Runs may start that much later, less than the interval. From 0 to 1439. Default: 0."""
     architecture: NotRequired[str]
@@ -65,5 +89,12 @@ class AwsForecastJobArgs(TypedDict):
     """SNS topic that alarms go to; one is made by default."""
     kms_key_arn: NotRequired[pulumi.Input[str]]
     """Customer-managed key for the bucket; S3's own encryption by default."""
+    permissions_boundary_arn: NotRequired[pulumi.Input[str]]
+    """Permissions boundary of the roles that are created."""
+    vpc_subnet_ids: NotRequired[pulumi.Input[list[pulumi.Input[str]]]]
+    """Subnets of the functions; none by default. They need a way to AWS's APIs: a NAT gateway or
+    VPC endpoints."""
+    vpc_security_group_ids: NotRequired[list[pulumi.Input[str]]]
+    """Security groups of the functions, with `vpc_subnet_ids`."""
     tags: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
     """Tags of everything that takes tags."""

@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 
 from elastic_iac.aws import group as groups
+from elastic_iac.aws.forecast_job.existing_groups import check_existing_groups, existing_fleets
 from elastic_iac.aws.forecast_job.function import Code, find_code
 from elastic_iac.aws.forecast_job.schedule import Schedule, configure_schedule
 from elastic_iac.common.forecast_job import Shard, check_job, own_settings, settle_shards
@@ -44,10 +45,16 @@ def configure(name: str, raw: object) -> JobConfig:
     """
     args, problems = parse_component(AwsForecastJobArgs, name, raw, NAME), Problems()
     shards: list[Shard] = []
+    check_existing_groups(args.existing_groups, problems)
     with problems.collect():
-        shards = settle_shards(name, args.fleets, args.fleet_count, cloud="aws")
+        more = existing_fleets(args.existing_groups) if not problems else []
+        given = [] if args.fleets is None and args.existing_groups else args.fleets
+        shards = settle_shards(name, given, args.fleet_count, cloud="aws", more=more)
     schedule = configure_schedule(args, problems)
     _check_emails(args, problems)
+    if (args.vpc_subnet_ids is None) == bool(args.vpc_security_group_ids):
+        field = "vpc_subnet_ids" if args.vpc_subnet_ids is None else "vpc_security_group_ids"
+        problems.refuse(field, None, "both vpc_subnet_ids and vpc_security_group_ids, or neither")
     with problems.collect():
         _check_settings(name, args)
     problems.report()

@@ -56,6 +56,15 @@ def code_args(name: str, bucket: pulumi.Input[str], code: Code, architecture: st
     )
 
 
+def role_args(
+    trust: pulumi.Input[str], description: str, *, tags: Tags, permissions_boundary_arn: Value[str] | None
+) -> aws.iam.RoleArgs:
+    """A role of the job."""
+    return aws.iam.RoleArgs(
+        assume_role_policy=trust, description=description, tags=tags, permissions_boundary=permissions_boundary_arn
+    )
+
+
 def function_args(
     job: str,
     args: AwsForecastJobArgs,
@@ -88,6 +97,11 @@ def function_args(
                 "POWERTOOLS_METRICS_NAMESPACE": "ElasticIac",
                 "POWERTOOLS_LOG_LEVEL": "INFO",
             }
+        ),
+        vpc_config=None
+        if args.vpc_subnet_ids is None
+        else aws.lambda_.FunctionVpcConfigArgs(
+            subnet_ids=args.vpc_subnet_ids, security_group_ids=args.vpc_security_group_ids
         ),
         logging_config=aws.lambda_.FunctionLoggingConfigArgs(log_format="JSON", log_group=log_group_name),
         tags=tags,

@@ -24,6 +24,9 @@ READS = (
 LAUNCH_READS = ("autoscaling:DescribeLifecycleHooks", "autoscaling:DescribeScalingActivities")
 """For fleets whose launches are read (`Fleet.watches_launches`): how long they take, and what AWS refuses. No resource level either."""
 
+VPC_ACCESS = "service-role/AWSLambdaVPCAccessExecutionRole"
+"""AWS's managed policy for the network interfaces of a function in a VPC."""
+
 PUT = "autoscaling:PutScheduledUpdateGroupAction"
 DELETE = "autoscaling:DeleteScheduledAction"
 

@@ -178,7 +178,8 @@ class JobResources:
                 log_group_name=log_group.name,
                 tags=self._config.tags,
             ),
-            self._child,
+            # Lambda refuses a VPC that the role may not join.
+            pulumi.ResourceOptions(parent=self._parent, depends_on=may) if self._args.vpc_subnet_ids else self._child,
         )
         on_failure = aws.lambda_.FunctionEventInvokeConfig(
             f"{job}-invocation",
@@ -202,7 +203,9 @@ class JobResources:
     def _role(self, resource_name: str, trust: pulumi.Input[str], description: str) -> aws.iam.Role:
         return aws.iam.Role(
             resource_name,
-            aws.iam.RoleArgs(assume_role_policy=trust, description=description, tags=self._config.tags),
+            functions.role_args(
+                trust, description, tags=self._config.tags, permissions_boundary_arn=self._args.permissions_boundary_arn
+            ),
             self._child,
         )
 
@@ -228,6 +231,12 @@ class JobResources:
                 f"{job}-function-policy", aws.iam.RolePolicyArgs(role=role.name, policy=inline), self._child
             )
         ]
+        if self._args.vpc_subnet_ids is not None:
+            policy_arn = common.partition.apply(
+                lambda partition: f"arn:{partition}:iam::aws:policy/{policies.VPC_ACCESS}"
+            )
+            attachment = aws.iam.RolePolicyAttachmentArgs(role=role.name, policy_arn=policy_arn)
+            may.append(aws.iam.RolePolicyAttachment(f"{job}-may-join-vpc", attachment, self._child))
         for number, start in enumerate(range(0, len(shard.fleets), policies.FLEETS_PER_POLICY), start=1):
             writes = aws.iam.Policy(
                 f"{job}-writes-{number}",

@@ -8,6 +8,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 
 from elastic_iac.aws.args import (
+    AwsInstanceMaintenancePolicy,
     AwsInstanceRefresh,
     AwsLoad,
     AwsLoadBalancer,
@@ -224,6 +225,29 @@ class AwsGpuPoolArgs(TypedDict):
     the policy's ARN."""
     security_group_ids: NotRequired[list[pulumi.Input[str]]]
     """Further security groups of the instances."""
+    permissions_boundary_arn: NotRequired[pulumi.Input[str]]
+    """Permissions boundary of the role that is created for the instances."""
+    instance_profile_arn: NotRequired[pulumi.Input[str]]
+    """Instance profile of your own: no role is created, and its role needs all rights that the
+    instances use."""
+    key_name: NotRequired[pulumi.Input[str]]
+    """EC2 key pair for SSH; none by default, Systems Manager reaches the instances. A rule for port
+    22 belongs in a security group of yours."""
+    target_group_arns: NotRequired[list[pulumi.Input[str]]]
+    """Target groups of your own that the instances join, beside those of `load_balancer`. Without
+    both, attachments from elsewhere are left alone; an empty list detaches all: give it in the
+    deployment that removes `load_balancer`."""
+    health_check_type: NotRequired[pulumi.Input[str]]
+    """'ELB' replaces instances that a target group finds unhealthy; 'ELB' with target groups by
+    default, else 'EC2'. One of 'EC2', 'ELB'."""
+    suspended_processes: NotRequired[list[pulumi.Input[str]]]
+    """Processes of the group that are suspended. The job holds a group whose Launch or
+    ScheduledActions are. One of 'Launch', 'Terminate', 'AddToLoadBalancer', 'AlarmNotification',
+    'AZRebalance', 'HealthCheck', 'InstanceRefresh', 'ReplaceUnhealthy', 'ScheduledActions'."""
+    instance_maintenance_policy: NotRequired[AwsInstanceMaintenancePolicy]
+    """Bounds of the healthy instances while instances are replaced; AWS's own by default."""
+    max_instance_lifetime_seconds: NotRequired[pulumi.Input[float]]
+    """Instances are replaced at that age; never by default. From 86400 to 31536000."""
     capacity_rebalance: NotRequired[pulumi.Input[bool]]
     """Replace spot instances that are about to be interrupted. Default: true."""
     health_check_grace_seconds: NotRequired[pulumi.Input[float]]

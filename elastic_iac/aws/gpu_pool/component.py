@@ -5,6 +5,7 @@ import pulumi
 from elastic_iac.aws.gpu_pool.args import AwsGpuPoolArgs
 from elastic_iac.aws.gpu_pool.config import configure
 from elastic_iac.aws.gpu_pool.resources import DeclaredPartition, declare
+from elastic_iac.aws.instance_profile import role_outputs
 
 __all__ = ["AwsGpuPool", "AwsGpuPoolArgs"]
 
@@ -29,10 +30,10 @@ class AwsGpuPool(pulumi.ComponentResource):
     """Ids of their launch templates."""
     ami_id: pulumi.Output[str]
     """The image that instances are launched from."""
-    instance_role_arn: pulumi.Output[str]
-    """ARN of the role that the instances take."""
-    instance_role_name: pulumi.Output[str]
-    """Name of that role, to attach further policies."""
+    instance_role_arn: pulumi.Output[str | None]
+    """ARN of the role that the instances take; absent with `instance_profile_arn`."""
+    instance_role_name: pulumi.Output[str | None]
+    """Name of that role, to attach further policies; absent likewise."""
     security_group_id: pulumi.Output[str]
     """The instances' security group."""
     load_balancer_url: pulumi.Output[str | None]
@@ -58,7 +59,7 @@ class AwsGpuPool(pulumi.ComponentResource):
         config = configure(name, args)
         super().__init__("elastic-iac:index:AwsGpuPool", name, {}, opts)
         declared = declare(config, self)
-        self.instance_role_arn, self.instance_role_name = declared.role.arn, declared.role.name
+        self.instance_role_arn, self.instance_role_name = role_outputs(declared.role)
         self.security_group_id = declared.instances.id
         self._describe(declared.partitions, sharded=config.args.shards is not None)
         self.register_outputs({field: getattr(self, field) for field in _OUTPUTS})

@@ -30,6 +30,7 @@ from elastic_iac.aws.gpu_pool.workload import (
     default_target_tracking,
     with_health_path,
 )
+from elastic_iac.aws.instance_profile import refuse_beside_own_profile
 from elastic_iac.aws.launch_template import Launch
 from elastic_iac.aws.load_balancer import check_load_balancer
 from elastic_iac.common.fleet_output import check_literals
@@ -118,6 +119,7 @@ def configure(name: str, raw: object) -> PoolConfig:
     types = configure_types(args, problems)
     problems.report()  # the table is needed from here on
     refuse_combinations(args, types, problems)
+    refuse_beside_own_profile(args, problems, "workload", "training")
     problems.report()
     work = configure_work(args, problems)
     check_nodes(args, work, types, problems)
@@ -192,6 +194,7 @@ def _launch(args: AwsGpuPoolArgs, types: Sequence[GpuType]) -> Launch:
         root_volume=args.root_volume or AwsRootVolume(size_gib=150),
         ebs_optimized=True,
         detailed_monitoring=args.detailed_monitoring,
+        key_name=args.key_name,
         market_type=None if args.capacity_blocks is None else "capacity-block",
         efa_interfaces=min(item.size.efa_interfaces for item in types) if args.efa else 0,
         host_resource_group_arn=args.dedicated_hosts and args.dedicated_hosts.host_resource_group_arn,

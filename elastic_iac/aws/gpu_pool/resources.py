@@ -11,7 +11,7 @@ from elastic_iac.aws import scaling_policies, security_groups
 from elastic_iac.aws.gpu_pool import capacity_block as blocks
 from elastic_iac.aws.gpu_pool.config import Partition, PoolConfig
 from elastic_iac.aws.gpu_pool.workload import MANAGED_POLICIES
-from elastic_iac.aws.instance_profile import aws_policy_arn, declare_instance_profile, lifecycle_policy
+from elastic_iac.aws.instance_profile import aws_policy_arn, declare_instances_role, lifecycle_policy
 from elastic_iac.aws.load_balancer import Front, declare_front
 from elastic_iac.common.fleet_output import fleet_json
 
@@ -30,7 +30,7 @@ class DeclaredPartition:
 class Declared:
     """The declared resources that the component's outputs describe."""
 
-    role: aws.iam.Role
+    role: aws.iam.Role | None
     instances: aws.ec2.SecurityGroup
     partitions: list[DeclaredPartition]
 
@@ -40,7 +40,7 @@ class _Shared:
     """Resources that all groups of the pool share, and the options of their children."""
 
     parent: pulumi.Resource
-    profile: aws.iam.InstanceProfile
+    profile_arn: pulumi.Input[str]
     instances: aws.ec2.SecurityGroup
     outbound: list[pulumi.Resource]
 
@@ -56,33 +56,33 @@ class _Shared:
 def declare(pool: PoolConfig, parent: pulumi.Resource) -> Declared:
     """Declare the pool and all that it needs, as children of `parent`."""
     child, name = pulumi.ResourceOptions(parent=parent), pool.name
-    profile, role = _instance_profile(pool, child, pulumi.InvokeOptions(parent=parent))
+    profile_arn, role = _instances_role(pool, child, pulumi.InvokeOptions(parent=parent))
     instances = security_groups.declare_security_group(
         f"{name}-instances", f"Instances of {name}", vpc_id=pool.args.vpc_id, tags=pool.tags(name), child=child
     )
     outbound = security_groups.declare_outbound_rules(name, instances, child)
     if pool.nodes_talk:
         outbound += _among_nodes(name, instances, child)
-    shared = _Shared(parent, profile, instances, outbound)
+    shared = _Shared(parent, profile_arn, instances, outbound)
     declared = [_partition(pool, partition, shared) for partition in pool.partitions]
-    if any(partition.group.hook for partition in pool.partitions):
+    if role is not None and any(partition.group.hook for partition in pool.partitions):
         rights = lifecycle_policy([item.group.arn for item in declared])
         rights_args = aws.iam.RolePolicyArgs(role=role.name, policy=rights)
         aws.iam.RolePolicy(f"{name}-instance-lifecycle", rights_args, child)
     return Declared(role, instances, declared)
 
 
-def _instance_profile(
+def _instances_role(
     pool: PoolConfig, child: pulumi.ResourceOptions, invoke: pulumi.InvokeOptions
-) -> tuple[aws.iam.InstanceProfile, aws.iam.Role]:
-    work, given = pool.partitions[0].work, pool.args.instance_policy_arns
+) -> tuple[pulumi.Input[str], aws.iam.Role | None]:
+    work = pool.partitions[0].work
     if work is None:
-        return declare_instance_profile(pool.name, given, child=child, invoke=invoke)
-    managed = {key: aws_policy_arn(policy, invoke) for key, policy in MANAGED_POLICIES.items()}
+        return declare_instances_role(pool.args, pool.name, child=child, invoke=invoke)
     partition = aws.get_partition_output(opts=invoke).partition
-    return declare_instance_profile(
+    return declare_instances_role(
+        pool.args,
         pool.name,
-        {**managed, **given},
+        policy_arns={key: aws_policy_arn(policy, invoke) for key, policy in MANAGED_POLICIES.items()},
         inline={"work": work.policy(partition)} if work.needs_rights else {},
         child=child,
         invoke=invoke,
@@ -128,7 +128,7 @@ def _partition(pool: PoolConfig, partition: Partition, shared: _Shared) -> Decla
         name,
         _launch(pool, partition, shared.invoke),
         pool.image,
-        profile=shared.profile,
+        profile_arn=shared.profile_arn,
         security_group_ids=[shared.instances.id, *args.security_group_ids],
         tags=tags,
         child=shared.child,

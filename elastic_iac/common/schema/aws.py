@@ -9,6 +9,7 @@ from elastic_iac.common.validation import (
     IMAGE_ID,
     INSTANCE_TYPE,
     IPV4_RANGE,
+    IPV6_RANGE,
     SECURITY_GROUP_ID,
     SUBNET_ID,
     VPC_ID,
@@ -21,6 +22,19 @@ from elastic_iac.common.validation import (
 )
 from forecasting.errors import SettingsError
 from forecasting.settings import CloudWatchMetric, CloudWatchSource
+
+PROCESSES = (
+    "Launch",
+    "Terminate",
+    "AddToLoadBalancer",
+    "AlarmNotification",
+    "AZRebalance",
+    "HealthCheck",
+    "InstanceRefresh",
+    "ReplaceUnhealthy",
+    "ScheduledActions",
+)
+"""https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-suspend-resume-processes.html"""
 
 USER_DATA_LIMIT_BYTES = 16 * 1024
 """EC2's limit before the base64 encoding: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.html"""
@@ -105,6 +119,15 @@ class AwsInstanceRefresh(Arguments):
     """Return to the former version if the refresh fails."""
 
 
+class AwsInstanceMaintenancePolicy(Arguments):
+    """Bounds of the healthy instances while instances are replaced for any reason."""
+
+    min_healthy_percent: Percent
+    """Healthy instances at least; with 100 replacements launch first."""
+    max_healthy_percent: Annotated[Value[int], whole(100, 200)]
+    """Upper limit, at most 100 above the minimum."""
+
+
 class AwsMetric(Arguments):
     """One CloudWatch metric."""
 
@@ -146,8 +169,16 @@ class AwsLoadBalancer(Arguments):
     """Reachable from within the VPC only."""
     ingress_cidrs: list[Annotated[Value[str], IPV4_RANGE]] = ["0.0.0.0/0"]
     """IPv4 ranges that may reach it."""
+    ip_address_type: Annotated[str, one_of("ipv4", "dualstack")] = "ipv4"
+    """'dualstack' has IPv6 addresses too: its subnets need IPv6 ranges."""
+    ingress_ipv6_cidrs: list[Annotated[Value[str], IPV6_RANGE]] = ["::/0"]
+    """IPv6 ranges that may reach it, with 'dualstack'."""
     health_check_path: Annotated[Value[str], matching(r"/[\x21-\x7e]{0,1023}", "a path that begins with '/'")] = "/"
     """Path that answers 200 once the instance can serve."""
+    health_check_matcher: Annotated[
+        Value[str], matching(r"[2-4]\d\d(-[2-4]\d\d|(,[2-4]\d\d)*)", "statuses such as '200', '200,302' or '200-399'")
+    ] = "200"
+    """Statuses of a good answer."""
     health_check_interval_seconds: Annotated[Value[int], whole(5, 300)] = 15
     """Between two checks. Two good answers make an instance healthy, three bad ones unhealthy."""
     deregistration_delay_seconds: Annotated[Value[int], whole(0, 3600)] = 60
@@ -213,6 +244,26 @@ class InstancesArguments(Arguments):
     """Managed policies that the instances need besides Systems Manager: a name of your choice to the policy's ARN."""
     security_group_ids: list[SecurityGroupId] = []
     """Further security groups of the instances."""
+    permissions_boundary_arn: Arn | None = None
+    """Permissions boundary of the role that is created for the instances."""
+    instance_profile_arn: (
+        Annotated[Value[str], matching(r"arn:aws[a-z-]*:iam::\d{12}:instance-profile/\S+", "an instance profile's ARN")]
+        | None
+    ) = None
+    """Instance profile of your own: no role is created, and its role needs all rights that the instances use."""
+    key_name: Text | None = None
+    """EC2 key pair for SSH; none by default, Systems Manager reaches the instances. A rule for port 22 belongs in a security group of yours."""
+    target_group_arns: list[Arn] | None = None
+    """Target groups of your own that the instances join, beside those of `load_balancer`. Without both, attachments from elsewhere are left alone;
+    an empty list detaches all: give it in the deployment that removes `load_balancer`."""
+    health_check_type: Annotated[Value[str], one_of("EC2", "ELB")] | None = None
+    """'ELB' replaces instances that a target group finds unhealthy; 'ELB' with target groups by default, else 'EC2'."""
+    suspended_processes: list[Annotated[Value[str], one_of(*PROCESSES)]] = []
+    """Processes of the group that are suspended. The job holds a group whose Launch or ScheduledActions are."""
+    instance_maintenance_policy: AwsInstanceMaintenancePolicy | None = None
+    """Bounds of the healthy instances while instances are replaced; AWS's own by default."""
+    max_instance_lifetime_seconds: Annotated[Value[int], whole(86_400, 31_536_000)] | None = None
+    """Instances are replaced at that age; never by default."""
     capacity_rebalance: Flag = True
     """Replace spot instances that are about to be interrupted."""
     health_check_grace_seconds: Seconds6h | None = None
@@ -239,6 +290,7 @@ OBJECTS: tuple[type[Arguments], ...] = (
     AwsRootVolume,
     AwsWarmPool,
     AwsInstanceRefresh,
+    AwsInstanceMaintenancePolicy,
     AwsMetric,
     AwsTargetTracking,
     AwsLoadBalancer,
