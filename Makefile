@@ -7,13 +7,14 @@ JOBS ?= 2
 # Compiled modules are kept, whatever the environment says: without them every start compiles pandas and pulumi anew, which takes seconds.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lint bench bench-models bench-many lock clean
+.PHONY: demo test lint generate bench bench-models bench-many lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo   both clouds on this machine: one load, one forecast, two schedules, 48 hours (ARGS='--csv load.csv')"
 	@echo "make test   lint, types, import rules, tests"
 	@echo "make lint   lint, types, import rules"
+	@echo "make generate  argument modules, reference pages and schemas, from the declared fields"
 	@echo "make bench  speed and memory of the job, and the minimum in force over 2,000 pairs of plans"
 	@echo "make bench-models  the forecasts beside other libraries' (ARGS='--data DIR')"
 	@echo "make bench-many  a thousand series in parallel, beside AutoARIMA and Prophet (ARGS='--data DIR')"
@@ -50,6 +51,12 @@ lint: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
+
+# What follows from the declarations of fields: argument modules, reference pages, JSON schemas.
+generate: $(VENV)/dev
+	$(BIN)/python -m elastic_iac.common.generate
+	$(BIN)/python docs/render_settings.py
+	$(BIN)/python docs/render_components.py
 
 test: lint
 	$(BIN)/pytest -n $(JOBS) $(ARGS)

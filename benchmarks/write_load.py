@@ -35,7 +35,7 @@ import requests
 
 from benchmarks.short_runs import FULL_MINUTES, SHORT_MINUTES, write_loads, write_traces
 from benchmarks.throughput import CALL_SECONDS, GRANTED_PER_SECOND, NOW, InProcess, fleet_data, make_groups
-from elastic_iac.job import FLEETS_PER_SHARD
+from elastic_iac.common.forecast_job import FLEETS_PER_SHARD
 from elastic_iac.local import faults as aws_faults
 from elastic_iac.local.aws import local_aws
 from elastic_iac.local.clock import Clock

@@ -16,7 +16,7 @@ TARGET = Path(__file__).parent / "components.md"
 
 INTRODUCTION = """# Components
 
-Written from the components' schema by `docs/render_components.py`.
+Written from the components' schema by `make generate`.
 
 A component stands for a group and all that it needs. From Python:
 
@@ -56,6 +56,24 @@ What a component does that one might not expect:
   `package_path` names one that was built elsewhere.
 - **`enabled` false leaves the schedule on.** The job says in its records that it is off, writes nothing, and its alarms tell nobody.
 - **YAML programs give `fleet_count`.** There a list of outputs is one output, whose length is not known when resources are declared.
+
+- **Target groups attached from elsewhere are left alone** without `load_balancer` and `target_group_arns`. Beside a load balancer
+  name them in `target_group_arns`. Give an empty list in the deployment that removes `load_balancer`, so that its target group is detached.
+- **All wrong arguments are reported at once**, each by its field, its value and what would be right.
+- **Groups that no component declared** are served too: [existing groups](existing-groups.md).
+
+An argument that is missing can be set by a [transform](https://www.pulumi.com/docs/iac/concepts/resources/options/transforms/), which changes any
+input of any child before it is registered. It suits what has no consequence elsewhere: further tags of one resource, `force_delete`, a service-linked
+role, access logs of the load balancer.
+
+```python
+def access_logs(args):
+    if args.type_ == "aws:lb/loadBalancer:LoadBalancer":
+        args.props["accessLogs"] = {"bucket": "shop-logs", "enabled": True}
+    return pulumi.ResourceTransformResult(args.props, args.opts)
+
+web = AwsAutoscalingGroup("web", {...}, pulumi.ResourceOptions(transforms=[access_logs]))
+```
 
 Of a pool of GPU instances, `AwsGpuPool`:
 

@@ -1,18 +1,23 @@
-"""Writes `settings.schema.json` and `settings.md` from the settings themselves: python docs/render_settings.py."""
+"""Write `settings.schema.json`, `settings.md` and `stack.schema.json` from the settings: `make generate`."""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from forecasting.settings import job_schema
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from stacks.settings import Stack
+
 _HEAD = """# Settings
 
 What a job and its fleets are told, in YAML or JSON. `examples/job.yaml` is a whole file; `settings.schema.json` says the same to editors.
-Unknown, repeated and blank fields are errors, and so are numbers written as text. This page is written by `python docs/render_settings.py`.
+Unknown, repeated and blank fields are errors, and so are numbers written as text. This page is written by `make generate`.
 """
 
 
@@ -26,6 +31,7 @@ def render() -> dict[str, str]:
     }
     return {
         "settings.schema.json": json.dumps(schema, indent=2) + "\n",
+        "stack.schema.json": json.dumps(Stack.model_json_schema(), indent=2) + "\n",
         "settings.md": "\n".join([_HEAD, *(line for name, model in models.items() for line in _section(name, model))]),
     }
 

@@ -1,22 +1,36 @@
 """What an environment may set, from `Pulumi.yaml` and `stacks/Pulumi.ENVIRONMENT.yaml`.
 
-Field by field a group is `AwsAutoscalingGroupArgs` in camelCase without the network, a pool `AwsGpuPoolArgs`, the job `AwsForecastJobArgs` without
-its fleets; here the types are checked, in the component the values.
+A group is `AwsAutoscalingGroupArgs` in camelCase without the network, a pool `AwsGpuPoolArgs`, the job `AwsForecastJobArgs` without its fleets:
+their models follow from the declarations of the arguments. Each value is checked here, combinations by the component.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import pulumi
 from pydantic import Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
+from elastic_iac.common.parsing import ArgumentsError
+from elastic_iac.common.schema.aws_autoscaling_group import AwsAutoscalingGroupArgs
+from elastic_iac.common.schema.aws_forecast_job import AwsForecastJobArgs
+from elastic_iac.common.schema.aws_gpu_pool import AwsGpuPoolArgs
 from forecasting.errors import SettingsError
-from stacks.settings_aws import Group, Job
-from stacks.settings_aws_gpu import GpuPool
+from stacks.declared import Declared, DeclaredPool, declared
 from stacks.settings_base import Settings
 from stacks.settings_gcp import GcpGroup, GcpJob, GcpProvider
 from stacks.settings_gcp_gpu import GcpPool
+
+_NETWORK = frozenset({"vpc_id", "subnet_ids", "tags"})
+Group = Annotated[Declared, declared(Declared, AwsAutoscalingGroupArgs, without=_NETWORK)]
+# A pool may have subnets of its own: `capacityBlocks` and `clusterPlacement` take one.
+GpuPool = Annotated[
+    DeclaredPool, declared(DeclaredPool, AwsGpuPoolArgs, without=_NETWORK - {"subnet_ids"}, optional={"subnet_ids"})
+]
+Job = Annotated[
+    Declared, declared(Declared, AwsForecastJobArgs, without={"fleets", "fleet_count", "tags"}, named=False)
+]
 
 
 class DefaultTags(Settings):
@@ -34,7 +48,7 @@ class Stack(Settings):
     vpc_id: str = ""
     subnet_ids: list[str] = Field(default_factory=list)
     default_tags: DefaultTags = Field(default_factory=DefaultTags)
-    gpu_pools: list[GpuPool] = Field(default_factory=list[GpuPool])
+    gpu_pools: list[GpuPool] = Field(default_factory=list[DeclaredPool])
     gcp_groups: list[GcpGroup] = Field(default_factory=list[GcpGroup])
     gcp_gpu_pools: list[GcpPool] = Field(default_factory=list[GcpPool])
     gcp_job: GcpJob | None = None
@@ -73,7 +87,7 @@ def read_stack(config: pulumi.Config, aws: pulumi.Config, gcp: pulumi.Config) ->
         gcp: The Google Cloud provider's, for its project and region.
 
     Raises:
-        SettingsError: the first thing wrong, by its key, its value and what would be right.
+        ArgumentsError: every problem, by its key, its value and what would be right.
     """
     given: dict[str, Any] = {
         "groups": config.get_object("groups"),
@@ -93,6 +107,10 @@ def read_stack(config: pulumi.Config, aws: pulumi.Config, gcp: pulumi.Config) ->
     try:
         return Stack.model_validate({key: value for key, value in given.items() if value is not None})
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(map(str, first["loc"])) or "groups"
-        raise SettingsError(f"config {key}", first["input"], str(first["msg"]).removeprefix("Value error, ")) from error
+        raise ArgumentsError([_explained(each) for each in error.errors(include_url=False)]) from error
+
+
+def _explained(error: ErrorDetails) -> SettingsError:
+    inner = error.get("ctx", {}).get("field", "") if error["type"] == "refused" else ""
+    key = ".".join(map(str, error["loc"])) + inner or "groups"
+    return SettingsError(f"config {key}", error["input"], str(error["msg"]).removeprefix("Value error, "))

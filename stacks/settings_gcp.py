@@ -6,8 +6,8 @@ from typing import Literal, cast
 
 import pulumi
 
-from elastic_iac.gcp.args import GcpAutoscalingGroupArgs
-from elastic_iac.gcp.job_args import GcpForecastJobArgs
+from elastic_iac.gcp.autoscaling_group.args import GcpAutoscalingGroupArgs
+from elastic_iac.gcp.forecast_job.args import GcpForecastJobArgs
 from stacks.settings_base import PlannedAhead, Settings
 
 

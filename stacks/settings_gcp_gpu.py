@@ -6,7 +6,7 @@ from typing import cast
 
 import pulumi
 
-from elastic_iac.gcp.pool_args import GcpGpuPoolArgs
+from elastic_iac.gcp.gpu_pool.args import GcpGpuPoolArgs
 from stacks.settings_base import PlannedAhead, Settings
 from stacks.settings_gcp import BootDisk, HealthCheck, Load, LoadBalancer, ScaleInControl, TargetTracking, UpdatePolicy
 from stacks.settings_gpu import Training, Workload

@@ -19,9 +19,9 @@ import pandas as pd
 import pulumi
 import pulumi_aws
 
-from elastic_iac.aws.args import AwsForecast
-from elastic_iac.aws.autoscaling_group import AwsAutoscalingGroup
-from elastic_iac.aws.forecast_job import AwsForecastJob
+from elastic_iac.aws.autoscaling_group.args import AwsForecast
+from elastic_iac.aws.autoscaling_group.component import AwsAutoscalingGroup
+from elastic_iac.aws.forecast_job.component import AwsForecastJob
 from elastic_iac.local.aws import LocalAws
 from elastic_iac.local.engine import Cloud, Deployment, up
 from elastic_iac.package import ensure_package

@@ -10,8 +10,8 @@ import pulumi
 
 from tests.recording import Recorder, record
 
-from elastic_iac.gcp import autoscaling_group as component  # isort: skip - after the import that quiets the SDK
-from elastic_iac.gcp.args import GcpAutoscalingGroupArgs  # isort: skip
+from elastic_iac.gcp.autoscaling_group import component  # isort: skip - after the import that quiets the SDK
+from elastic_iac.gcp.autoscaling_group.args import GcpAutoscalingGroupArgs  # isort: skip
 
 MINIMAL: GcpAutoscalingGroupArgs = {
     "network": "projects/shop-prod/global/networks/default",
@@ -124,6 +124,19 @@ MAXIMAL: GcpAutoscalingGroupArgs = {
     },
     "labels": {"team": "serving"},
 }
+
+
+CAPACITY: GcpAutoscalingGroupArgs = {
+    **MINIMAL,
+    "machine_type": "n4-standard-4",
+    "instance_selections": [
+        {"name": "first", "machine_types": ["n4-standard-4", "c4-standard-4"]},
+        {"name": "then", "machine_types": ["c4a-standard-4"], "rank": 1},
+    ],
+    "standby_pool": {"stopped_size": 3, "suspended_size": 2, "initial_delay_seconds": 120, "mode": "MANUAL"},
+    "labels": {"team": "serving"},
+}
+"""Arguments by which instances come sooner, or at all."""
 
 
 def declare(

@@ -10,8 +10,8 @@ import pulumi
 
 from tests.recording import Recorder, record
 
-from elastic_iac.aws import autoscaling_group as component  # isort: skip - after the import that quiets the SDK
-from elastic_iac.aws.args import AwsAutoscalingGroupArgs  # isort: skip
+from elastic_iac.aws.autoscaling_group import component  # isort: skip - after the import that quiets the SDK
+from elastic_iac.aws.autoscaling_group.args import AwsAutoscalingGroupArgs  # isort: skip
 
 MINIMAL: AwsAutoscalingGroupArgs = {
     "vpc_id": "vpc-0a",

@@ -11,8 +11,8 @@ import pulumi
 
 from tests.recording import GOLDEN, Recorder, record
 
-from elastic_iac.aws import forecast_job as component  # isort: skip - after the import that quiets the SDK
-from elastic_iac.aws.job_args import AwsForecastJobArgs  # isort: skip
+from elastic_iac.aws.forecast_job import component  # isort: skip - after the import that quiets the SDK
+from elastic_iac.aws.forecast_job.args import AwsForecastJobArgs  # isort: skip
 
 PACKAGE = str(GOLDEN / "function.zip")
 

@@ -12,8 +12,8 @@ import pulumi
 from forecasting.settings import Fleet
 from tests.recording import Recorder, record
 
-from elastic_iac.aws import gpu_pool as component  # isort: skip - after the import that quiets the SDK
-from elastic_iac.aws.gpu_args import AwsGpuPoolArgs  # isort: skip
+from elastic_iac.aws.gpu_pool import component  # isort: skip - after the import that quiets the SDK
+from elastic_iac.aws.gpu_pool.args import AwsGpuPoolArgs  # isort: skip
 
 NOW = datetime(2026, 11, 22, 20, 2, 30, tzinfo=UTC)
 """When the pools of the tests are deployed: before, between and in the Capacity Blocks below."""

@@ -12,7 +12,7 @@ import pandas as pd
 import pulumi
 import pytest
 
-from elastic_iac.aws import capacity_block
+from elastic_iac.aws.gpu_pool import capacity_block
 from elastic_iac.local.aws import LocalAws
 from elastic_iac.local.engine import Cloud, up
 from forecasting.job import run_job
@@ -22,7 +22,7 @@ from forecasting.shortrun import run_short
 from tests.fleets import InProcess
 from tests.pool_args import BLOCKS, NOW, changed, component, declare, forecast
 
-from elastic_iac.aws.gpu_args import AwsGpuPoolArgs  # isort: skip - after the import that quiets the SDK
+from elastic_iac.aws.gpu_pool.args import AwsGpuPoolArgs  # isort: skip - after the import that quiets the SDK
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 REPLICAS = 8  # of a p4d.24xlarge, by its GPUs

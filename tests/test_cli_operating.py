@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from elastic_iac.aws.job_policies import function_policy, trust, write_policy
+from elastic_iac.aws.forecast_job.iam import function_policy, trust, write_policy
 from forecasting.settings import parse_fleet
 from tests.commands import Shell
 from tests.fleets import fleet_data, make_group

@@ -13,7 +13,8 @@ from forecasting.settings import Fleet
 from tests.group_args import MAXIMAL, MINIMAL, changed, component, declare, later
 from tests.recording import ANSWERS, GOLDEN, Mocks, as_json, golden, record
 
-from elastic_iac.aws.args import AwsAutoscalingGroupArgs  # isort: skip - after the import that quiets the SDK
+from elastic_iac.aws import group, launch_template, load_balancer, scaling_policies, security_groups  # isort: skip - after the import that quiets the SDK
+from elastic_iac.aws.autoscaling_group.args import AwsAutoscalingGroupArgs  # isort: skip
 
 
 @pytest.mark.parametrize(("file", "args"), [("minimal", MINIMAL), ("maximal", MAXIMAL)])
@@ -27,29 +28,29 @@ def test_every_child_is_registered_with_its_type_name_parent_and_inputs(
 
 
 MUTATIONS = [
-    ("launch_templates", "launch_template_args", "metadata_options"),
-    ("launch_templates", "launch_template_args", "iam_instance_profile"),
-    ("launch_templates", "launch_template_args", "user_data"),
-    ("launch_templates", "launch_template_args", "tag_specifications"),
-    ("groups", "group_args", "desired_capacity"),
-    ("groups", "group_args", "warm_pool"),
-    ("groups", "group_args", "instance_refresh"),
-    ("groups", "group_args", "mixed_instances_policy"),
-    ("groups", "group_args", "wait_for_capacity_timeout"),
-    ("groups", "group_args", "enabled_metrics"),
-    ("load_balancers", "load_balancer_args", "drop_invalid_header_fields"),
-    ("load_balancers", "target_group_args", "health_check"),
-    ("security_groups", "from_load_balancer_rule", "referenced_security_group_id"),
-    ("scaling_policies", "target_tracking_configuration", "disable_scale_in"),
+    (launch_template, "launch_template_args", "metadata_options"),
+    (launch_template, "launch_template_args", "iam_instance_profile"),
+    (launch_template, "launch_template_args", "user_data"),
+    (launch_template, "launch_template_args", "tag_specifications"),
+    (group, "group_args", "desired_capacity"),
+    (group, "group_args", "warm_pool"),
+    (group, "group_args", "instance_refresh"),
+    (group, "group_args", "mixed_instances_policy"),
+    (group, "group_args", "wait_for_capacity_timeout"),
+    (group, "group_args", "enabled_metrics"),
+    (load_balancer, "load_balancer_args", "drop_invalid_header_fields"),
+    (load_balancer, "target_group_args", "health_check"),
+    (security_groups, "from_load_balancer_rule", "referenced_security_group_id"),
+    (scaling_policies, "target_tracking_configuration", "disable_scale_in"),
 ]
 
 
 @pytest.mark.parametrize(("module", "builder", "argument"), MUTATIONS)
 def test_a_dropped_input_does_not_pass(
-    module: str, builder: str, argument: str, monkeypatch: pytest.MonkeyPatch
+    module: Any, builder: str, argument: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The component is mutated: the assertion of every child must fail for each input that goes missing."""
-    built_by: Callable[..., Any] = getattr(getattr(component, module), builder)
+    built_by: Callable[..., Any] = getattr(module, builder)
 
     def mutant(*args: Any, **options: Any) -> Any:
         built = built_by(*args, **options)
@@ -57,7 +58,7 @@ def test_a_dropped_input_does_not_pass(
         setattr(built, argument, None)
         return built
 
-    monkeypatch.setattr(getattr(component, module), builder, mutant)
+    monkeypatch.setattr(module, builder, mutant)
     recorder, _ = declare(MAXIMAL)
     expected = json.loads((GOLDEN / "autoscaling_group_maximal.json").read_text(encoding="utf-8"))["registrations"]
     assert as_json(recorder.registrations) != expected

@@ -8,6 +8,4 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def test_the_page_is_written_from_the_schema() -> None:
     page = runpy.run_path(str(ROOT / "docs" / "render_components.py"))["render"]()
-    assert (ROOT / "docs" / "components.md").read_text(encoding="utf-8") == page, (
-        "run: python docs/render_components.py"
-    )
+    assert (ROOT / "docs" / "components.md").read_text(encoding="utf-8") == page, "run: make generate"

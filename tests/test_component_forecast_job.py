@@ -17,7 +17,8 @@ from forecasting.settings import Job, parse_job
 from tests.job_args import MANY, MAXIMAL, MINIMAL, SHARDED, changed, component, declare, fleet, later
 from tests.recording import GOLDEN, Recorder, as_json, golden, record
 
-from elastic_iac.aws.job_args import AwsForecastJobArgs  # isort: skip - after the import that quiets the SDK
+from elastic_iac.aws.forecast_job import bucket, function, schedule  # isort: skip - after the import that quiets the SDK
+from elastic_iac.aws.forecast_job.args import AwsForecastJobArgs  # isort: skip
 
 
 def settings(recorder: Recorder, job: str = "job") -> Job:
@@ -34,28 +35,28 @@ def test_every_child_is_registered_with_its_type_name_parent_and_inputs(file: st
 
 
 MUTATIONS = [
-    ("buckets", "public_access_args", "restrict_public_buckets"),
-    ("buckets", "lifecycle_args", "rules"),
-    ("buckets", "settings_args", "content"),
-    ("buckets", "notification_args", "lambda_functions"),
-    ("functions", "code_args", "source"),
-    ("functions", "function_args", "architectures"),
-    ("functions", "function_args", "environment"),
-    ("functions", "function_args", "source_code_hash"),
-    ("functions", "function_args", "logging_config"),
-    ("functions", "function_args", "reserved_concurrent_executions"),
-    ("functions", "invoke_config_args", "maximum_event_age_in_seconds"),
-    ("functions", "invoke_config_args", "destination_config"),
-    ("schedules", "schedule_args", "schedule_expression_timezone"),
+    (bucket, "public_access_args", "restrict_public_buckets"),
+    (bucket, "lifecycle_args", "rules"),
+    (bucket, "settings_args", "content"),
+    (bucket, "notification_args", "lambda_functions"),
+    (function, "code_args", "source"),
+    (function, "function_args", "architectures"),
+    (function, "function_args", "environment"),
+    (function, "function_args", "source_code_hash"),
+    (function, "function_args", "logging_config"),
+    (function, "function_args", "reserved_concurrent_executions"),
+    (function, "invoke_config_args", "maximum_event_age_in_seconds"),
+    (function, "invoke_config_args", "destination_config"),
+    (schedule, "schedule_args", "schedule_expression_timezone"),
 ]
 
 
 @pytest.mark.parametrize(("module", "builder", "argument"), MUTATIONS)
 def test_a_dropped_input_does_not_pass(
-    module: str, builder: str, argument: str, monkeypatch: pytest.MonkeyPatch
+    module: Any, builder: str, argument: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The component is mutated: the assertion of every child must fail for each input that goes missing."""
-    built_by: Callable[..., Any] = getattr(getattr(component, module), builder)
+    built_by: Callable[..., Any] = getattr(module, builder)
 
     def mutant(*args: Any, **options: Any) -> Any:
         built = built_by(*args, **options)
@@ -63,7 +64,7 @@ def test_a_dropped_input_does_not_pass(
         setattr(built, argument, None)
         return built
 
-    monkeypatch.setattr(getattr(component, module), builder, mutant)
+    monkeypatch.setattr(module, builder, mutant)
     recorder, _ = declare(MAXIMAL)
     expected = json.loads((GOLDEN / "forecast_job_maximal.json").read_text(encoding="utf-8"))["registrations"]
     assert as_json(recorder.registrations) != expected
@@ -327,7 +328,7 @@ def test_none_is_the_same_as_not_given() -> None:
 @pytest.mark.parametrize("whole_list", [False, True])
 def test_outputs_declare_what_literals_declare(whole_list: bool) -> None:
     def args() -> AwsForecastJobArgs:
-        texts = cast("list[str]", MAXIMAL["fleets"])
+        texts = cast("list[str]", MAXIMAL.get("fleets"))
         fields = set(MAXIMAL) - {
             "fleets",
             "fleet_count",

@@ -9,7 +9,7 @@ from forecasting.errors import SettingsError
 from tests.job_args import MANY, MAXIMAL, MINIMAL, changed, component, fleet, later
 from tests.recording import record
 
-from elastic_iac.aws.job_args import AwsForecastJobArgs  # isort: skip - after the import that quiets the SDK
+from elastic_iac.aws.forecast_job.args import AwsForecastJobArgs  # isort: skip - after the import that quiets the SDK
 
 TOPIC = "arn:aws:sns:eu-central-1:111122223333:oncall"
 GOOGLE = json.loads(fleet()) | {

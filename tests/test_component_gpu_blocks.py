@@ -9,7 +9,7 @@ from typing import Any, cast
 import pulumi
 import pytest
 
-from elastic_iac.aws import capacity_block
+from elastic_iac.aws.gpu_pool import capacity_block
 from tests.pool_args import (
     BLOCKS,
     NOW,
@@ -20,7 +20,7 @@ from tests.pool_args import (
 )
 from tests.recording import Registration
 
-from elastic_iac.aws.gpu_args import AwsGpuPoolArgs  # isort: skip - after the import that quiets the SDK
+from elastic_iac.aws.gpu_pool.args import AwsGpuPoolArgs  # isort: skip - after the import that quiets the SDK
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,8 @@ import pulumi
 import pulumi_aws
 import pytest
 
-from elastic_iac.aws import capacity_block, group, launch_template, load_balancer
+from elastic_iac.aws import group, launch_template, load_balancer
+from elastic_iac.aws.gpu_pool import capacity_block
 from forecasting.settings import Fleet
 from tests.group_args import later
 from tests.pool_args import (
@@ -27,7 +28,7 @@ from tests.pool_args import (
 )
 from tests.recording import GOLDEN, as_json, golden, record
 
-from elastic_iac.aws.gpu_args import AwsGpuPoolArgs  # isort: skip - after the import that quiets the SDK
+from elastic_iac.aws.gpu_pool.args import AwsGpuPoolArgs  # isort: skip - after the import that quiets the SDK
 
 
 @pytest.fixture(autouse=True)

@@ -6,13 +6,13 @@ from typing import Any, cast
 
 import pytest
 
-from elastic_iac.aws.gpu_families import FAMILIES, gpu_type
+from elastic_iac.aws.gpu_pool.instance_types import FAMILIES, gpu_type
 from forecasting.errors import SettingsError
 from tests.group_args import later
 from tests.pool_args import BLOCKS, MAXIMAL, MINIMAL, SHARDED, changed, component, forecast
 from tests.recording import record
 
-from elastic_iac.aws.gpu_args import AwsGpuPoolArgs  # isort: skip - after the import that quiets the SDK
+from elastic_iac.aws.gpu_pool.args import AwsGpuPoolArgs  # isort: skip - after the import that quiets the SDK
 
 NO_HOSTS = {"host_resource_group_arn": "hosts"}
 HOSTS = {"host_resource_group_arn": "arn:aws:resource-groups:eu-central-1:111122223333:group/hosts"}

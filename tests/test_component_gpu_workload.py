@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from elastic_iac.aws import capacity_block
+from elastic_iac.aws.gpu_pool import capacity_block
 from elastic_iac.workload import AwsPlatform, boot_script, settle_training, settle_workload
 from elastic_iac.workload.args import GpuTraining, GpuWorkload
 from forecasting.settings import Fleet
@@ -17,7 +17,7 @@ from tests.pool_args import BLOCKS, MINIMAL, NOW, SHARDED, changed, declare, for
 from tests.recording import Recorder
 from tests.test_component_gpu_validation import refusal
 
-from elastic_iac.aws.gpu_args import AwsGpuPoolArgs  # isort: skip - after the import that quiets the SDK
+from elastic_iac.aws.gpu_pool.args import AwsGpuPoolArgs  # isort: skip - after the import that quiets the SDK
 
 SERVER: GpuWorkload = {
     "image": "vllm/vllm-openai:v0.11.0",

@@ -9,7 +9,7 @@ from forecasting.errors import SettingsError
 from tests.group_args import MAXIMAL, MINIMAL, changed, component, later
 from tests.recording import record
 
-from elastic_iac.aws.args import AwsAutoscalingGroupArgs  # isort: skip - after the import that quiets the SDK
+from elastic_iac.aws.autoscaling_group.args import AwsAutoscalingGroupArgs  # isort: skip - after the import that quiets the SDK
 
 OUTAGE = {"name": "outage", "start": "2027-02-03T10:00:00+01:00", "end": "2027-02-03T16:30:00+01:00"}
 """A span of time, as an exclusion or an event."""

@@ -8,13 +8,13 @@ from typing import Any
 import pulumi
 import pytest
 
-from elastic_iac.aws import capacity_block
+from elastic_iac.aws.gpu_pool import capacity_block
 from elastic_iac.local.aws import LocalAws
 from elastic_iac.local.engine import Cloud, Deployment, up
 from forecasting.settings import Fleet
 from tests.pool_args import BLOCKS, MAXIMAL, MINIMAL, NOW, SHARDED, changed, component
 
-from elastic_iac.aws.gpu_args import AwsGpuPoolArgs  # isort: skip - after the import that quiets the SDK
+from elastic_iac.aws.gpu_pool.args import AwsGpuPoolArgs  # isort: skip - after the import that quiets the SDK
 
 
 def network(aws: LocalAws) -> dict[str, Any]:

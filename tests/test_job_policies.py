@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elastic_iac.aws.job_policies import (
+from elastic_iac.aws.forecast_job.iam import (
     FLEETS_PER_POLICY,
     LAUNCH_READS,
     POLICY_CHARACTERS,
@@ -19,7 +19,7 @@ from elastic_iac.aws.job_policies import (
     trust,
     write_policy,
 )
-from elastic_iac.job import FLEETS_PER_SHARD
+from elastic_iac.common.forecast_job import FLEETS_PER_SHARD
 from forecasting.errors import SettingsError
 from forecasting.settings import AwsTarget, Fleet, parse_fleet
 from tests.job_args import fleet

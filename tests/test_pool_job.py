@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from elastic_iac.aws.job_policies import reads
+from elastic_iac.aws.forecast_job.iam import reads
 from elastic_iac.cli.result import document as result_document
 from elastic_iac.cli.result import page as result_page
 from elastic_iac.cli.standing import look

@@ -4,7 +4,7 @@ import functools
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pulumi
 import pytest
@@ -12,18 +12,21 @@ import yaml
 from pulumi.runtime.config import set_all_config
 from pydantic.alias_generators import to_camel
 
-from elastic_iac.aws import args as arguments
-from elastic_iac.aws import capacity_block, gpu_args
-from elastic_iac.aws.job_args import AwsForecastJobArgs
+from elastic_iac.aws.autoscaling_group.args import AwsAutoscalingGroupArgs
+from elastic_iac.aws.forecast_job.args import AwsForecastJobArgs
+from elastic_iac.aws.gpu_pool import capacity_block
+from elastic_iac.aws.gpu_pool.args import AwsGpuPoolArgs
+from elastic_iac.common import args as fleet_arguments
 from elastic_iac.gcp import args as gcp_arguments
-from elastic_iac.gcp import pool_args as gcp_pool_arguments
-from elastic_iac.gcp.job_args import GcpForecastJobArgs
+from elastic_iac.gcp.autoscaling_group.args import GcpAutoscalingGroupArgs, GcpForecast
+from elastic_iac.gcp.forecast_job.args import GcpForecastJobArgs
+from elastic_iac.gcp.gpu_pool import args as gcp_pool_arguments
 from elastic_iac.local.engine.program import run_program
 from elastic_iac.local.engine.project import read_project
 from elastic_iac.workload import args as workload_arguments
 from forecasting.errors import SettingsError
 from forecasting.settings import Fleet, Job, parse_job
-from stacks import settings, settings_aws, settings_aws_gpu, settings_base, settings_gcp, settings_gcp_gpu, settings_gpu
+from stacks import settings, settings_base, settings_gcp, settings_gcp_gpu, settings_gpu
 from tests.recording import Mocks, Recorder
 
 pytestmark = pytest.mark.usefixtures("built_function")
@@ -285,27 +288,9 @@ def test_configuration_becomes_the_components_arguments() -> None:
 
 
 PAIRS = [
-    (settings_aws.RootVolume, arguments.AwsRootVolume),
-    (settings_aws.InstanceType, arguments.AwsInstanceType),
-    (settings_aws.MixedInstances, arguments.AwsMixedInstances),
-    (settings_aws.WarmPool, arguments.AwsWarmPool),
-    (settings_aws.InstanceRefresh, arguments.AwsInstanceRefresh),
-    (settings_aws.Metric, arguments.AwsMetric),
-    (settings_aws.Load, arguments.AwsLoad),
-    (settings_aws.TargetTracking, arguments.AwsTargetTracking),
-    (settings_aws.LoadBalancer, arguments.AwsLoadBalancer),
-    (settings_base.Prices, arguments.LoadPrices),
-    (settings_base.Event, arguments.LoadEvent),
-    (settings_base.Exclusion, arguments.LoadExclusion),
-    (settings_aws.Forecast, arguments.AwsForecast),
-    (settings_aws.InstanceType, gpu_args.AwsGpuInstanceType),
-    (settings_aws_gpu.Spot, gpu_args.AwsSpot),
-    (settings_aws_gpu.Reservation, gpu_args.AwsGpuReservation),
-    (settings_aws_gpu.CapacityBlock, gpu_args.AwsCapacityBlock),
-    (settings_aws_gpu.DedicatedHosts, gpu_args.AwsDedicatedHosts),
-    (settings_aws_gpu.ReadyHook, gpu_args.AwsReadyHook),
-    (settings_aws_gpu.Shard, gpu_args.AwsGpuShard),
-    (settings_aws_gpu.PoolForecast, gpu_args.AwsGpuForecast),
+    (settings_base.Prices, fleet_arguments.LoadPrices),
+    (settings_base.Event, fleet_arguments.LoadEvent),
+    (settings_base.Exclusion, fleet_arguments.LoadExclusion),
     (settings_gcp.BootDisk, gcp_arguments.GcpBootDisk),
     (settings_gcp.HealthCheck, gcp_arguments.GcpHealthCheck),
     (settings_gcp.UpdatePolicy, gcp_arguments.GcpUpdatePolicy),
@@ -314,7 +299,7 @@ PAIRS = [
     (settings_gcp.ScaleInControl, gcp_arguments.GcpScaleInControl),
     (settings_gcp.LoadBalancer, gcp_arguments.GcpLoadBalancer),
     (settings_gcp.Load, gcp_arguments.GcpLoad),
-    (settings_gcp.Forecast, gcp_arguments.GcpForecast),
+    (settings_gcp.Forecast, GcpForecast),
     (settings_gpu.Workload, workload_arguments.GpuWorkload),
     (settings_gpu.Training, workload_arguments.GpuTraining),
     (settings_gcp_gpu.GuestAccelerator, gcp_pool_arguments.GcpGuestAccelerator),
@@ -333,19 +318,23 @@ def test_the_settings_are_the_components_arguments_field_by_field(model: Any, de
     assert required == getattr(declared, "__required_keys__")  # noqa: B009 - a TypedDict's, which the type checker does not see
 
 
-def test_a_group_has_every_argument_but_the_network() -> None:
-    given_by_the_stack = {"vpc_id", "subnet_ids", "tags"}
-    declared = set(arguments.AwsAutoscalingGroupArgs.__annotations__) - given_by_the_stack
-    assert set(settings_aws.Group.model_fields) - {"name"} == declared
-
-
-def test_a_pool_has_every_argument_but_the_network() -> None:
-    declared = set(gpu_args.AwsGpuPoolArgs.__annotations__) - {"vpc_id", "tags"}
-    assert set(settings_aws_gpu.GpuPool.model_fields) - {"name"} == declared
+@pytest.mark.parametrize(
+    ("field", "declared", "of_the_stack"),
+    [
+        ("Group", AwsAutoscalingGroupArgs, {"vpc_id", "subnet_ids", "tags"}),
+        ("GpuPool", AwsGpuPoolArgs, {"vpc_id", "tags"}),
+        ("Job", AwsForecastJobArgs, {"fleets", "fleet_count", "tags"}),
+    ],
+)
+def test_a_component_has_every_argument_but_what_the_stack_knows(
+    field: str, declared: type, of_the_stack: set[str]
+) -> None:
+    model: Any = get_args(getattr(settings, field))[1].model
+    assert set(model.model_fields) - {"name"} == set(declared.__annotations__) - of_the_stack
 
 
 def test_on_google_cloud_they_have_every_argument_but_what_the_stack_knows() -> None:
-    of_group = set(gcp_arguments.GcpAutoscalingGroupArgs.__annotations__) - {"network", "subnetwork", "labels"}
+    of_group = set(GcpAutoscalingGroupArgs.__annotations__) - {"network", "subnetwork", "labels"}
     assert set(settings_gcp.GcpGroup.model_fields) - {"name"} == of_group
     of_pool = set(gcp_pool_arguments.GcpGpuPoolArgs.__annotations__) - {"network", "subnetwork", "labels"}
     assert set(settings_gcp_gpu.GcpPool.model_fields) - {"name"} == of_pool
@@ -375,11 +364,6 @@ def test_a_stack_deploys_google_cloud_alone() -> None:
     assert "fleets" not in outputs
     interface = recorder.one(":InstanceTemplate").inputs["networkInterfaces"][0]
     assert interface["network"] == "projects/local-project/global/networks/default"
-
-
-def test_a_job_has_every_argument_but_what_the_stack_knows() -> None:
-    given_by_the_stack = {"fleets", "fleet_count", "tags"}
-    assert set(settings_aws.Job.model_fields) == set(AwsForecastJobArgs.__annotations__) - given_by_the_stack
 
 
 def test_the_manifest_declares_what_the_program_reads() -> None:
@@ -426,3 +410,16 @@ class TestPoolsOnGoogleCloud:
         given = {"groups": [GROUP], "clouds": ["gcp"], "gcpGpuPools": [GCP_POOL]}
         declared = settings.Stack.model_validate({**given, "gcpProvider": {"project": "p", "region": "europe-west1"}})
         assert [pool.fleet_count for pool in declared.gcp_gpu_pools] == [1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"groups": [{**GROUP, "minSize": "one"}]}, "config groups.0.minSize: got 'one'"),
+        ({"groups": [{**GROUP, "minSize": -1}]}, "min_size: got -1; expected a whole number from 0 to 100000"),
+    ],
+)
+def test_a_wrong_configuration_ends_the_program_without_a_traceback(changes: dict[str, Any], message: str) -> None:
+    """Pulumi shows the message of a `RunError` alone."""
+    with pytest.raises(pulumi.RunError, match=message):
+        deploy("local", **{f"elastic-iac:{key}": json.dumps(value) for key, value in changes.items()})

@@ -4,15 +4,19 @@ from typing import Any
 
 import pulumi
 
-from elastic_iac.aws.args import AwsAutoscalingGroupArgs, AwsLoad
-from elastic_iac.fleet import check_forecast, check_literals, forecast_settings
-from forecasting.errors import SettingsError
+from elastic_iac.common.schema.aws import AwsForecastFields, AwsLoad
+from elastic_iac.common.schema.base import Value
+from elastic_iac.common.schema.fleet import FORECAST_FIELDS
 
 
 def fleet_settings(
     name: str,
-    args: AwsAutoscalingGroupArgs,
+    forecast: AwsForecastFields,
     *,
+    load: AwsLoad | None,
+    load_per_instance: Value[float],
+    minimum: Value[int],
+    maximum: Value[int],
     region: pulumi.Input[str],
     group_name: pulumi.Input[str],
     load_balancer: pulumi.Input[str],
@@ -20,46 +24,51 @@ def fleet_settings(
     """A fleet's settings, with outputs where the arguments or the resources are outputs.
 
     Args:
-        name: Name of the component, which the fleet takes.
-        args: The component's arguments.
+        name: Name of the fleet.
+        forecast: The forecast of the component; only fields that were given become settings.
+        load: The load; the load balancer's requests without one.
+        load_per_instance: Load that one instance serves.
+        minimum: Configured minimum of the group.
+        maximum: Configured maximum of the group.
         region: Region of the group.
         group_name: Name of the group in the cloud.
-        load_balancer: ARN suffix of the load balancer; read only where the arguments have one.
+        load_balancer: ARN suffix of the load balancer; read only without a load.
     """
-    forecast = args["forecast"]
     return {
         "name": name,
         "cloud": "aws",
         "target": {"region": region, "group_name": group_name},
-        "source": _source(args, group_name=group_name, load_balancer=load_balancer),
-        "floor": args["min_size"],
-        "ceiling": args["max_size"],
-        **forecast_settings(forecast),
+        "source": _source(forecast, load, group_name=group_name, load_balancer=load_balancer),
+        "load_per_instance": load_per_instance,
+        "floor": minimum,
+        "ceiling": maximum,
+        **forecast.given(*FORECAST_FIELDS),
     }
 
 
 def _source(
-    args: AwsAutoscalingGroupArgs, *, group_name: pulumi.Input[str], load_balancer: pulumi.Input[str]
+    forecast: AwsForecastFields,
+    load: AwsLoad | None,
+    *,
+    group_name: pulumi.Input[str],
+    load_balancer: pulumi.Input[str],
 ) -> dict[str, Any]:
-    """Samples of CloudWatch, with what tells which of them are lower bounds of the load."""
-    forecast = args["forecast"]
+    """Samples of CloudWatch, and the metrics that mark lower bounds of the load."""
     source: dict[str, Any] = {"kind": "cloudwatch"}
-    load = forecast.get("load")
     if load is None:
         source |= _requests(load_balancer)
     else:
-        fields = ("namespace", "metric_name", "statistic", "unit")
-        metric = {field: load.get(field) for field in fields if field in load}
-        default_statistic = "Average" if load.get("per_instance") is True else "Sum"
-        dimensions = load.get("dimensions", {"AutoScalingGroupName": group_name})
-        source["metric"] = {"statistic": default_statistic, **metric, "dimensions": dimensions}
-        source["per_instance"] = load.get("per_instance", False)
-    if "period_seconds" in forecast:
-        source["period_seconds"] = forecast["period_seconds"]
-    if "saturated_cpu_percent" in forecast:
+        source["metric"] = {
+            "statistic": "Average" if load.per_instance is True else "Sum",
+            **load.given("namespace", "metric_name", "statistic", "unit"),
+            "dimensions": {"AutoScalingGroupName": group_name} if load.dimensions is None else load.dimensions,
+        }
+        source["per_instance"] = load.per_instance
+    source |= forecast.given("period_seconds")
+    if forecast.saturated_cpu_percent is not None:
         dimensions = {"AutoScalingGroupName": group_name}
         source["utilisation"] = {"namespace": "AWS/EC2", "metric_name": "CPUUtilization", "dimensions": dimensions}
-        source["saturated_above"] = forecast["saturated_cpu_percent"]
+        source["saturated_above"] = forecast.saturated_cpu_percent
     return source
 
 
@@ -73,18 +82,3 @@ def _requests(load_balancer: pulumi.Input[str]) -> dict[str, Any]:
         "metric": {**common, "metric_name": "RequestCount"},
         "refused": {**common, "metric_name": "HTTPCode_ELB_503_Count"},
     }
-
-
-def check_fleet(name: str, args: AwsAutoscalingGroupArgs) -> None:
-    """Check the forecast's literals against the job's own contract; outputs are checked by `fleet_json`.
-
-    Raises:
-        SettingsError: the first wrong literal, by the argument's name.
-    """
-    forecast = args["forecast"]
-    check_forecast(forecast, AwsLoad)
-    if "load" not in forecast and "load_balancer" not in args:
-        raise SettingsError(
-            "forecast.load", None, "a metric of the fleet's load, or a load_balancer that counts requests"
-        )
-    check_literals(fleet_settings(name, args, region="us-east-1", group_name="unknown", load_balancer="unknown"))

@@ -1,35 +1,17 @@
 """The Auto Scaling group: sizes, zones, instance types, health, warm pool and refresh."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from operator import itemgetter
 
 import pulumi
 import pulumi_aws as aws
 
-from elastic_iac.aws.args import (
-    AwsInstanceRefresh,
-    AwsInstanceType,
-    AwsMixedInstances,
-    AwsWarmPool,
-)
-from elastic_iac.validation import (
-    INSTANCE_TYPE,
-    PERCENT,
-    SIZE,
-    SUBNET_ID,
-    Check,
-    boolean,
-    checked,
-    checked_list,
-    is_literal,
-    list_of,
-    one_of,
-    plain_list,
-    refuse_unknown,
-    whole,
-)
+from elastic_iac.common.parsing import Problems, lift
+from elastic_iac.common.schema.aws import AwsInstanceRefresh, AwsWarmPool, InstancesArguments, Subnets
+from elastic_iac.common.schema.aws_autoscaling_group import AwsInstanceRequirements
+from elastic_iac.common.schema.base import Tags, Value
 from forecasting.errors import SettingsError
 
 SLOW_BOOT_SECONDS = 300
@@ -49,22 +31,6 @@ ENABLED_METRICS = (
 SIZES_OF_THE_JOB = ["minSize", "desiredCapacity"]
 """Set at creation; then the forecast job and the scaling policies own them, and an update must not put them back."""
 
-_TERMINATION_POLICY = one_of(
-    "Default",
-    "AllocationStrategy",
-    "OldestLaunchTemplate",
-    "OldestLaunchConfiguration",
-    "ClosestToNextInstanceHour",
-    "NewestInstance",
-    "OldestInstance",
-)
-SPOT_STRATEGY = one_of(
-    "price-capacity-optimized", "capacity-optimized", "capacity-optimized-prioritized", "lowest-price"
-)
-
-
-TWO_ZONES = list_of(SUBNET_ID, at_least=2, expected="two or more different subnets, in different Availability Zones")
-
 
 @dataclass(frozen=True)
 class CapacityReservation:
@@ -72,223 +38,215 @@ class CapacityReservation:
 
     preference: str
     """'capacity-reservations-first' or 'capacity-reservations-only'."""
-    ids: list[pulumi.Output[str]]
-    resource_group_arns: list[pulumi.Output[str]]
+    ids: Sequence[Value[str]]
+    resource_group_arns: Sequence[Value[str]]
 
 
 @dataclass(frozen=True)
 class Hook:
-    """A lifecycle hook that holds an instance out of service until it says that it serves."""
+    """A lifecycle hook that holds an instance out of service until it reports that it serves."""
 
     name: str
-    timeout_seconds: pulumi.Output[int]
-    default_result: pulumi.Output[str]
+    timeout_seconds: Value[int]
+    default_result: Value[str]
+
+
+@dataclass(frozen=True)
+class MixedInstances:
+    """Instance types with their weights, and how on demand and spot share them."""
+
+    instance_types: Sequence[tuple[Value[str], Value[int] | None]]
+    requirements: AwsInstanceRequirements | None = None
+    """Attributes of the types, in place of a list."""
+    of_other_architecture: frozenset[str] = frozenset()
+    """Types that launch from the other launch template."""
+    on_demand_base_capacity: Value[int] = 0
+    on_demand_percent_above_base: Value[int] = 100
+    on_demand_allocation_strategy: Value[str] = "prioritized"
+    spot_allocation_strategy: Value[str] = "price-capacity-optimized"
 
 
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
 
 
 @dataclass(frozen=True)
-class Group:
-    """The checked arguments that the group is made of."""
+class Sizes:
+    """Minimum, desired and maximum size at creation."""
 
-    subnet_ids: pulumi.Output[list[pulumi.Output[str]]]
-    min_size: pulumi.Output[int]
-    max_size: pulumi.Output[int]
-    desired_capacity: pulumi.Output[int]
-    mixed: AwsMixedInstances | None
-    capacity_rebalance: pulumi.Output[bool]
-    health_check_grace_seconds: pulumi.Output[int]
-    instance_warmup_seconds: pulumi.Output[int]
-    wait_for_capacity: pulumi.Output[str]
-    warm_pool: aws.autoscaling.GroupWarmPoolArgs | None
-    instance_refresh: aws.autoscaling.GroupInstanceRefreshArgs | None
-    termination_policies: list[pulumi.Output[str]]
+    minimum: Value[int]
+    desired: Value[int]
+    maximum: Value[int]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The configuration of an Auto Scaling group."""
+
+    args: InstancesArguments
+    subnet_ids: Subnets
+    sizes: Sizes
+    mixed: MixedInstances | None
+    capacity_rebalance: Value[bool]
+    health_check_grace_seconds: Value[int]
+    wait_for_capacity: Value[str]
+    instance_refresh: AwsInstanceRefresh | None
     reservation: CapacityReservation | None = None
     hook: Hook | None = None
 
 
-def settle_group(
-    args: Mapping[str, Any], subnets: Check[list[pulumi.Output[str]]] = TWO_ZONES, sizes_at: str = ""
+def configure_group(
+    args: InstancesArguments,
+    problems: Problems,
+    *,
+    subnet_ids: Subnets,
+    sizes: Sizes,
+    mixed: MixedInstances | None,
+    lead_time_seconds: Value[float],
+    capacity_rebalance: Value[bool],
+    instance_refresh: AwsInstanceRefresh,
 ) -> Group:
-    """Check the group's own arguments.
-
-    Args:
-        args: The component's arguments, of which the group's are read.
-        subnets: How many subnets it may have.
-        sizes_at: What the sizes' fields begin with in messages.
-
-    Raises:
-        SettingsError: the first wrong literal.
-    """
-    lead_time = checked("forecast.lead_time_seconds", args["forecast"].get("lead_time_seconds", 300), _whole_seconds)
-    grace = args.get("health_check_grace_seconds")
-    warmup = checked("instance_warmup_seconds", args.get("instance_warmup_seconds", 60), whole(0, 21_600))
-    mixed = args.get("mixed_instances")
-    if mixed is not None:
-        _check_mixed(mixed)
-        if "warm_pool" in args:
-            _check_warm_mixed(mixed)
-    min_size, desired, max_size = _sizes(args, sizes_at)
+    """The group of these arguments; what groups and pools derive differently is given."""
+    pool = args.warm_pool
+    if pool is not None and _exceeds(pool.min_size, pool.max_group_prepared_capacity, 0):
+        expected = f"at most max_group_prepared_capacity ({pool.max_group_prepared_capacity})"
+        problems.refuse("warm_pool.min_size", pool.min_size, expected)
+    for field, bounds in (
+        ("instance_refresh", instance_refresh),
+        ("instance_maintenance_policy", args.instance_maintenance_policy),
+    ):
+        if bounds is not None and _exceeds(bounds.max_healthy_percent, bounds.min_healthy_percent, 100):
+            expected = f"at most 100 above min_healthy_percent ({bounds.min_healthy_percent})"
+            problems.refuse(f"{field}.max_healthy_percent", bounds.max_healthy_percent, expected)
+    grace = args.health_check_grace_seconds
     return Group(
-        subnet_ids=checked("subnet_ids", args["subnet_ids"], subnets),
-        min_size=min_size,
-        max_size=max_size,
-        desired_capacity=desired,
+        args=args,
+        subnet_ids=subnet_ids,
+        sizes=sizes,
         mixed=mixed,
-        capacity_rebalance=checked("capacity_rebalance", args.get("capacity_rebalance", True), boolean),
-        health_check_grace_seconds=lead_time
-        if grace is None
-        else checked("health_check_grace_seconds", grace, whole(0, 21_600)),
-        instance_warmup_seconds=warmup,
-        wait_for_capacity=lead_time.apply(lambda seconds: "0" if seconds >= SLOW_BOOT_SECONDS else "10m"),
-        warm_pool=_warm_pool(args.get("warm_pool")),
-        instance_refresh=_instance_refresh(args.get("instance_refresh", {"enabled": True}), warmup),
-        termination_policies=checked_list(
-            "termination_policies", args.get("termination_policies", ["Default"]), _TERMINATION_POLICY
-        ),
+        capacity_rebalance=capacity_rebalance,
+        health_check_grace_seconds=lift(math.ceil, lead_time_seconds) if grace is None else grace,
+        wait_for_capacity=lift(lambda seconds: "0" if seconds >= SLOW_BOOT_SECONDS else "10m", lead_time_seconds),
+        instance_refresh=instance_refresh if instance_refresh.enabled else None,
     )
 
 
-def _sizes(args: Mapping[str, Any], at: str) -> tuple[pulumi.Output[int], pulumi.Output[int], pulumi.Output[int]]:
-    """Minimum, desired and maximum size, in order: compared at once where all are literals."""
-    minimum = checked(f"{at}min_size", args["min_size"], SIZE)
-    given = args.get("desired_capacity")
-    desired = minimum if given is None else checked("desired_capacity", given, SIZE)
-    maximum = checked(f"{at}max_size", args["max_size"], SIZE)
-    literals = [args["min_size"], args["min_size"] if given is None else given, args["max_size"]]
-    if all(map(is_literal, literals)):
-        _in_order(literals, at)
-    ordered = pulumi.Output.all(minimum, desired, maximum).apply(lambda sizes: _in_order(sizes, at))
-    return ordered.apply(lambda sizes: sizes[0]), ordered.apply(lambda sizes: sizes[1]), ordered.apply(lambda s: s[2])
+def _exceeds(value: Value[int], limit: Value[int], by: int) -> bool:
+    """Whether both are known, and the first is greater by more than `by`."""
+    return isinstance(value, int) and isinstance(limit, int) and value - limit > by
 
 
-def _in_order(sizes: list[Any], at: str) -> list[int]:
-    minimum, desired, maximum = map(int, sizes)
-    if maximum < max(minimum, 1):
-        raise SettingsError(f"{at}max_size", maximum, f"at least min_size ({minimum}) and 1")
-    if not minimum <= desired <= maximum:
-        raise SettingsError("desired_capacity", desired, f"between min_size ({minimum}) and max_size ({maximum})")
-    return [minimum, desired, maximum]
+def ordered_sizes(
+    minimum: Value[int], desired: Value[int] | None, maximum: Value[int], problems: Problems, at: str = ""
+) -> Sizes:
+    """The sizes, refused out of order: now if all are at hand, else when they are known."""
+
+    def in_order(least: int, start: int, most: int) -> tuple[int, int, int]:
+        if most < max(least, 1):
+            raise SettingsError(f"{at}max_size", most, f"at least min_size ({least}) and 1")
+        if not least <= start <= most:
+            raise SettingsError("desired_capacity", start, f"between min_size ({least}) and max_size ({most})")
+        return least, start, most
+
+    start = minimum if desired is None else desired
+    with problems.collect():
+        ordered = lift(in_order, minimum, start, maximum)
+        return Sizes(*(lift(itemgetter(place), ordered) for place in range(3)))
+    return Sizes(minimum, start, maximum)
 
 
-def _whole_seconds(field: str, value: object) -> int:
-    """A measured time, rounded up."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 21_600:
-        raise SettingsError(field, value, "seconds from 0 to 21600")
-    return math.ceil(value)
-
-
-def _check_mixed(mixed: AwsMixedInstances) -> None:
-    refuse_unknown("mixed_instances", mixed, AwsMixedInstances)
-    types = plain_list("mixed_instances.instance_types", mixed["instance_types"])
-    if not 1 <= len(types) <= 40:
-        raise SettingsError("mixed_instances.instance_types", f"{len(types)} types", "1 to 40 instance types")
-    for index, item in enumerate(types):
-        refuse_unknown(f"mixed_instances.instance_types[{index}]", item, AwsInstanceType)
-    weighted = ["weight" in item for item in types]
-    if any(weighted) and not all(weighted):
-        missing = weighted.index(False)
-        raise SettingsError(f"mixed_instances.instance_types[{missing}].weight", None, "a weight, or none on any type")
-    mixed_instances_policy(mixed, "lt-0", "1")  # for its checks of each value
-
-
-def _check_warm_mixed(mixed: AwsMixedInstances) -> None:
-    """A warm pool takes a mixed group on demand and without weights only.
-
-    https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-warm-pools.html#warm-pools-limitations
-    """
-    if "weight" in mixed["instance_types"][0]:
-        raise SettingsError("mixed_instances.instance_types[0].weight", "given", "no weights beside warm_pool")
-    percent = mixed.get("on_demand_percent_above_base", 100)
-    checked(
-        "mixed_instances.on_demand_percent_above_base",
-        percent,
-        lambda field, value: _all_on_demand(field, PERCENT(field, value)),
-    )
-
-
-def _all_on_demand(field: str, percent: int) -> int:
+def all_on_demand(field: str, percent: object) -> int:
+    """The share of on demand beside a warm pool."""
     if percent != 100:
         raise SettingsError(field, percent, "100 beside warm_pool: AWS warms On-Demand instances only")
-    return percent
+    return 100
 
 
 def mixed_instances_policy(
-    mixed: AwsMixedInstances, launch_template_id: pulumi.Input[str], version: pulumi.Input[str]
+    mixed: MixedInstances,
+    launch_template_id: pulumi.Input[str],
+    version: pulumi.Input[str],
+    other: aws.ec2.LaunchTemplate | None = None,
 ) -> aws.autoscaling.GroupMixedInstancesPolicyArgs:
-    """Instance types and how on demand and spot share them.
-
-    Raises:
-        SettingsError: the first wrong literal.
-    """
-    at = "mixed_instances"
-    base, percent = mixed.get("on_demand_base_capacity", 0), mixed.get("on_demand_percent_above_base", 100)
-    on_demand = mixed.get("on_demand_allocation_strategy", "prioritized")
-    spot = mixed.get("spot_allocation_strategy", "price-capacity-optimized")
+    """Instance types and how on demand and spot share them."""
     return aws.autoscaling.GroupMixedInstancesPolicyArgs(
         launch_template=aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateArgs(
             launch_template_specification=aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateLaunchTemplateSpecificationArgs(
                 launch_template_id=launch_template_id, version=version
             ),
-            overrides=[
-                _override(f"{at}.instance_types[{index}]", item) for index, item in enumerate(mixed["instance_types"])
-            ],
+            overrides=_overrides(mixed, other),
         ),
         instances_distribution=aws.autoscaling.GroupMixedInstancesPolicyInstancesDistributionArgs(
-            on_demand_base_capacity=checked(f"{at}.on_demand_base_capacity", base, SIZE),
-            on_demand_percentage_above_base_capacity=checked(f"{at}.on_demand_percent_above_base", percent, PERCENT),
-            on_demand_allocation_strategy=checked(
-                f"{at}.on_demand_allocation_strategy", on_demand, one_of("prioritized", "lowest-price")
-            ),
-            spot_allocation_strategy=checked(f"{at}.spot_allocation_strategy", spot, SPOT_STRATEGY),
+            on_demand_base_capacity=mixed.on_demand_base_capacity,
+            on_demand_percentage_above_base_capacity=mixed.on_demand_percent_above_base,
+            on_demand_allocation_strategy=mixed.on_demand_allocation_strategy,
+            spot_allocation_strategy=mixed.spot_allocation_strategy,
         ),
     )
 
 
-def _override(field: str, item: AwsInstanceType) -> aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateOverrideArgs:
-    weight = item.get("weight")
-    return aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateOverrideArgs(
-        instance_type=checked(f"{field}.instance_type", item["instance_type"], INSTANCE_TYPE),
-        weighted_capacity=None if weight is None else checked(f"{field}.weight", weight, whole(1, 999)).apply(str),
+def _overrides(
+    mixed: MixedInstances, other: aws.ec2.LaunchTemplate | None
+) -> list[aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateOverrideArgs]:
+    if mixed.requirements is not None:
+        return [
+            aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateOverrideArgs(
+                instance_requirements=instance_requirements(mixed.requirements)
+            )
+        ]
+    another = other and aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateOverrideLaunchTemplateSpecificationArgs(
+        launch_template_id=other.id, version=other.latest_version.apply(str)
+    )
+    return [
+        aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateOverrideArgs(
+            instance_type=name,
+            weighted_capacity=None if weight is None else lift(str, weight),
+            launch_template_specification=another if name in mixed.of_other_architecture else None,
+        )
+        for name, weight in mixed.instance_types
+    ]
+
+
+def instance_requirements(
+    given: AwsInstanceRequirements,
+) -> aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateOverrideInstanceRequirementsArgs:
+    """The attributes by which AWS selects instance types."""
+    return aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateOverrideInstanceRequirementsArgs(
+        vcpu_count=aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateOverrideInstanceRequirementsVcpuCountArgs(
+            min=given.min_vcpus, max=given.max_vcpus
+        ),
+        memory_mib=aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateOverrideInstanceRequirementsMemoryMibArgs(
+            min=given.min_memory_mib, max=given.max_memory_mib
+        ),
+        cpu_manufacturers=given.cpu_manufacturers or None,
+        instance_generations=given.instance_generations,
+        allowed_instance_types=given.allowed_instance_types or None,
+        excluded_instance_types=given.excluded_instance_types or None,
     )
 
 
 def _warm_pool(pool: AwsWarmPool | None) -> aws.autoscaling.GroupWarmPoolArgs | None:
-    if pool is None:
-        return None
-    refuse_unknown("warm_pool", pool, AwsWarmPool)
-    prepared, minimum = pool["max_group_prepared_capacity"], pool.get("min_size", 0)
-    if isinstance(prepared, int | float) and isinstance(minimum, int | float) and minimum > prepared:
-        raise SettingsError("warm_pool.min_size", minimum, f"at most max_group_prepared_capacity ({prepared:g})")
-    return aws.autoscaling.GroupWarmPoolArgs(
-        max_group_prepared_capacity=checked("warm_pool.max_group_prepared_capacity", prepared, SIZE),
-        min_size=checked("warm_pool.min_size", minimum, SIZE),
-        pool_state=checked(
-            "warm_pool.pool_state", pool.get("pool_state", "Stopped"), one_of("Stopped", "Running", "Hibernated")
-        ),
+    return pool and aws.autoscaling.GroupWarmPoolArgs(
+        max_group_prepared_capacity=pool.max_group_prepared_capacity,
+        min_size=pool.min_size,
+        pool_state=pool.pool_state,
         instance_reuse_policy=aws.autoscaling.GroupWarmPoolInstanceReusePolicyArgs(
-            reuse_on_scale_in=checked("warm_pool.reuse_on_scale_in", pool.get("reuse_on_scale_in", False), boolean)
+            reuse_on_scale_in=pool.reuse_on_scale_in
         ),
     )
 
 
 def _instance_refresh(
-    refresh: AwsInstanceRefresh, warmup: pulumi.Output[int]
+    refresh: AwsInstanceRefresh | None, warmup: Value[int]
 ) -> aws.autoscaling.GroupInstanceRefreshArgs | None:
-    refuse_unknown("instance_refresh", refresh, AwsInstanceRefresh)
-    healthy, ceiling = refresh.get("min_healthy_percent", 100), refresh.get("max_healthy_percent", 110)
-    if isinstance(healthy, int | float) and isinstance(ceiling, int | float) and ceiling - healthy > 100:
-        raise SettingsError("instance_refresh.max_healthy_percent", ceiling, f"at most {healthy + 100:g}")
-    preferences = aws.autoscaling.GroupInstanceRefreshPreferencesArgs(
-        min_healthy_percentage=checked("instance_refresh.min_healthy_percent", healthy, PERCENT),
-        max_healthy_percentage=checked("instance_refresh.max_healthy_percent", ceiling, whole(100, 200)),
-        instance_warmup=warmup.apply(str),
-        auto_rollback=checked("instance_refresh.auto_rollback", refresh.get("auto_rollback", True), boolean),
+    return refresh and aws.autoscaling.GroupInstanceRefreshArgs(
+        strategy="Rolling",
+        preferences=aws.autoscaling.GroupInstanceRefreshPreferencesArgs(
+            min_healthy_percentage=refresh.min_healthy_percent,
+            max_healthy_percentage=refresh.max_healthy_percent,
+            instance_warmup=lift(str, warmup),
+            auto_rollback=refresh.auto_rollback,
+        ),
     )
-    if not boolean("instance_refresh.enabled", refresh["enabled"]):
-        return None
-    return aws.autoscaling.GroupInstanceRefreshArgs(strategy="Rolling", preferences=preferences)
 
 
 def group_args(
@@ -297,38 +255,49 @@ def group_args(
     launch_template_id: pulumi.Input[str],
     launch_template_version: pulumi.Output[int],
     target_group_arns: list[pulumi.Input[str]],
-    tags: pulumi.Output[Mapping[str, str]],
+    tags: Tags,
     placement_group: pulumi.Input[str] | None = None,
+    other_template: aws.ec2.LaunchTemplate | None = None,
 ) -> aws.autoscaling.GroupArgs:
     """The group on a numbered version of its launch template: a refresh on `$Latest` neither starts nor rolls back."""
-    version = launch_template_version.apply(str)
+    version, args = launch_template_version.apply(str), group.args
+    joined = [*target_group_arns, *(args.target_group_arns or ())]
+    maintenance = args.instance_maintenance_policy
     return aws.autoscaling.GroupArgs(
-        min_size=group.min_size,
-        max_size=group.max_size,
-        desired_capacity=group.desired_capacity,
+        min_size=group.sizes.minimum,
+        max_size=group.sizes.maximum,
+        desired_capacity=group.sizes.desired,
         vpc_zone_identifiers=group.subnet_ids,
         launch_template=None
         if group.mixed
         else aws.autoscaling.GroupLaunchTemplateArgs(id=launch_template_id, version=version),
-        mixed_instances_policy=mixed_instances_policy(group.mixed, launch_template_id, version)
+        mixed_instances_policy=mixed_instances_policy(group.mixed, launch_template_id, version, other_template)
         if group.mixed
         else None,
         capacity_rebalance=group.capacity_rebalance,
-        target_group_arns=target_group_arns,
-        health_check_type="ELB" if target_group_arns else "EC2",
+        # Left out, the provider takes over what is attached; an empty list detaches all.
+        target_group_arns=joined if joined or args.target_group_arns is not None else None,
+        health_check_type=args.health_check_type or ("ELB" if joined else "EC2"),
+        suspended_processes=args.suspended_processes or None,
+        instance_maintenance_policy=maintenance
+        and aws.autoscaling.GroupInstanceMaintenancePolicyArgs(
+            min_healthy_percentage=maintenance.min_healthy_percent,
+            max_healthy_percentage=maintenance.max_healthy_percent,
+        ),
+        max_instance_lifetime=args.max_instance_lifetime_seconds,
         health_check_grace_period=group.health_check_grace_seconds,
-        default_instance_warmup=group.instance_warmup_seconds,
+        default_instance_warmup=group.args.instance_warmup_seconds,
         # An instance completes its hook by rights that name the group, and so come after it.
         wait_for_capacity_timeout=group.wait_for_capacity if group.hook is None else "0",
-        warm_pool=group.warm_pool,
-        instance_refresh=group.instance_refresh,
-        termination_policies=group.termination_policies,
+        warm_pool=_warm_pool(group.args.warm_pool),
+        instance_refresh=_instance_refresh(group.instance_refresh, group.args.instance_warmup_seconds),
+        termination_policies=group.args.termination_policies,
         placement_group=placement_group,
         capacity_reservation_specification=_reservation(group.reservation),
         initial_lifecycle_hooks=None if group.hook is None else [_initial_hook(group.hook)],
         enabled_metrics=list(ENABLED_METRICS),
         metrics_granularity="1Minute",
-        tags=tags.apply(_propagated),
+        tags=lift(_propagated, tags),
     )
 
 
@@ -370,5 +339,14 @@ def hook_args(hook: Hook, group_name: pulumi.Input[str]) -> aws.autoscaling.Life
     )
 
 
-def _propagated(tags: Mapping[str, str]) -> list[aws.autoscaling.GroupTagArgs]:
+def named_tags(name: str, tags: Tags) -> Tags:
+    """The tags with a name."""
+
+    def named(given: Mapping[str, Value[str]]) -> dict[str, Value[str]]:
+        return {"Name": name, **given}
+
+    return lift(named, tags)
+
+
+def _propagated(tags: Mapping[str, Value[str]]) -> list[aws.autoscaling.GroupTagArgs]:
     return [aws.autoscaling.GroupTagArgs(key=k, value=tags[k], propagate_at_launch=True) for k in sorted(tags)]

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_aws as aws
 
+from elastic_iac.common.parsing import Problems
+from elastic_iac.common.schema.aws import InstancesArguments
+
 INSTANCE_TRUST = json.dumps(
     {
         "Version": "2012-10-17",
@@ -24,9 +27,13 @@ def aws_policy_arn(policy: str, opts: pulumi.InvokeOptions) -> pulumi.Output[str
     return pulumi.Output.concat("arn:", partition, ":iam::aws:policy/", policy)
 
 
-def role_args(name: str) -> aws.iam.RoleArgs:
+def role_args(name: str, permissions_boundary_arn: pulumi.Input[str] | None = None) -> aws.iam.RoleArgs:
     """The role that instances of the group `name` take."""
-    return aws.iam.RoleArgs(assume_role_policy=INSTANCE_TRUST, description=f"Instances of {name}")
+    return aws.iam.RoleArgs(
+        assume_role_policy=INSTANCE_TRUST,
+        description=f"Instances of {name}",
+        permissions_boundary=permissions_boundary_arn,
+    )
 
 
 def lifecycle_policy(group_arns: list[pulumi.Output[str]]) -> pulumi.Output[str]:
@@ -56,6 +63,7 @@ def declare_instance_profile(
     name: str,
     policy_arns: Mapping[str, pulumi.Input[str]],
     *,
+    permissions_boundary_arn: pulumi.Input[str] | None = None,
     inline: Mapping[str, pulumi.Input[str]] | None = None,
     child: pulumi.ResourceOptions,
     invoke: pulumi.InvokeOptions,
@@ -65,11 +73,12 @@ def declare_instance_profile(
     Args:
         name: What the names begin with.
         policy_arns: Managed policies by a name of the user's, besides Systems Manager's.
+        permissions_boundary_arn: Permissions boundary of the role.
         inline: Policies of the role's own, by name.
         child: Options of every child.
         invoke: Options of the functions that are called.
     """
-    role = aws.iam.Role(f"{name}-instance-role", role_args(name), child)
+    role = aws.iam.Role(f"{name}-instance-role", role_args(name, permissions_boundary_arn), child)
     rights: list[pulumi.Resource] = [
         aws.iam.RolePolicyAttachment(
             f"{name}-instance-policy-{key}",
@@ -89,3 +98,47 @@ def declare_instance_profile(
         pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=rights)),
     )
     return profile, role
+
+
+def declare_instances_role(
+    args: InstancesArguments,
+    name: str,
+    *,
+    policy_arns: Mapping[str, pulumi.Input[str]] | None = None,
+    inline: Mapping[str, pulumi.Input[str]] | None = None,
+    child: pulumi.ResourceOptions,
+    invoke: pulumi.InvokeOptions,
+) -> tuple[pulumi.Input[str], aws.iam.Role | None]:
+    """The ARN of the instances' profile, and the role that is created unless the profile is the user's own."""
+    if args.instance_profile_arn is not None:
+        return args.instance_profile_arn, None
+    profile, role = declare_instance_profile(
+        name,
+        {**(policy_arns or {}), **args.instance_policy_arns},
+        permissions_boundary_arn=args.permissions_boundary_arn,
+        inline=inline,
+        child=child,
+        invoke=invoke,
+    )
+    return profile.arn, role
+
+
+def refuse_beside_own_profile(args: InstancesArguments, problems: Problems, *others: str) -> None:
+    """Refuse rights for a role that is not created; `others` are arguments whose work needs that role."""
+    if args.instance_profile_arn is None:
+        return
+    for field in ("instance_policy_arns", "permissions_boundary_arn", *others):
+        if getattr(args, field):
+            problems.refuse(field, "given", "nothing beside instance_profile_arn: no role is created for the instances")
+
+
+def role_outputs(role: aws.iam.Role | None) -> tuple[pulumi.Output[str | None], pulumi.Output[str | None]]:
+    """ARN and name of the role, absent without one."""
+    if role is None:
+        nothing: pulumi.Output[str | None] = pulumi.Output.from_input(None)
+        return nothing, nothing
+    return role.arn.apply(_optional), role.name.apply(_optional)
+
+
+def _optional(value: str) -> str | None:
+    return value

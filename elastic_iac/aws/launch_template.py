@@ -1,84 +1,57 @@
 """What an instance is launched with."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
 from elastic_iac.aws import image as images
-from elastic_iac.aws.args import AwsRootVolume
-from elastic_iac.validation import ARN, INSTANCE_TYPE, boolean, checked, matching, refuse_unknown, whole
-from forecasting.errors import SettingsError
-
-USER_DATA_LIMIT_BYTES = 16 * 1024
-"""EC2's limit before the base64 encoding: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.html"""
-
-_DEVICE = matching(r"/dev/[a-z0-9/]+", "a device such as '/dev/xvda'")
+from elastic_iac.common.parsing import lift
+from elastic_iac.common.schema.aws import USER_DATA, AwsRootVolume
+from elastic_iac.common.schema.base import Tags, Value
 
 
 @dataclass(frozen=True)
 class Launch:
-    """The checked arguments that the launch template is made of."""
+    """The configuration of a launch template."""
 
-    instance_type: pulumi.Output[str]
-    user_data: pulumi.Output[str] | None
-    root_volume: aws.ec2.LaunchTemplateBlockDeviceMappingArgs
-    ebs_optimized: pulumi.Output[bool]
-    detailed_monitoring: pulumi.Output[bool]
+    instance_type: Value[str]
+    user_data: Value[str] | None
+    """In plain text."""
+    root_volume: AwsRootVolume
+    ebs_optimized: Value[bool]
+    detailed_monitoring: Value[bool]
+    key_name: Value[str] | None = None
     market_type: str | None = None
-    """'capacity-block'; on demand otherwise, and what is spot is the group's to say."""
+    """'capacity-block'; on demand otherwise. Spot is the group's choice."""
     efa_interfaces: int = 0
     """Elastic Fabric Adapters of an instance."""
-    host_resource_group_arn: pulumi.Output[str] | None = None
-    """Where Dedicated Hosts are taken from."""
+    host_resource_group_arn: Value[str] | None = None
+    """Host resource group of the Dedicated Hosts."""
 
 
-def settle_launch(args: Mapping[str, Any]) -> Launch:
-    """Check what instances are launched with.
+def encoded(text: str) -> str:
+    """The user data as the launch template needs it, in base64.
 
     Raises:
-        SettingsError: the first wrong literal.
+        SettingsError: it is too long.
     """
-    user_data = args.get("user_data")
-    return Launch(
-        instance_type=checked("instance_type", args["instance_type"], INSTANCE_TYPE),
-        user_data=None if user_data is None else checked("user_data", user_data, encoded),
-        root_volume=_root_volume(args.get("root_volume", {"size_gib": 20})),
-        ebs_optimized=checked("ebs_optimized", args.get("ebs_optimized", True), boolean),
-        detailed_monitoring=checked("detailed_monitoring", args.get("detailed_monitoring", True), boolean),
-    )
-
-
-def encoded(field: str, value: object) -> str:
-    """The user data as the launch template wants it, in base64."""
-    if not isinstance(value, str):
-        raise SettingsError(field, value, "a text")
-    data = value.encode()
-    if len(data) > USER_DATA_LIMIT_BYTES:
-        raise SettingsError(
-            field, f"{len(data)} bytes", f"at most {USER_DATA_LIMIT_BYTES} bytes: fetch the rest at boot"
-        )
-    return base64.b64encode(data).decode("ascii")
+    return base64.b64encode(USER_DATA("user_data", text).encode()).decode("ascii")
 
 
 def _root_volume(volume: AwsRootVolume) -> aws.ec2.LaunchTemplateBlockDeviceMappingArgs:
-    refuse_unknown("root_volume", volume, AwsRootVolume)
-    iops, throughput, key = volume.get("iops"), volume.get("throughput_mib"), volume.get("kms_key_arn")
     return aws.ec2.LaunchTemplateBlockDeviceMappingArgs(
-        device_name=checked("root_volume.device_name", volume.get("device_name", "/dev/xvda"), _DEVICE),
+        device_name=volume.device_name,
         ebs=aws.ec2.LaunchTemplateBlockDeviceMappingEbsArgs(
-            volume_size=checked("root_volume.size_gib", volume["size_gib"], whole(1, 16_384)),
+            volume_size=volume.size_gib,
             volume_type="gp3",
             encrypted="true",
             delete_on_termination="true",
-            iops=None if iops is None else checked("root_volume.iops", iops, whole(3000, 80_000)),
-            throughput=None
-            if throughput is None
-            else checked("root_volume.throughput_mib", throughput, whole(125, 2000)),
-            kms_key_id=None if key is None else checked("root_volume.kms_key_arn", key, ARN),
+            iops=volume.iops,
+            throughput=volume.throughput_mib,
+            kms_key_id=volume.kms_key_arn,
         ),
     )
 
@@ -88,8 +61,8 @@ def launch_template_args(
     *,
     image_id: pulumi.Input[str],
     instance_profile_arn: pulumi.Input[str],
-    security_group_ids: list[pulumi.Input[str]],
-    tags: pulumi.Output[Mapping[str, str]],
+    security_group_ids: Sequence[pulumi.Input[str]],
+    tags: Tags,
 ) -> aws.ec2.LaunchTemplateArgs:
     """The launch template: IMDSv2 only, an encrypted root volume, an instance profile.
 
@@ -99,9 +72,10 @@ def launch_template_args(
     return aws.ec2.LaunchTemplateArgs(
         image_id=image_id,
         instance_type=launch.instance_type,
-        user_data=launch.user_data,
-        block_device_mappings=[launch.root_volume],
-        ebs_optimized=launch.ebs_optimized.apply(lambda optimized: str(optimized).lower()),
+        key_name=launch.key_name,
+        user_data=None if launch.user_data is None else lift(encoded, launch.user_data),
+        block_device_mappings=[_root_volume(launch.root_volume)],
+        ebs_optimized=lift(lambda optimized: str(optimized).lower(), launch.ebs_optimized),
         iam_instance_profile=aws.ec2.LaunchTemplateIamInstanceProfileArgs(arn=instance_profile_arn),
         metadata_options=aws.ec2.LaunchTemplateMetadataOptionsArgs(
             http_endpoint="enabled",
@@ -125,7 +99,7 @@ def launch_template_args(
 
 
 def _interfaces(
-    adapters: int, security_group_ids: list[pulumi.Input[str]]
+    adapters: int, security_group_ids: Sequence[pulumi.Input[str]]
 ) -> list[aws.ec2.LaunchTemplateNetworkInterfaceArgs]:
     """The network interfaces of an instance with Elastic Fabric Adapters; the group gives the subnet.
 
@@ -156,9 +130,9 @@ def declare_launch_template(
     launch: Launch,
     image: images.Image,
     *,
-    profile: aws.iam.InstanceProfile,
-    security_group_ids: list[pulumi.Input[str]],
-    tags: pulumi.Output[Mapping[str, str]],
+    profile_arn: pulumi.Input[str],
+    security_group_ids: Sequence[pulumi.Input[str]],
+    tags: Tags,
     child: pulumi.ResourceOptions,
     invoke: pulumi.InvokeOptions,
 ) -> aws.ec2.LaunchTemplate:
@@ -169,7 +143,7 @@ def declare_launch_template(
         launch_template_args(
             launch,
             image_id=newest,
-            instance_profile_arn=profile.arn,
+            instance_profile_arn=profile_arn,
             security_group_ids=security_group_ids,
             tags=tags,
         ),

@@ -1,11 +1,12 @@
 """Who may talk to whom: the world to the load balancer, the load balancer to the instances, the instances to anyone."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from elastic_iac.aws.load_balancer import LoadBalancer
+from elastic_iac.common.schema.base import Tags, Value
 
 
 def declare_security_group(
@@ -13,7 +14,7 @@ def declare_security_group(
     description: str,
     *,
     vpc_id: pulumi.Input[str],
-    tags: pulumi.Output[Mapping[str, str]],
+    tags: Tags,
     child: pulumi.ResourceOptions,
 ) -> aws.ec2.SecurityGroup:
     """Declare a security group without rules."""
@@ -34,24 +35,37 @@ def outbound_rules(security_group_id: pulumi.Input[str]) -> dict[str, aws.vpc.Se
     }
 
 
+def declare_outbound_rules(
+    name: str, instances: aws.ec2.SecurityGroup, child: pulumi.ResourceOptions
+) -> list[pulumi.Resource]:
+    """Declare the outbound rules of the instances of the group `name`."""
+    return [
+        aws.vpc.SecurityGroupEgressRule(f"{name}-instances-out-{rule}", args, child)
+        for rule, args in outbound_rules(instances.id).items()
+    ]
+
+
 def public_rules(
-    load_balancer: LoadBalancer, security_group_id: pulumi.Input[str]
+    ports: Mapping[str, int], ranges: Mapping[str, Value[str]], security_group_id: pulumi.Input[str]
 ) -> dict[str, aws.vpc.SecurityGroupIngressRuleArgs]:
     """What may reach the load balancer, by name of the rule."""
     return {
         f"{scheme}-{name}": aws.vpc.SecurityGroupIngressRuleArgs(
-            security_group_id=security_group_id, ip_protocol="tcp", from_port=port, to_port=port, cidr_ipv4=cidr
+            security_group_id=security_group_id, ip_protocol="tcp", from_port=port, to_port=port, **_range(name, cidr)
         )
-        for scheme, port in load_balancer.public_ports.items()
-        for name, cidr in load_balancer.ingress.items()
+        for scheme, port in ports.items()
+        for name, cidr in ranges.items()
     }
 
 
+def _range(name: str, cidr: Value[str]) -> dict[str, Any]:
+    return {"cidr_ipv6" if name.startswith("ipv6-") else "cidr_ipv4": cidr}
+
+
 def to_instances_rule(
-    load_balancer: LoadBalancer, *, source_id: pulumi.Input[str], instances_id: pulumi.Input[str]
+    port: Value[int], *, source_id: pulumi.Input[str], instances_id: pulumi.Input[str]
 ) -> aws.vpc.SecurityGroupEgressRuleArgs:
     """The load balancer talks to the instances' port and to nothing else."""
-    port = load_balancer.instance_port
     return aws.vpc.SecurityGroupEgressRuleArgs(
         security_group_id=source_id,
         ip_protocol="tcp",
@@ -62,10 +76,9 @@ def to_instances_rule(
 
 
 def from_load_balancer_rule(
-    load_balancer: LoadBalancer, *, source_id: pulumi.Input[str], instances_id: pulumi.Input[str]
+    port: Value[int], *, source_id: pulumi.Input[str], instances_id: pulumi.Input[str]
 ) -> aws.vpc.SecurityGroupIngressRuleArgs:
     """The instances take requests from the load balancer and from nobody else."""
-    port = load_balancer.instance_port
     return aws.vpc.SecurityGroupIngressRuleArgs(
         security_group_id=instances_id,
         ip_protocol="tcp",

@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from elastic_iac.aws.job_policies import DELETE, PUT, reads, write_policy
+from elastic_iac.aws.forecast_job.iam import DELETE, PUT, reads, write_policy
 from elastic_iac.cli.check import Check
 from forecasting.errors import SettingsError
 from forecasting.settings import AwsTarget, Fleet, Job, S3Store

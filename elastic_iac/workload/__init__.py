@@ -7,7 +7,7 @@ from elastic_iac.workload.args import GpuTraining, GpuWorkload
 from elastic_iac.workload.base import LIFECYCLE_HOOK, AwsPlatform, GcpPlatform, Platform, Training, Workload
 from elastic_iac.workload.load import Load, load_of
 from elastic_iac.workload.render import boot_output, boot_script
-from elastic_iac.workload.settle import settle_training, settle_workload
+from elastic_iac.workload.settle import resolve_training, resolve_workload, settle_training, settle_workload
 
 __all__ = [
     "LIFECYCLE_HOOK",
@@ -22,6 +22,8 @@ __all__ = [
     "boot_output",
     "boot_script",
     "load_of",
+    "resolve_training",
+    "resolve_workload",
     "settle_training",
     "settle_workload",
 ]

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pulumi
 
-from elastic_iac.validation import is_literal
+from elastic_iac.common.validation import is_literal
 from elastic_iac.workload.base import AwsPlatform, Cloud, Platform, Training, Workload
 from elastic_iac.workload.settle import HIDDEN, check_values
 from elastic_iac.workload.unit import serving_units, training_units

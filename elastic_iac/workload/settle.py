@@ -2,27 +2,19 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, TypeVar
 
 import pulumi
 
-from elastic_iac.validation import (
-    PORT,
-    Check,
-    is_literal,
-    matching,
-    one_of,
-    plain_list,
-    plain_map,
-    refuse_unknown,
-    whole,
-    without_none,
-)
-from elastic_iac.workload.args import GpuTraining, GpuWorkload
+from elastic_iac.common.parsing import parse
+from elastic_iac.common.schema.workload import GpuTraining, GpuWorkload
+from elastic_iac.common.validation import PORT, Check, is_literal, matching, one_of
 from elastic_iac.workload.base import Cloud, Training, Workload
 from elastic_iac.workload.preset import MODEL_PATH, PRESETS, Preset, Serving
 from elastic_iac.workload.secret import looks_secret, secret_arguments
 from forecasting.errors import SettingsError
+
+T = TypeVar("T")
 
 HIDDEN = "(hidden)"
 """Shown in place of a value that may be a secret."""
@@ -62,50 +54,53 @@ _CHOICE: Mapping[Cloud, str] = {
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def settle_workload(field: str, args: GpuWorkload, *, cloud: Cloud) -> Workload:
+def settle_workload(field: str, raw: object, *, cloud: Cloud) -> Workload:
+    """Check a model server's raw arguments; raises as `resolve_workload` does."""
+    return resolve_workload(field, parse(GpuWorkload, raw, field), cloud=cloud)
+
+
+def resolve_workload(field: str, args: GpuWorkload, *, cloud: Cloud) -> Workload:
     """Check a model server's arguments and fill in what its preset knows.
 
     Args:
         field: Name of the argument in the component, for messages: 'workload'.
-        args: As the user gave them. `image`, `model` and the values of `environment` and `secrets` may be outputs, and are then checked by
+        args: The parsed arguments. `image`, `model` and the values of `environment` and `secrets` may be outputs, and are then checked by
             `boot_output`.
         cloud: Decides where models and secrets may be.
 
     Raises:
         SettingsError: the first wrong literal.
     """
-    args = without_none(args)
-    refuse_unknown(field, args, GpuWorkload)
-    name = args.get("preset")
+    name = args.preset
     preset = None if name is None else PRESETS[one_of(*PRESETS)(f"{field}.preset", name)]
     for missing in ("port", "health_path"):
-        if preset is None and missing not in args:
+        if preset is None and getattr(args, missing) is None:
             raise SettingsError(f"{field}.{missing}", None, "a value, or a `preset` that knows it")
-    port = PORT(f"{field}.port", args.get("port", preset and preset.port))
-    gpus = whole(1, 64)(f"{field}.gpus_per_replica", args.get("gpus_per_replica", 1))
+    port = PORT(f"{field}.port", _or(args.port, preset and preset.port))
+    gpus = args.gpus_per_replica
     arguments = _arguments(field, args, cloud)
     if arguments and preset and preset.own_arguments:
         raise SettingsError(f"{field}.arguments", list(arguments), preset.own_arguments)
     metrics_port = _metrics_port(field, args, preset, port)
     model_path = _model_path(field, args, preset)
-    serving = Serving(port, metrics_port, gpus, model_path if "model" in args else None)
+    serving = Serving(port, metrics_port, gpus, None if args.model is None else model_path)
     metrics_path, load_metric = _metrics(field, args, preset)
     workload = Workload(
         field=field,
-        image=args["image"],
+        image=args.image,
         port=port,
-        health_path=_PATH(f"{field}.health_path", args.get("health_path", preset and preset.health_path)),
+        health_path=_PATH(f"{field}.health_path", _or(args.health_path, preset and preset.health_path)),
         metrics_port=metrics_port,
         metrics_path=metrics_path,
         load_metric=load_metric,
         gpus_per_replica=gpus,
-        model=args.get("model"),
+        model=args.model,
         model_path=model_path,
         arguments=(*(preset.arguments(serving) if preset else []), *arguments),
         files=preset.files(serving) if preset else {},
         environment=_variables(field, "environment", args),
         secrets=_variables(field, "secrets", args),
-        boot_limit_seconds=whole(60, 172_800)(f"{field}.boot_limit_seconds", args.get("boot_limit_seconds", 1800)),
+        boot_limit_seconds=_or(args.boot_limit_seconds, 1800),
     )
     check_values(workload, cloud)
     return workload
@@ -113,7 +108,7 @@ def settle_workload(field: str, args: GpuWorkload, *, cloud: Cloud) -> Workload:
 
 def _metrics_port(field: str, args: GpuWorkload, preset: Preset | None, port: int) -> int:
     """Where the metrics are: at a port that the preset can move, or at the server's own."""
-    own = PORT(f"{field}.metrics_port", args.get("metrics_port", (preset and preset.metrics_port) or port))
+    own = PORT(f"{field}.metrics_port", _or(args.metrics_port, (preset and preset.metrics_port) or port))
     if preset and preset.metrics_port is None and own != port:
         raise SettingsError(
             f"{field}.metrics_port", own, f"nothing, or {port}: this server has its metrics at its port"
@@ -126,7 +121,7 @@ def _metrics_port(field: str, args: GpuWorkload, preset: Preset | None, port: in
 
 
 def _model_path(field: str, args: GpuWorkload, preset: Preset | None) -> str:
-    path = _PATH(f"{field}.model_path", args.get("model_path", preset.model_path if preset else MODEL_PATH))
+    path = _PATH(f"{field}.model_path", _or(args.model_path, preset.model_path if preset else MODEL_PATH))
     if preset and preset.fixed_model_path and path != preset.model_path:
         raise SettingsError(
             f"{field}.model_path", path, f"nothing, or {preset.model_path!r}: this server looks nowhere else"
@@ -135,8 +130,8 @@ def _model_path(field: str, args: GpuWorkload, preset: Preset | None) -> str:
 
 
 def _metrics(field: str, args: GpuWorkload, preset: Preset | None) -> tuple[str | None, str | None]:
-    path = args.get("metrics_path", preset and preset.metrics_path)
-    counter = args.get("load_metric", preset and preset.load_metric)
+    path = _or(args.metrics_path, preset and preset.metrics_path)
+    counter = _or(args.load_metric, preset and preset.load_metric)
     if (path is None) != (counter is None):
         missing, given = ("metrics_path", "load_metric") if path is None else ("load_metric", "metrics_path")
         raise SettingsError(f"{field}.{missing}", None, f"a value: it goes with {given}")
@@ -145,46 +140,48 @@ def _metrics(field: str, args: GpuWorkload, preset: Preset | None) -> tuple[str 
     return _PATH(f"{field}.metrics_path", path), _COUNTER(f"{field}.load_metric", counter)
 
 
-def settle_training(field: str, args: GpuTraining, *, cloud: Cloud) -> Training:
+def settle_training(field: str, raw: object, *, cloud: Cloud) -> Training:
+    """Check a trainer's raw arguments; raises as `resolve_training` does."""
+    return resolve_training(field, parse(GpuTraining, raw, field), cloud=cloud)
+
+
+def resolve_training(field: str, args: GpuTraining, *, cloud: Cloud) -> Training:
     """Check a trainer's arguments.
 
     Args:
         field: Name of the argument in the component, for messages: 'training'.
-        args: As the user gave them. `image`, `rendezvous`, `checkpoint` and the values of `environment` and `secrets` may be outputs, and are
+        args: The parsed arguments. `image`, `rendezvous`, `checkpoint` and the values of `environment` and `secrets` may be outputs, and are
             then checked by `boot_output`.
         cloud: Decides where checkpoints and secrets may be.
 
     Raises:
         SettingsError: the first wrong literal.
     """
-    args = without_none(args)
-    refuse_unknown(field, args, GpuTraining)
-    framework = one_of("pytorch", "tensorflow")(f"{field}.framework", args.get("framework", "pytorch"))
-    least = whole(1, 10_000)(f"{field}.min_nodes", args.get("min_nodes", 1))
-    most = whole(1, 10_000)(f"{field}.max_nodes", args.get("max_nodes", least))
+    least = args.min_nodes
+    most = least if args.max_nodes is None else args.max_nodes
     if most < least:
         raise SettingsError(f"{field}.max_nodes", most, f"at least min_nodes, {least}")
-    if framework == "tensorflow":
+    if args.framework == "tensorflow":
         if most != least:
             raise SettingsError(
                 f"{field}.max_nodes", most, f"min_nodes, {least}: TF_CONFIG names a fixed number of workers"
             )
-        if "rendezvous" in args:
-            raise SettingsError(f"{field}.rendezvous", args["rendezvous"], "nothing: TF_CONFIG names all workers")
+        if args.rendezvous is not None:
+            raise SettingsError(f"{field}.rendezvous", args.rendezvous, "nothing: TF_CONFIG names all workers")
     arguments = _arguments(field, args, cloud)
     if not arguments:
         raise SettingsError(f"{field}.arguments", [], "the training script and its arguments")
     training = Training(
         field=field,
-        image=args["image"],
-        framework="pytorch" if framework == "pytorch" else "tensorflow",
+        image=args.image,
+        framework="pytorch" if args.framework == "pytorch" else "tensorflow",
         arguments=arguments,
         min_nodes=least,
         max_nodes=most,
-        rendezvous=args.get("rendezvous"),
-        checkpoint=args.get("checkpoint"),
-        checkpoint_seconds=whole(10, 86_400)(f"{field}.checkpoint_seconds", args.get("checkpoint_seconds", 300)),
-        max_restarts=whole(0, 1000)(f"{field}.max_restarts", args.get("max_restarts", 100)),
+        rendezvous=args.rendezvous,
+        checkpoint=args.checkpoint,
+        checkpoint_seconds=args.checkpoint_seconds,
+        max_restarts=args.max_restarts,
         environment=_variables(field, "environment", args),
         secrets=_variables(field, "secrets", args),
     )
@@ -193,9 +190,9 @@ def settle_training(field: str, args: GpuTraining, *, cloud: Cloud) -> Training:
 
 
 def _arguments(field: str, args: GpuWorkload | GpuTraining, cloud: Cloud) -> tuple[str, ...]:
-    arguments = tuple(plain_list(f"{field}.arguments", args.get("arguments", [])))
+    arguments = tuple(args.arguments or ())
     for position, argument in enumerate(arguments):
-        if not isinstance(argument, str) or _CONTROL.search(argument):
+        if not isinstance(argument, str) or _CONTROL.search(argument):  # pyright: ignore[reportUnnecessaryIsInstance] - checked here
             raise SettingsError(f"{field}.arguments[{position}]", argument, "a text of one line")
     for position in secret_arguments(arguments):
         raise SettingsError(f"{field}.arguments[{position}]", HIDDEN, _CHOICE[cloud])
@@ -203,12 +200,16 @@ def _arguments(field: str, args: GpuWorkload | GpuTraining, cloud: Cloud) -> tup
 
 
 def _variables(field: str, name: str, args: GpuWorkload | GpuTraining) -> Mapping[str, pulumi.Input[str]]:
-    variables = plain_map(f"{field}.{name}", args.get(name, {}))
+    variables = (args.secrets if name == "secrets" else args.environment) or {}
     for variable in variables:
         _VARIABLE(f"{field}.{name}", variable)
-        if name == "secrets" and variable in args.get("environment", {}):
+        if name == "secrets" and variable in (args.environment or {}):
             raise SettingsError(f"{field}.secrets.{variable}", HIDDEN, "another name: `environment` has it too")
-    return cast("Mapping[str, pulumi.Input[str]]", dict(variables))
+    return dict(variables)
+
+
+def _or(given: T | None, default: T) -> T:
+    return default if given is None else given
 
 
 def check_values(settled: Workload | Training, cloud: Cloud) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from forecasting.settings.aws import AwsTarget, CloudWatchMetric, CloudWatchSource
-from forecasting.settings.base import READABLE_VERSIONS, SETTINGS_VERSION, Settings, validated
+from forecasting.settings.base import READABLE_VERSIONS, SETTINGS_VERSION, Settings, problems_of, validated
 from forecasting.settings.files import job_of_text, load_events, load_job, parse_fleet, parse_job
 from forecasting.settings.fleet import Event, Exclusion, Fleet, Model, Prices, Source, Target
 from forecasting.settings.gcp import CloudMonitoringSource, GcpTarget, MonitoringMetric
@@ -50,6 +50,7 @@ __all__ = [
     "load_job",
     "parse_fleet",
     "parse_job",
+    "problems_of",
     "validated",
 ]
 

@@ -178,13 +178,24 @@ def validated(kind: type[SettingsT], data: object) -> SettingsT:
     try:
         return kind.model_validate(data)
     except ValidationError as error:
-        # A list whose only item is wrong is reported as too short as well.
-        errors = [each for each in error.errors(include_url=False) if each["type"] != "too_short" or not each["input"]]
-        first = min(errors, key=_precedence)
-        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        field, value, expected = _explained(first)
-        newer = first["type"] == "extra_forbidden" or (_precedence(first) == 0 and _is_newer(value))
-        raise SettingsError(field or kind.__name__.lower(), _shown(value), f"{expected}{more}", newer=newer) from error
+        first, *others = problems_of(error)
+        more = f" (and {len(others)} more)" if others else ""
+        raise SettingsError(
+            first.field or kind.__name__.lower(), _shown(first.value), f"{first.expected}{more}", newer=first.newer
+        ) from error
+
+
+def problems_of(error: ValidationError) -> list[SettingsError]:
+    """All problems, each by field, value and what would be right; those that explain others first."""
+    # A list whose only item is wrong is reported as too short as well.
+    errors = [each for each in error.errors(include_url=False) if each["type"] != "too_short" or not each["input"]]
+    return [_problem(each) for each in sorted(errors, key=_precedence)]
+
+
+def _problem(error: ErrorDetails) -> SettingsError:
+    field, value, expected = _explained(error)
+    newer = error["type"] == "extra_forbidden" or (_precedence(error) == 0 and _is_newer(value))
+    return SettingsError(field, value, expected, newer=newer)
 
 
 def _precedence(error: ErrorDetails) -> int:

@@ -1,0 +1,101 @@
+"""An Auto Scaling group whose floor a forecast moves."""
+
+import pulumi
+import pulumi_aws as aws
+
+from elastic_iac.aws.autoscaling_group.args import AwsAutoscalingGroupArgs
+from elastic_iac.aws.autoscaling_group.config import configure
+from elastic_iac.aws.autoscaling_group.resources import declare
+from elastic_iac.aws.instance_profile import role_outputs
+from elastic_iac.aws.load_balancer import Front
+from elastic_iac.common.fleet_output import fleet_json
+
+__all__ = ["AwsAutoscalingGroup", "AwsAutoscalingGroupArgs"]
+
+
+class AwsAutoscalingGroup(pulumi.ComponentResource):
+    """A multi-AZ Auto Scaling group under target tracking, whose minimum size a forecasting job raises ahead of the load.
+
+    Instances come from a launch template with IMDSv2, an encrypted root volume and an instance profile for Systems Manager; an application load
+    balancer may stand in front. Minimum and desired size are set at creation and left alone by updates; `fleet` is what the job reads.
+    """
+
+    group_name: pulumi.Output[str]
+    """Name of the Auto Scaling group."""
+    group_arn: pulumi.Output[str]
+    """ARN of the Auto Scaling group."""
+    launch_template_id: pulumi.Output[str]
+    """Id of the launch template."""
+    launch_template_version: pulumi.Output[int]
+    """Version of the launch template that the group launches."""
+    ami_id: pulumi.Output[str]
+    """The image that instances are launched from."""
+    instance_role_arn: pulumi.Output[str | None]
+    """ARN of the role that the instances take; absent with `instance_profile_arn`."""
+    instance_role_name: pulumi.Output[str | None]
+    """Name of that role, to attach further policies; absent likewise."""
+    security_group_id: pulumi.Output[str]
+    """The instances' security group."""
+    load_balancer_url: pulumi.Output[str | None]
+    """Where the load balancer answers, without a path; absent without a load balancer."""
+    load_balancer_arn: pulumi.Output[str | None]
+    """ARN of the load balancer; absent without one."""
+    load_balancer_zone_id: pulumi.Output[str | None]
+    """Hosted zone of the load balancer, for an alias record; absent without a load balancer."""
+    load_balancer_dns_name: pulumi.Output[str | None]
+    """DNS name of the load balancer; absent without one."""
+    target_group_arn: pulumi.Output[str | None]
+    """ARN of the target group; absent without a load balancer."""
+    fleet: pulumi.Output[str]
+    """The group and its forecast settings as JSON, for a forecast job's `fleets`."""
+
+    def __init__(self, name: str, args: AwsAutoscalingGroupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Declare the group and all that it needs.
+
+        Args:
+            name: 1 to 40 lower-case letters, digits and inner hyphens; also the fleet's name.
+            args: What to declare; `docs/components.md` has every field.
+            opts: The usual options; a provider reaches all children.
+
+        Raises:
+            ArgumentsError: literal arguments are wrong; nothing has been registered then.
+        """
+        config = configure(name, args)
+        super().__init__("elastic-iac:index:AwsAutoscalingGroup", name, {}, opts)
+        declared = declare(config, self)
+        group, template, role, front = declared.group, declared.template, declared.role, declared.front
+
+        self.group_name, self.group_arn = group.name, group.arn
+        self.launch_template_id, self.launch_template_version = template.id, template.latest_version
+        self.ami_id = template.image_id.apply(lambda image: image or "")
+        self.instance_role_arn, self.instance_role_name = role_outputs(role)
+        self.security_group_id = declared.instances.id
+        self._describe_front(front)
+        settings = config.fleet(
+            region=aws.get_region_output(opts=pulumi.InvokeOptions(parent=self)).region,
+            group_name=group.name,
+            load_balancer=front.load_balancer.arn_suffix if front else "",
+        )
+        self.fleet = pulumi.Output.from_input(settings).apply(fleet_json)
+        self.register_outputs({field: getattr(self, field) for field in _OUTPUTS})
+
+    def _describe_front(self, front: Front | None) -> None:
+        if front is None:
+            nothing: pulumi.Output[str | None] = pulumi.Output.from_input(None)
+            self.load_balancer_url = self.load_balancer_arn = self.target_group_arn = nothing
+            self.load_balancer_dns_name = self.load_balancer_zone_id = nothing
+            return
+        load_balancer = front.load_balancer
+        self.load_balancer_url = front.url.apply(_optional)
+        self.load_balancer_dns_name = load_balancer.dns_name.apply(_optional)
+        self.load_balancer_arn = load_balancer.arn.apply(_optional)
+        self.load_balancer_zone_id = load_balancer.zone_id.apply(_optional)
+        self.target_group_arn = front.target_group.arn.apply(_optional)
+
+
+def _optional(value: str) -> str | None:
+    """An output that is there, in the type of one that may be absent."""
+    return value
+
+
+_OUTPUTS = tuple(AwsAutoscalingGroup.__annotations__)

@@ -1,0 +1,280 @@
+"""What a forecast job's component has in common on every cloud: its fleets, how they are sharded and the settings that it writes."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pulumi
+
+from elastic_iac.common.schema.forecast_job import FLEETS_PER_SHARD, MOST_FLEETS
+from elastic_iac.common.validation import Check, boolean, checked, is_literal, list_of, plain_list, whole
+from forecasting.errors import SettingsError
+from forecasting.settings import SETTINGS_VERSION, Fleet, parse_fleet, parse_job
+from forecasting.settings import job as job_settings
+
+_A_FLEET = "a fleet's settings as JSON: the `fleet` output of a group's component"
+_STAND_IN: Mapping[str, Any] = {
+    "name": "unknown",
+    "cloud": "aws",
+    "target": {"region": "us-east-1", "group_name": "unknown"},
+    "source": {"kind": "cloudwatch", "metric": {"namespace": "unknown", "metric_name": "unknown"}},
+    "load_per_instance": 1,
+    "floor": 0,
+    "ceiling": 1,
+}
+"""In the early check, for fleets that are not known yet; their number is not what is checked there."""
+
+_ARGUMENT_OF = {"schedule_time_zone": "time_zone", "time_budget_seconds": "timeout_seconds"}
+"""Fields of a job that a component's argument has another name for."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The fleets of one function.
+
+    Attributes:
+        name: Name of the job that it runs: the component's, then NAME-2, NAME-3, ...
+        fleets: Each known as soon as its group is.
+        settled: The same fleets once all of the component's are known and told apart.
+        functions: How many functions the component's fleets are parted into.
+    """
+
+    name: str
+    fleets: Sequence[pulumi.Output[Fleet]]
+    settled: pulumi.Output[list[Fleet]]
+    functions: int
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What its job's settings say of it. A single function says nothing of others."""
+        return {"name": self.name, **({"functions": self.functions} if self.functions > 1 else {})}
+
+
+def settle_shards(
+    name: str, fleets: object, fleet_count: object, *, cloud: str, more: Sequence[pulumi.Output[str]] = ()
+) -> list[Shard]:
+    """Check the fleets and part them into functions.
+
+    Args:
+        name: Name of the component.
+        fleets: A list of JSON texts, each of which may be an output; or the whole of it an output, then `fleet_count` says how many.
+        fleet_count: Needed where `fleets` is an output: how many there are decides what is declared.
+        cloud: Of the groups that this component's job can serve.
+        more: Fleets beside these, of groups that no component declared.
+
+    Raises:
+        SettingsError: the first wrong literal; a wrong output raises the same inside the deployment.
+    """
+    items = [*_items(fleets, fleet_count, len(more)), *more]
+    check = _fleet_on(cloud)
+    _tell_apart([check(f"fleets[{index}]", item) for index, item in enumerate(items) if is_literal(item)])
+    known = [checked(f"fleets[{index}]", item, check) for index, item in enumerate(items)]
+    apart = pulumi.Output.all(*known).apply(_tell_apart)
+    starts = range(0, len(known), FLEETS_PER_SHARD)
+    return [
+        Shard(
+            name=name if number == 1 else f"{name}-{number}",
+            fleets=known[start : start + FLEETS_PER_SHARD],
+            settled=_part(apart, start),
+            functions=len(starts),
+        )
+        for number, start in enumerate(starts, start=1)
+    ]
+
+
+def _items(fleets: object, fleet_count: object, more: int) -> list[Any]:
+    count = None if fleet_count is None else whole(1, MOST_FLEETS)("fleet_count", fleet_count)
+    if is_literal(fleets):
+        if fleets is None:
+            raise SettingsError("fleets", None, "a value: the field is required")
+        items = plain_list("fleets", fleets)
+        if not 1 <= len(items) + more <= MOST_FLEETS:
+            raise SettingsError("fleets", f"{len(items) + more} fleets", f"1 to {MOST_FLEETS} fleets")
+        if count not in {None, len(items)}:
+            raise SettingsError("fleet_count", count, f"the number of fleets ({len(items)}), or nothing beside a list")
+        return items
+    if count is None:
+        expected = "how many fleets there are: `fleets` is one output, and their number decides what is declared"
+        raise SettingsError("fleet_count", None, expected)
+    return _known_later(pulumi.Output.from_input(fleets), count)
+
+
+def _known_later(fleets: pulumi.Output[Any], count: int) -> list[Any]:
+    def counted(items: object) -> list[Any]:
+        found = plain_list("fleets", items)
+        if len(found) != count:
+            raise SettingsError("fleets", f"{len(found)} fleets", f"as many as fleet_count says: {count}")
+        return found
+
+    whole_list = fleets.apply(counted)
+
+    def item(index: int) -> pulumi.Output[Any]:
+        return whole_list.apply(lambda items: items[index])
+
+    return [item(index) for index in range(count)]
+
+
+def _fleet_on(cloud: str) -> Check[Fleet]:
+    def check(field: str, value: object) -> Fleet:
+        try:
+            fleet = parse_fleet(json.loads(value)) if isinstance(value, str) else None
+        except ValueError as error:
+            raise SettingsError(field, value, _A_FLEET) from error
+        except SettingsError as error:
+            raise SettingsError(f"{field}.{error.field}", error.value, error.expected) from error
+        if fleet is None:
+            raise SettingsError(field, value, _A_FLEET)
+        if fleet.cloud != cloud:
+            raise SettingsError(
+                f"{field}.cloud", fleet.cloud, f"{cloud!r}: another cloud's groups have a job of their own"
+            )
+        return fleet
+
+    return check
+
+
+def _tell_apart(fleets: list[Fleet]) -> list[Fleet]:
+    """Refuse what would meet in the records, across shards too."""
+    for what, values in (
+        ("names", [fleet.name for fleet in fleets]),
+        ("targets", [fleet.target_key for fleet in fleets]),
+    ):
+        repeated = sorted({value for value in values if values.count(value) > 1})
+        if repeated:
+            raise SettingsError("fleets", ", ".join(repeated), f"{what} that are unique")
+    return fleets
+
+
+def _part(fleets: pulumi.Output[list[Fleet]], start: int) -> pulumi.Output[list[Fleet]]:
+    return fleets.apply(lambda all_fleets: all_fleets[start : start + FLEETS_PER_SHARD])
+
+
+def check_job(settings: Mapping[str, Any]) -> None:
+    """Check a job's literals, its name among them but not its fleets, against the job's own contract; outputs are checked by `job_json`.
+
+    Raises:
+        SettingsError: the first wrong literal, by the argument's name.
+    """
+    literals = {key: value for key, value in settings.items() if is_literal(value)}
+    job_json({"owner": settings["name"], **literals}, [parse_fleet(_STAND_IN)])
+
+
+class Schedule(Protocol):
+    """When a job runs, checked; each cloud's own type has these."""
+
+    @property
+    def expression(self) -> pulumi.Input[str]:
+        """In the cloud's own form."""
+        ...
+
+    @property
+    def time_zone(self) -> pulumi.Input[str]:
+        """IANA zone of the expression."""
+        ...
+
+    @property
+    def interval_minutes(self) -> pulumi.Input[int]:
+        """The longest time between two full runs."""
+        ...
+
+    @property
+    def short_run_minutes(self) -> int:
+        """Between two short runs; 0 for none."""
+        ...
+
+
+SHORT_RUN_MINUTES = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)
+"""Divisors of an hour: what cron can say."""
+
+_ALARM_MINUTES = 15
+"""Beside short runs, alarms look at quarters of an hour: a single run that was held tells nobody."""
+
+
+def settle_short_runs(given: object, interval: object) -> int:
+    """Minutes between two short runs; 0 for none. It decides what is declared, so it is a literal.
+
+    Args:
+        given: The argument; None for the default, which is 5 beside full runs that are further apart.
+        interval: Minutes between two full runs, where it is a literal.
+
+    Raises:
+        SettingsError: it is not what a schedule can say, or not less than the interval.
+    """
+    apart = interval if isinstance(interval, int) else None
+    if given is None:
+        return job_settings.SHORT_RUN_MINUTES if apart is None or apart > job_settings.SHORT_RUN_MINUTES else 0
+    minutes = whole(0, 60)("short_run_minutes", given)
+    if minutes not in {0, *SHORT_RUN_MINUTES}:
+        raise SettingsError(
+            "short_run_minutes", given, f"0 for none, or one of {', '.join(map(str, SHORT_RUN_MINUTES))}"
+        )
+    if apart is not None and minutes >= apart:
+        raise SettingsError(
+            "short_run_minutes", given, f"0 for none, or less than the {apart} minutes between full runs"
+        )
+    return minutes
+
+
+def watched_minutes(interval: int, short_run_minutes: int) -> int:
+    """The period of alarms on what both kinds of run measure."""
+    return min(interval, max(_ALARM_MINUTES, short_run_minutes)) if short_run_minutes else interval
+
+
+def own_settings(
+    name: str,
+    args: Mapping[str, object],
+    schedule: Schedule,
+    *,
+    owner: Check[str],
+    time_budget_seconds: pulumi.Input[float],
+) -> dict[str, Any]:
+    """A job's settings but for its name, store and fleets.
+
+    Args:
+        name: Name of the component, and the owner where none is given.
+        args: The component's arguments.
+        schedule: When it runs.
+        owner: The check of an owner's name.
+        time_budget_seconds: What a run may take.
+
+    Raises:
+        SettingsError: the first wrong literal.
+    """
+    different = list_of(owner, at_least=0, expected="different owners")
+
+    def former(field: str, value: object) -> list[pulumi.Output[str]]:
+        return different(field, plain_list(field, value))
+
+    return {
+        "owner": checked("owner", args.get("owner", name), owner),
+        "former_owners": checked("former_owners", args.get("former_owners", []), former).apply(
+            lambda owners: pulumi.Output.all(*owners)
+        ),
+        "schedule": schedule.expression,
+        "schedule_time_zone": schedule.time_zone,
+        "interval_minutes": schedule.interval_minutes,
+        "short_run_minutes": pulumi.Output.from_input(schedule.short_run_minutes),
+        "time_budget_seconds": time_budget_seconds,
+        "dry_run": checked("dry_run", args.get("dry_run", False), boolean),
+        "enabled": checked("enabled", args.get("enabled", True), boolean),
+    }
+
+
+def job_json(settings: Mapping[str, Any], fleets: Sequence[Fleet]) -> str:
+    """A job's settings as the JSON that the function reads.
+
+    Raises:
+        SettingsError: a value that the job would refuse, by the argument's name.
+    """
+    try:
+        plain = [fleet.model_dump(mode="json", exclude_unset=True) for fleet in fleets]
+        job = parse_job({"version": SETTINGS_VERSION, **settings, "fleets": plain})
+    except SettingsError as error:
+        raise SettingsError(_argument(error.field), error.value, error.expected) from error
+    return job.model_dump_json(exclude_unset=True)
+
+
+def _argument(field: str) -> str:
+    return re.sub(r"\.(\d+)\b", r"[\1]", _ARGUMENT_OF.get(field, field))

@@ -1,0 +1,290 @@
+"""Checks of a component's arguments: literals at once, before anything is registered; outputs when their value is known.
+
+A check is a function of the field's name and its value that returns the value in the type the cloud wants or raises `SettingsError`.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar, cast, get_args, get_origin
+
+import pulumi
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from forecasting.errors import SettingsError
+
+T = TypeVar("T")
+Check = Callable[[str, object], T]
+
+
+@dataclass(frozen=True, eq=False)
+class Later:
+    """An output among the arguments, with the path of its field."""
+
+    path: str
+    output: pulumi.Output[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Kind(Generic[T]):
+    """A kind of argument: a check, and the same as JSON schema. As `Annotated` metadata it validates a field of `Arguments`."""
+
+    check: Check[T]
+    schema: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    description: str = ""
+
+    def __call__(self, field: str, value: object) -> T:
+        """The value in the type that the cloud needs; an output is checked when it is known.
+
+        Raises:
+            SettingsError: the value is wrong.
+        """
+        return self.check(field, value)
+
+    def later(self, value: Later) -> pulumi.Output[T]:
+        """The output, checked when its value is known."""
+        return value.output.apply(lambda known: self.check(value.path, known))
+
+    def __get_pydantic_core_schema__(self, source: Any, _handler: object) -> CoreSchema:
+        outputs = takes_output(source)
+
+        def validate(value: object) -> object:
+            if isinstance(value, Later):
+                if outputs:
+                    return self.later(value)
+                expected = "a value at hand: it decides which resources are declared"
+                raise PydanticCustomError(
+                    "refused", "{expected}", {"field": "", "value": "an output", "expected": expected}
+                )
+            try:
+                return self.check("", value)
+            except SettingsError as error:
+                context = {"field": error.field, "value": error.value, "expected": error.expected}
+                raise PydanticCustomError("refused", "{expected}", context) from error
+
+        return core_schema.no_info_plain_validator_function(validate)
+
+    def __get_pydantic_json_schema__(self, _schema: object, _handler: object) -> dict[str, Any]:
+        return dict(self.schema)
+
+
+def takes_output(annotation: Any) -> bool:
+    """Whether an annotation has a union with `pulumi.Output`."""
+    return any(get_origin(member) is pulumi.Output for member in (annotation, *get_args(annotation)))
+
+
+def is_literal(value: object) -> bool:
+    """Whether the value is at hand, neither an output nor something to await."""
+    return not isinstance(value, pulumi.Output) and not inspect.isawaitable(value)
+
+
+def checked(field: str, value: object, check: Check[T]) -> pulumi.Output[T]:
+    """`value`, checked: now if it is a literal, else when it is known.
+
+    Raises:
+        SettingsError: a literal is wrong; a wrong output raises the same inside the deployment.
+    """
+    if is_literal(value):
+        return pulumi.Output.from_input(check(field, value))
+    return pulumi.Output.from_input(value).apply(lambda known: check(field, known))
+
+
+def whole(at_least: int, at_most: int) -> Kind[int]:
+    """A whole number; floats are accepted because other languages send nothing else."""
+    expected = f"a whole number from {at_least} to {at_most}"
+
+    def check(field: str, value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
+            raise SettingsError(field, value, expected)
+        if not at_least <= value <= at_most:
+            raise SettingsError(field, value, expected)
+        return int(value)
+
+    return Kind(check, {"type": "integer", "minimum": at_least, "maximum": at_most})
+
+
+def number(above: float, at_most: float) -> Kind[float]:
+    """A number greater than `above` and at most `at_most`."""
+    expected = f"a number above {above:g} and at most {at_most:g}"
+
+    def check(field: str, value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not above < value <= at_most:
+            raise SettingsError(field, value, expected)
+        return float(value)
+
+    return Kind(check, {"type": "number", "exclusiveMinimum": above, "maximum": at_most})
+
+
+def _boolean(field: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise SettingsError(field, value, "true or false")
+    return value
+
+
+boolean = Kind(_boolean, {"type": "boolean"})
+"""True or false, not a word for it."""
+
+
+def matching(pattern: str, expected: str) -> Kind[str]:
+    """A text of which the whole matches `pattern`."""
+    compiled = re.compile(pattern)
+
+    def check(field: str, value: object) -> str:
+        if not isinstance(value, str) or not compiled.fullmatch(value):
+            raise SettingsError(field, value, expected)
+        return value
+
+    return Kind(check, {"type": "string"})
+
+
+def one_of(*choices: str) -> Kind[str]:
+    """One of a few words."""
+    expected = f"one of {', '.join(map(repr, choices))}"
+
+    def check(field: str, value: object) -> str:
+        if not isinstance(value, str) or value not in choices:
+            raise SettingsError(field, value, expected)
+        return value
+
+    return Kind(check, {"type": "string", "enum": list(choices)})
+
+
+def distinct(item: Kind[T], *, at_least: int, expected: str) -> Kind[list[T | pulumi.Output[T]]]:
+    """A list of `at_least` different items, each of which may itself be an output."""
+
+    def check(field: str, value: object) -> list[T | pulumi.Output[T]]:
+        items = _items(value)
+        literals = [each for each in items if not isinstance(each, Later)]
+        if _is_single(value) or len(items) < at_least or any(literals.count(each) > 1 for each in literals):
+            raise SettingsError(field, value, expected)
+        return [
+            item.later(each) if isinstance(each, Later) else item.check(f"{field}[{index}]", each)
+            for index, each in enumerate(items)
+        ]
+
+    return Kind(check, {"type": "array", "items": item.schema, "minItems": at_least})
+
+
+def _is_single(value: object) -> bool:
+    return not isinstance(value, list | tuple)
+
+
+def _items(value: object) -> list[object]:
+    """The items of a list; none of anything else, above all not the letters of a text."""
+    return list(cast("Sequence[object]", value)) if isinstance(value, list | tuple) else []
+
+
+def list_of(check_item: Check[T], *, at_least: int, expected: str) -> Check[list[pulumi.Output[T]]]:
+    """A list of `at_least` different items, each of which may itself be an output."""
+
+    def check(field: str, value: object) -> list[pulumi.Output[T]]:
+        items = _items(value)
+        literals = [item for item in items if is_literal(item)]
+        repeated = any(literals.count(item) > 1 for item in literals)
+        if len(items) < at_least or repeated:
+            raise SettingsError(field, value, expected)
+        return [checked(f"{field}[{index}]", item, check_item) for index, item in enumerate(items)]
+
+    return check
+
+
+def plain_list(field: str, value: object) -> list[Any]:
+    """A list whose length decides what is declared: its items may be outputs, itself not.
+
+    Raises:
+        SettingsError: it is an output, a single value or something else.
+    """
+    if not isinstance(value, list | tuple):
+        raise SettingsError(field, value, "a list at hand; its items may be outputs")
+    return _items(cast("object", value))
+
+
+def checked_list(field: str, value: object, check: Check[T]) -> list[pulumi.Output[T]]:
+    """The items of a plain list, each checked; raises as `plain_list` and the check do."""
+    return [checked(f"{field}[{index}]", item, check) for index, item in enumerate(plain_list(field, value))]
+
+
+def plain_map(field: str, value: object) -> Mapping[str, object]:
+    """A mapping whose keys decide what is declared: its values may be outputs, itself not.
+
+    Raises:
+        SettingsError: it is an output or something else.
+    """
+    if not isinstance(value, Mapping):
+        raise SettingsError(field, value, "a mapping at hand; its values may be outputs")
+    return cast("Mapping[str, object]", value)
+
+
+def without_none(value: T) -> T:
+    """`value` without the fields that are None, at every depth: a field that is not given and one given as None are the same."""
+    if isinstance(value, Mapping):
+        items = cast("Mapping[str, object]", value).items()
+        return cast("T", {key: without_none(item) for key, item in items if item is not None})
+    if isinstance(value, list):
+        return cast("T", [without_none(item) for item in cast("list[object]", value)])
+    return value
+
+
+def text_map(field: str, value: object) -> Mapping[str, str]:
+    """A mapping of texts to texts; values that are outputs are left to the cloud."""
+    if not isinstance(value, Mapping):
+        raise SettingsError(field, value, "a mapping of texts to texts")
+    items = cast("Mapping[object, object]", value)
+    for key, item in items.items():
+        if not isinstance(key, str) or (is_literal(item) and not isinstance(item, str)):
+            raise SettingsError(f"{field}.{key}", item, "a text")
+    return cast("Mapping[str, str]", items)
+
+
+def refuse_unknown(field: str, given: object, declared: type) -> None:
+    """Refuse fields that the TypedDict `declared` does not have, and miss those it requires.
+
+    Raises:
+        SettingsError: the first such field, by its full path.
+    """
+    if not isinstance(given, Mapping):
+        raise SettingsError(field or "args", given, f"an object of type {declared.__name__}")
+    values = cast("Mapping[str, object]", given)
+    prefix = f"{field}." if field else ""
+    for key in values:
+        if key not in declared.__annotations__:
+            known = ", ".join(sorted(declared.__annotations__))
+            raise SettingsError(f"{prefix}{key}", values[key], f"no such field; {declared.__name__} has {known}")
+    required: frozenset[str] = getattr(declared, "__required_keys__", frozenset())
+    for key in sorted(required):
+        if values.get(key) is None:
+            raise SettingsError(f"{prefix}{key}", None, "a value: the field is required")
+
+
+NAME = matching(
+    r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?",
+    "1 to 40 lower-case letters, digits and inner hyphens: it becomes part of names in the cloud",
+)
+OWNER = matching(
+    r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?",
+    "1 to 40 lower-case letters, digits and inner hyphens: it is part of the actions' names",
+)
+PORT = whole(1, 65535)
+SIZE = whole(0, 100_000)
+PERCENT = whole(0, 100)
+TEXT = matching(r"(?s).*\S.*", "a text that is not blank")
+ARN = matching(r"arn:aws[a-z-]*:\S+", "an ARN, 'arn:aws:...'")
+VPC_ID = matching(r"vpc-[0-9a-z]+", "a VPC's id, 'vpc-...'")
+SUBNET_ID = matching(r"subnet-[0-9a-z]+", "a subnet's id, 'subnet-...'")
+SECURITY_GROUP_ID = matching(r"sg-[0-9a-z]+", "a security group's id, 'sg-...'")
+IMAGE_ID = matching(r"ami-[0-9a-z]+", "an image's id, 'ami-...'")
+INSTANCE_TYPE = matching(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", "an instance type such as 'm7i.large'")
+IPV4_RANGE = matching(r"(\d{1,3}\.){3}\d{1,3}/(\d|[12]\d|3[0-2])", "an IPv4 range such as '10.0.0.0/16'")
+IPV6_RANGE = matching(
+    r"(?=[^/]*:[^/]*:)[0-9a-fA-F:]{2,39}/(\d|\d\d|1[01]\d|12[0-8])", "an IPv6 range such as '2001:db8::/32'"
+)
+CERTIFICATE_ARN = matching(r"arn:aws[a-z-]*:(acm|iam):\S+", "a certificate's ARN, 'arn:aws:acm:...'")
+
+
+def _anything(field: str, value: object) -> Any:
+    return value
+
+
+ANYTHING = Kind(_anything, {"type": "string"})
+"""A value that is checked where more is known."""

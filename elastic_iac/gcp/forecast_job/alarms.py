@@ -1,0 +1,159 @@
+"""What a person is told of, each alert with its page in the runbook."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+import pulumi_gcp as gcp
+
+from elastic_iac.common.alarms import ALARMS, FAILED, PLAN_OLD, sentence
+from elastic_iac.common.forecast_job import watched_minutes
+from elastic_iac.common.parsing import lift
+from elastic_iac.common.schema.base import Tags, Value
+from elastic_iac.gcp.forecast_job.metrics import time_series
+
+_LONGEST_SECONDS = 84_600
+"""Cloud Monitoring looks back no further than 23.5 hours."""
+_SHORTEST_CLOSE_SECONDS = 1800
+
+
+Condition = gcp.monitoring.AlertPolicyConditionArgs
+
+
+def alert_args(
+    job: str,
+    *,
+    service: pulumi.Output[str],
+    metrics: Mapping[str, pulumi.Output[str]],
+    interval_minutes: Value[int],
+    short_run_minutes: int = 0,
+    channels: Sequence[pulumi.Input[str]],
+    enabled: Value[bool],
+    labels: Tags,
+) -> dict[str, gcp.monitoring.AlertPolicyArgs]:
+    """The alerts of the job `job`, by what they are of; with the kill switch on they are off.
+
+    Args:
+        job: The job's name, a label of its metrics.
+        service: Name of the Cloud Run service behind its function.
+        metrics: Names of the log-based metrics by what they measure.
+        interval_minutes: Between two full runs.
+        short_run_minutes: Between two short ones; what they measure too is looked at in their interval.
+        channels: Who is told.
+        enabled: The kill switch.
+        labels: Of the policies.
+    """
+    full_seconds = lift(lambda minutes: minutes * 60, interval_minutes)
+    seconds = lift(lambda minutes: 60 * watched_minutes(minutes, short_run_minutes), interval_minutes)
+
+    def policy(key: str, says: str, conditions: list[Condition]) -> gcp.monitoring.AlertPolicyArgs:
+        return gcp.monitoring.AlertPolicyArgs(
+            display_name=f"{job}: {key}",
+            combiner="OR",
+            conditions=conditions,
+            enabled=enabled,
+            notification_channels=list(channels),
+            documentation=gcp.monitoring.AlertPolicyDocumentationArgs(
+                mime_type="text/markdown", content=sentence(job, key, says, "Google Cloud")
+            ),
+            alert_strategy=gcp.monitoring.AlertPolicyAlertStrategyArgs(
+                auto_close=lift(lambda interval: f"{max(2 * interval, _SHORTEST_CLOSE_SECONDS)}s", seconds)
+            ),
+            user_labels=labels,
+        )
+
+    def of_job(metric: str) -> pulumi.Output[str]:
+        return metrics[metric].apply(lambda name: time_series(name, {"job": job}))
+
+    return {
+        "failed": policy(
+            "failed",
+            FAILED,
+            [_condition("a run failed", service.apply(_failures), seconds, aligner="ALIGN_SUM", reducer="REDUCE_SUM")],
+        ),
+        "plan-old": policy(
+            "plan-old",
+            PLAN_OLD,
+            [
+                _condition(
+                    "the oldest plan is old",
+                    of_job("OldestPlanAgeMinutes"),
+                    seconds,
+                    threshold=lift(lambda minutes: 2.0 * minutes, interval_minutes),
+                ),
+                _condition(
+                    "the job is silent",
+                    of_job("RunSeconds"),
+                    lift(lambda interval: min(2 * interval, _LONGEST_SECONDS), seconds),
+                    comparison="COMPARISON_LT",
+                    threshold=1,
+                    reducer="REDUCE_COUNT",
+                    missing="EVALUATION_MISSING_DATA_ACTIVE",
+                    lasting="60s",
+                ),
+            ],
+        ),
+        **{
+            key: policy(
+                key,
+                alert.says,
+                [
+                    _condition(
+                        key.replace("-", " "),
+                        of_job(alert.metric),
+                        full_seconds if alert.of_full_runs else seconds,
+                        lasting=_lasting(seconds, 2 if alert.lasting else 1),
+                    )
+                ],
+            )
+            for key, alert in ALARMS.items()
+        },
+    }
+
+
+def _lasting(seconds: Value[int], intervals: int) -> Value[str]:
+    """How long a condition must hold after the interval in which it was met first."""
+    return lift(lambda interval: f"{min((intervals - 1) * interval, _LONGEST_SECONDS)}s", seconds)
+
+
+def _failures(service: str) -> str:
+    return " AND ".join(
+        [
+            'metric.type="run.googleapis.com/request_count"',
+            'resource.type="cloud_run_revision"',
+            f'resource.labels.service_name="{service}"',
+            'metric.labels.response_code_class="5xx"',
+        ]
+    )
+
+
+def _condition(
+    says: str,
+    selection: pulumi.Output[str],
+    seconds: Value[int],
+    *,
+    comparison: str = "COMPARISON_GT",
+    threshold: pulumi.Input[float] = 0,
+    aligner: str = "ALIGN_DELTA",
+    reducer: str = "REDUCE_MEAN",
+    lasting: pulumi.Input[str] = "0s",
+    missing: Any = None,
+) -> Condition:
+    """The series that are selected, made one over each interval and compared."""
+    return Condition(
+        display_name=says,
+        condition_threshold=gcp.monitoring.AlertPolicyConditionConditionThresholdArgs(
+            filter=selection,
+            comparison=comparison,
+            threshold_value=threshold,
+            duration=lasting,
+            evaluation_missing_data=missing,
+            aggregations=[
+                gcp.monitoring.AlertPolicyConditionConditionThresholdAggregationArgs(
+                    alignment_period=lift(lambda interval: f"{max(interval, 60)}s", seconds),
+                    per_series_aligner=aligner,
+                    cross_series_reducer=reducer,
+                )
+            ],
+        ),
+    )
