@@ -6,9 +6,9 @@ if TYPE_CHECKING:
     from elastic_iac.aws.autoscaling_group.component import AwsAutoscalingGroup
     from elastic_iac.aws.forecast_job.component import AwsForecastJob
     from elastic_iac.aws.gpu_pool.component import AwsGpuPool
-    from elastic_iac.gcp.autoscaling_group import GcpAutoscalingGroup
-    from elastic_iac.gcp.forecast_job import GcpForecastJob
-    from elastic_iac.gcp.gpu_pool import GcpGpuPool
+    from elastic_iac.gcp.autoscaling_group.component import GcpAutoscalingGroup
+    from elastic_iac.gcp.forecast_job.component import GcpForecastJob
+    from elastic_iac.gcp.gpu_pool.component import GcpGpuPool
 
 __all__ = [
     "AwsAutoscalingGroup",
@@ -23,9 +23,9 @@ _MODULES = {
     "AwsAutoscalingGroup": "elastic_iac.aws.autoscaling_group.component",
     "AwsForecastJob": "elastic_iac.aws.forecast_job.component",
     "AwsGpuPool": "elastic_iac.aws.gpu_pool.component",
-    "GcpAutoscalingGroup": "elastic_iac.gcp.autoscaling_group",
-    "GcpForecastJob": "elastic_iac.gcp.forecast_job",
-    "GcpGpuPool": "elastic_iac.gcp.gpu_pool",
+    "GcpAutoscalingGroup": "elastic_iac.gcp.autoscaling_group.component",
+    "GcpForecastJob": "elastic_iac.gcp.forecast_job.component",
+    "GcpGpuPool": "elastic_iac.gcp.gpu_pool.component",
 }
 
 

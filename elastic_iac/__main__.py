@@ -1,8 +1,6 @@
-"""Host the components for other languages: Pulumi's plugin mode runs this module where the package's namespace shows no component yet."""
+"""Host the components for other languages: Pulumi's plugin mode runs this module if the package's namespace has no component yet."""
 
-from pulumi.provider.experimental import component_provider_host
-
-import elastic_iac
+from elastic_iac.plugin.provider import host
 
 if __name__ == "__main__":
-    component_provider_host(name="elastic-iac", components=[getattr(elastic_iac, name) for name in elastic_iac.__all__])
+    host()

@@ -10,8 +10,8 @@ import pulumi
 
 from tests.recording import Recorder, record
 
-from elastic_iac.gcp import autoscaling_group as component  # isort: skip - after the import that quiets the SDK
-from elastic_iac.gcp.args import GcpAutoscalingGroupArgs  # isort: skip
+from elastic_iac.gcp.autoscaling_group import component  # isort: skip - after the import that quiets the SDK
+from elastic_iac.gcp.autoscaling_group.args import GcpAutoscalingGroupArgs  # isort: skip
 
 MINIMAL: GcpAutoscalingGroupArgs = {
     "network": "projects/shop-prod/global/networks/default",

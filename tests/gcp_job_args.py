@@ -11,8 +11,8 @@ import pulumi
 
 from tests.recording import GOLDEN, Recorder, record
 
-from elastic_iac.gcp import forecast_job as component  # isort: skip - after the import that quiets the SDK
-from elastic_iac.gcp.job_args import GcpForecastJobArgs  # isort: skip
+from elastic_iac.gcp.forecast_job import component  # isort: skip - after the import that quiets the SDK
+from elastic_iac.gcp.forecast_job.args import GcpForecastJobArgs  # isort: skip
 
 PACKAGE = str(GOLDEN / "function.zip")
 

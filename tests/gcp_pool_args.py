@@ -10,8 +10,8 @@ import pulumi
 
 from tests.recording import Recorder, record
 
-from elastic_iac.gcp import gpu_pool as component  # isort: skip - after the import that quiets the SDK
-from elastic_iac.gcp.pool_args import GcpGpuPoolArgs  # isort: skip
+from elastic_iac.gcp.gpu_pool import component  # isort: skip - after the import that quiets the SDK
+from elastic_iac.gcp.gpu_pool.args import GcpGpuPoolArgs  # isort: skip
 
 LOAD: Any = {"metric_type": "custom.googleapis.com/jobs_started"}
 

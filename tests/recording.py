@@ -72,7 +72,17 @@ def _service(name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
     if "serviceConfig" not in inputs:
         return {}
     made = {"service": f"projects/shop-prod/services/{name}-0", "uri": f"https://{name}.example.com"}
-    return {"serviceConfig": {**inputs["serviceConfig"], **made}}
+    return {"serviceConfig": {**revealed(inputs["serviceConfig"]), **made}}
+
+
+def revealed(value: Any) -> Any:
+    """`value` without the markers of secrets."""
+    if isinstance(value, Mapping):
+        fields = cast("Mapping[str, Any]", value)
+        if fields.get("4dabf18193072939515e22adb298388d") == "1b47061264138c4ac30d75fd1eb44270":
+            return revealed(fields["value"])
+        return {key: revealed(item) for key, item in fields.items()}
+    return [revealed(item) for item in cast("list[Any]", value)] if isinstance(value, list) else value
 
 
 def _google(name: str) -> dict[str, Any]:

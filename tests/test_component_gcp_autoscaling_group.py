@@ -15,7 +15,7 @@ from tests.group_args import later
 from tests.recording import ANSWERS, GOLDEN, Mocks, as_json, golden, record
 
 from elastic_iac.gcp import children  # isort: skip - after the import that quiets the SDK
-from elastic_iac.gcp.args import GcpAutoscalingGroupArgs  # isort: skip
+from elastic_iac.gcp.autoscaling_group.args import GcpAutoscalingGroupArgs  # isort: skip
 
 
 @pytest.mark.parametrize(("file", "args"), [("minimal", MINIMAL), ("maximal", MAXIMAL)])

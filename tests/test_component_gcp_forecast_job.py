@@ -19,7 +19,8 @@ from tests.gcp_job_args import MAXIMAL, MINIMAL, SHARDED, changed, component, de
 from tests.group_args import later
 from tests.recording import GOLDEN, Recorder, as_json, golden, record
 
-from elastic_iac.gcp.job_args import GcpForecastJobArgs  # isort: skip
+from elastic_iac.gcp.forecast_job import resources  # isort: skip - after the import that quiets the SDK
+from elastic_iac.gcp.forecast_job.args import GcpForecastJobArgs  # isort: skip
 
 
 def settings(recorder: Recorder, job: str = "job") -> Job:
@@ -60,7 +61,7 @@ def test_a_dropped_input_does_not_pass(
     module: str, builder: str, argument: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The component is mutated: the assertion of every child must fail for each input that goes missing."""
-    built_by: Callable[..., Any] = getattr(getattr(component, module), builder)
+    built_by: Callable[..., Any] = getattr(getattr(resources, module), builder)
 
     def mutant(*args: Any, **options: Any) -> Any:
         built = built_by(*args, **options)
@@ -68,7 +69,7 @@ def test_a_dropped_input_does_not_pass(
         setattr(built, argument, None)
         return built
 
-    monkeypatch.setattr(getattr(component, module), builder, mutant)
+    monkeypatch.setattr(getattr(resources, module), builder, mutant)
     recorder, _ = declare(MAXIMAL)
     expected = json.loads((GOLDEN / "gcp_forecast_job_maximal.json").read_text(encoding="utf-8"))["registrations"]
     assert as_json(recorder.registrations) != expected

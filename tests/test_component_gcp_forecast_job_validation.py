@@ -8,7 +8,7 @@ from forecasting.errors import SettingsError
 from tests.gcp_job_args import MINIMAL, changed, component, declare, fleet, target
 from tests.recording import record
 
-from elastic_iac.gcp.job_args import GcpForecastJobArgs  # isort: skip
+from elastic_iac.gcp.forecast_job.args import GcpForecastJobArgs  # isort: skip
 
 
 WRONG: list[tuple[str, GcpForecastJobArgs]] = [

@@ -14,7 +14,7 @@ from forecasting.settings import Job, parse_job
 from tests.gcp_job_args import MINIMAL, changed, declare
 from tests.recording import Recorder, golden
 
-from elastic_iac.gcp import job_metrics as measures  # isort: skip - after the import that quiets the SDK
+from elastic_iac.gcp.forecast_job import metrics as measures  # isort: skip - after the import that quiets the SDK
 
 
 def settings(recorder: Recorder, job: str = "job") -> Job:

@@ -6,15 +6,15 @@ from typing import Any, cast
 
 import pytest
 
-from elastic_iac.gcp.machines import ATTACHABLE, MACHINES
+from elastic_iac.gcp.gpu_pool.machine_types import ATTACHABLE, MACHINES
 from forecasting.settings import Fleet
 from tests.gcp_pool_args import FLEX_START, LOAD, MAXIMAL, MINIMAL, SHARDED, changed, component, declare, template
 from tests.group_args import later
 from tests.recording import GOLDEN, as_json, golden, record
 
 from elastic_iac.gcp import children  # isort: skip - after the import that quiets the SDK
-from elastic_iac.gcp.args import GcpForecast  # isort: skip
-from elastic_iac.gcp.pool_args import GcpGpuForecast, GcpGpuPoolArgs  # isort: skip
+from elastic_iac.gcp.autoscaling_group.args import GcpForecast  # isort: skip
+from elastic_iac.gcp.gpu_pool.args import GcpGpuForecast, GcpGpuPoolArgs  # isort: skip
 
 FILES = {"minimal": MINIMAL, "maximal": MAXIMAL, "flex_start": FLEX_START, "sharded": SHARDED}
 

@@ -8,7 +8,7 @@ from forecasting.errors import SettingsError
 from tests.gcp_pool_args import FLEX_START, LOAD, MAXIMAL, MINIMAL, SHARDED, changed, component
 from tests.recording import record
 
-from elastic_iac.gcp.pool_args import GcpGpuPoolArgs  # isort: skip - after the import that quiets the SDK
+from elastic_iac.gcp.gpu_pool.args import GcpGpuPoolArgs  # isort: skip - after the import that quiets the SDK
 
 T4 = {"type": "nvidia-tesla-t4", "count": 1}
 N1 = changed(MINIMAL, machine_type="n1-standard-8", guest_accelerator=T4)

@@ -11,7 +11,7 @@ from forecasting.settings import Fleet
 from tests.gcp_pool_args import FLEX_START, LOAD, MINIMAL, changed, declare, template
 from tests.group_args import later
 
-from elastic_iac.gcp.pool_args import GcpGpuPoolArgs  # isort: skip
+from elastic_iac.gcp.gpu_pool.args import GcpGpuPoolArgs  # isort: skip
 from elastic_iac.workload import GcpPlatform, boot_script, settle_workload  # isort: skip
 
 

@@ -7,7 +7,7 @@ from tests.gcp_group_args import MAXIMAL, MINIMAL, changed, component
 from tests.group_args import later
 from tests.recording import record
 
-from elastic_iac.gcp.args import GcpAutoscalingGroupArgs  # isort: skip - after the import that quiets the SDK
+from elastic_iac.gcp.autoscaling_group.args import GcpAutoscalingGroupArgs  # isort: skip - after the import that quiets the SDK
 
 HYPERDISK = {"size_gib": 20, "type": "hyperdisk-balanced"}
 FRONT = {"instance_port": 80}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from elastic_iac.gcp.job_permissions import scaling_permissions
+from elastic_iac.gcp.forecast_job.iam import scaling_permissions
 from elastic_iac.local.gcp.cloud import LocalGcp
 from elastic_iac.local.gcp.groups import Outage
 from forecasting.errors import Hold

@@ -3,9 +3,10 @@
 # ruff: noqa: N802 - gRPC names its methods so
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from concurrent import futures
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,13 +16,16 @@ import grpc
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import (
     engine_pb2_grpc,
+    errors_pb2,
     provider_pb2,
     provider_pb2_grpc,
     resource_pb2,
     resource_pb2_grpc,
+    status_pb2,
 )
 from pydantic.alias_generators import to_camel
 
+from elastic_iac.plugin.provider import HostedProvider
 from tests.recording import Mocks, Recorder
 
 OUTPUT = {"4dabf18193072939515e22adb298388d": "d0e6a833031e9bbcd3f4e8bde6ca49a4"}
@@ -35,9 +39,38 @@ _FREE_KEYS = {
 }
 
 
-def output(value: Any) -> dict[str, Any]:
+URN = "urn:pulumi:test::elastic-iac::other:index:Thing::thing"
+
+
+def output(value: Any, *, secret: bool = False) -> dict[str, Any]:
     """An output-valued input as other languages send it."""
-    return {**OUTPUT, "value": value, "dependencies": ["urn:pulumi:test::elastic-iac::other:index:Thing::thing"]}
+    return {**OUTPUT, "value": value, "dependencies": [URN], "secret": secret}
+
+
+def unknown() -> dict[str, Any]:
+    """An output whose value is not known during a preview."""
+    return {**OUTPUT, "dependencies": [URN]}
+
+
+def secret(value: Any) -> dict[str, Any]:
+    """A secret as engines send it to a host that takes no output values."""
+    return {next(iter(OUTPUT)): "1b47061264138c4ac30d75fd1eb44270", "value": value}
+
+
+@functools.cache
+def provider() -> HostedProvider:
+    """The hosted provider in this process."""
+    return HostedProvider()
+
+
+def problems(error: grpc.RpcError) -> dict[str, str]:
+    """The wrong arguments that a call was answered with: reasons by the paths of properties."""
+    metadata: dict[str, bytes] = dict(cast("Any", error).trailing_metadata() or ())
+    status, details = status_pb2.Status(), errors_pb2.InputPropertiesError()
+    status.ParseFromString(metadata.get("grpc-status-details-bin", b""))
+    for detail in status.details:
+        detail.Unpack(details)
+    return {each.property_path: each.reason for each in details.errors}
 
 
 def wire(value: Any, field: str = "") -> Any:
@@ -88,9 +121,16 @@ class PluginHost:
     endpoint: str
 
     def construct(
-        self, name: str, inputs: dict[str, Any], component: str = "AwsAutoscalingGroup"
+        self,
+        name: str,
+        inputs: dict[str, Any],
+        component: str = "AwsAutoscalingGroup",
+        *,
+        depends: Iterable[str] = (),
+        preview: bool = False,
     ) -> tuple[Recorder, dict[str, Any]]:
-        """Construct a component over the wire; what was registered, and its state."""
+        """Construct a component over the wire; what was registered, and its state. The inputs in `depends` depend on another resource."""
+        dependencies = {key: provider_pb2.ConstructRequest.PropertyDependencies(urns=[URN]) for key in depends}
         self.monitor.recorder = Recorder(Mocks())
         request = provider_pb2.ConstructRequest(
             project="elastic-iac",
@@ -99,6 +139,8 @@ class PluginHost:
             type=f"elastic-iac:index:{component}",
             name=name,
             inputs=json_format.ParseDict(inputs, struct_pb2.Struct()),
+            inputDependencies=dependencies,
+            dryRun=preview,
         )
         response = self.provider.Construct(request, timeout=60)
         return self.monitor.recorder, json_format.MessageToDict(response.state)

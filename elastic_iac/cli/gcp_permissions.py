@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from elastic_iac.cli.check import Check
-from elastic_iac.gcp.job_permissions import scaling_permissions
+from elastic_iac.gcp.forecast_job.iam import scaling_permissions
 from forecasting import gcp_clients
 from forecasting.errors import ElasticIacError
 from forecasting.settings import Fleet, GcpTarget

@@ -28,7 +28,7 @@ _STAND_INS: Mapping[str, object] = {
     "region": "us-east-1",
     "type": "unknown.example.com/unknown",
     "start": "2000-01-01T00:00:00Z",
-    "end": "2999-01-01T00:00:00Z",
+    "end": "2200-01-01T00:00:00Z",
 }
 """Required values for checking the others while these are outputs; optional outputs are left out of the early check."""
 

@@ -26,6 +26,10 @@ TARGETS: Mapping[str, str] = {
     "aws_autoscaling_group": "aws/autoscaling_group/args.py",
     "aws_gpu_pool": "aws/gpu_pool/args.py",
     "aws_forecast_job": "aws/forecast_job/args.py",
+    "gcp": "gcp/args.py",
+    "gcp_autoscaling_group": "gcp/autoscaling_group/args.py",
+    "gcp_gpu_pool": "gcp/gpu_pool/args.py",
+    "gcp_forecast_job": "gcp/forecast_job/args.py",
 }
 """Module of declarations to the generated module, under `elastic_iac`."""
 

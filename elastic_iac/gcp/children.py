@@ -1,4 +1,4 @@
-"""What a group consists of, settled and declared under its component: the same for a group and for a pool of accelerators."""
+"""Resources of a group, declared under its component: the same for a group and for a pool of accelerators."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,88 +7,67 @@ from typing import Any
 import pulumi
 import pulumi_gcp as gcp
 
-from elastic_iac.common.validation import checked, matching, number, plain_map, text_map
+from elastic_iac.common.parsing import lift
+from elastic_iac.common.schema.base import Value
+from elastic_iac.common.schema.gcp import GcpInstancesArguments, GcpLoadBalancer
 from elastic_iac.gcp import autoscaler as autoscalers
 from elastic_iac.gcp import group as groups
 from elastic_iac.gcp import health, identity
 from elastic_iac.gcp import image as images
 from elastic_iac.gcp import instance_template as templates
 from elastic_iac.gcp import load_balancer as load_balancers
-from elastic_iac.gcp.args import GcpAutoscalingGroupArgs
-
-NAME = matching(
-    r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?",
-    "1 to 40 lower-case letters, digits and inner hyphens, a letter first: it becomes part of names in the cloud",
-)
-_HOST = r"(https://www\.googleapis\.com/compute/v1/)?"
-_NETWORK = matching(
-    _HOST + r"projects/[^/\s]+/global/networks/[a-z0-9-]+", "a network, 'projects/PROJECT/global/networks/NAME'"
-)
-_SUBNETWORK = matching(
-    _HOST + r"projects/[^/\s]+/regions/[a-z0-9-]+/subnetworks/[a-z0-9-]+",
-    "a subnetwork, 'projects/PROJECT/regions/REGION/subnetworks/NAME'",
-)
-_ROLE = matching(r"(roles|(projects|organizations)/[^/\s]+/roles)/[\w.]+", "a role, 'roles/...'")
 
 Manager = gcp.compute.RegionInstanceGroupManager | gcp.compute.InstanceGroupManager
 Autoscaler = gcp.compute.RegionAutoscaler | gcp.compute.Autoscaler
 
 
 @dataclass(frozen=True)
-class Settled:
-    """The arguments that groups and pools share, checked; made before anything is registered."""
+class Instances:
+    """The configuration that groups and pools share.
 
-    network: pulumi.Output[str]
-    subnetwork: pulumi.Output[str]
+    Attributes:
+        name: Prefix of the resources' names.
+        args: The arguments of the group or the pool.
+        image: Source of the image.
+        launch: Parts of the instance template.
+        group: The managed instance group.
+        health_check: The check by which instances are replaced.
+        load_balancer: The load balancer's arguments.
+        roles: Roles of the instances besides writing logs and metrics.
+    """
+
+    name: str
+    args: GcpInstancesArguments
     image: images.Image
     launch: templates.Launch
     group: groups.Group
     health_check: health.HealthCheck | None
-    load_balancer: load_balancers.LoadBalancer | None
-    roles: dict[str, pulumi.Output[str]]
-    labels: pulumi.Output[Mapping[str, str]]
-    unique_id: str
+    load_balancer: GcpLoadBalancer | None
+    roles: Mapping[str, Value[str]]
 
     @property
-    def probed_ports(self) -> list[pulumi.Output[int]]:
-        """The ports that the load balancer and the health checks ask at."""
+    def unique_id(self) -> str:
+        """Label of the instances, unique within the project."""
+        return identity.unique_id(self.name)
+
+    @property
+    def labels(self) -> Value[dict[str, Value[str]]]:
+        """Labels of the instances, their disks and the template."""
+        return lift(self._labelled, self.args.labels)
+
+    def _labelled(self, labels: Mapping[str, Value[str]]) -> dict[str, Value[str]]:
+        return {**labels, templates.FLEET_LABEL: self.unique_id}
+
+    @property
+    def probed_ports(self) -> list[Value[int]]:
+        """Ports of the load balancer's and the health checks' requests."""
         balancer, check = self.load_balancer, self.health_check
         return [part for part in (balancer and balancer.instance_port, check and check.port) if part is not None]
 
 
-def settle(name: str, args: GcpAutoscalingGroupArgs) -> Settled:
-    """Check the arguments of the group `name`, all but those of its autoscaler and its forecast.
-
-    Raises:
-        SettingsError: the first wrong literal.
-    """
-    balancer = args.get("load_balancer")
-    unique_id = identity.unique_id(name)
-    settled = Settled(
-        network=checked("network", args["network"], _NETWORK),
-        subnetwork=checked("subnetwork", args["subnetwork"], _SUBNETWORK),
-        image=images.settle_image(args),
-        launch=templates.settle_launch(args),
-        load_balancer=None if balancer is None else load_balancers.settle_load_balancer(balancer),
-        group=groups.settle_group(args),
-        health_check=health.settle_health_check(args),
-        roles={
-            key: checked(f"instance_roles.{key}", role, _ROLE)
-            for key, role in plain_map("instance_roles", args.get("instance_roles", {})).items()
-        },
-        labels=checked("labels", args.get("labels", {}), text_map).apply(
-            lambda labels: {**labels, templates.FLEET_LABEL: unique_id}
-        ),
-        unique_id=unique_id,
-    )
-    if "saturated_cpu_percent" in args["forecast"]:
-        checked("forecast.saturated_cpu_percent", args["forecast"]["saturated_cpu_percent"], number(0, 100))
-    return settled
-
-
 @dataclass(frozen=True)
 class Front:
-    """A load balancer: its address and its backend service; utilisation is measured once `rules` stand."""
+    """A load balancer: its address and its backend service. Utilisation is measured once it has its `rules`."""
 
     scheme: str
     address: gcp.compute.GlobalAddress
@@ -125,12 +104,12 @@ class Children:
         """Project and region of the component's provider: known in a preview."""
         return gcp.organizations.get_client_config_output(opts=pulumi.InvokeOptions(parent=self.component))
 
-    def identity(self, settled: Settled) -> Identity:
+    def identity(self, config: Instances) -> Identity:
         """A service account of the instances' own with its roles."""
         account = gcp.serviceaccount.Account(
             f"{self.prefix}-instances", identity.account_args(self.prefix, identity.unique_id(self.prefix)), self._child
         )
-        wanted = {**identity.OBSERVABILITY_ROLES, **settled.roles}
+        wanted = {**identity.OBSERVABILITY_ROLES, **config.roles}
         roles = [
             gcp.projects.IAMMember(
                 f"{self.prefix}-instances-{key}",
@@ -141,58 +120,58 @@ class Children:
         ]
         return Identity(account, roles)
 
-    def firewall(self, settled: Settled, owner: Identity) -> None:
+    def firewall(self, config: Instances, owner: Identity) -> None:
         """What lets Google's probes in, where there are any."""
-        ports = settled.probed_ports
+        ports = config.probed_ports
         if ports:
             gcp.compute.Firewall(
                 f"{self.prefix}-probes",
                 health.firewall_args(
                     ports,
-                    network=settled.network,
+                    network=config.args.network,
                     service_account=owner.account.email,
                     description=f"Health checks and the load balancer of {self.prefix}",
                 ),
                 self._child,
             )
 
-    def node_firewall(self, settled: Settled, owner: Identity) -> None:
+    def node_firewall(self, config: Instances, owner: Identity) -> None:
         """What lets the group's own instances reach each other."""
         gcp.compute.Firewall(
             f"{self.prefix}-nodes",
             health.node_firewall_args(
-                network=settled.network,
+                network=config.args.network,
                 service_account=owner.account.email,
                 description=f"Traffic among the nodes of {self.prefix}",
             ),
             self._child,
         )
 
-    def template(self, settled: Settled, owner: Identity) -> gcp.compute.InstanceTemplate:
+    def template(self, config: Instances, owner: Identity) -> gcp.compute.InstanceTemplate:
         """The instance template; where its image is held and has moved on, the log says so."""
-        newest = images.resolve_image(settled.image, pulumi.InvokeOptions(parent=self.component))
+        newest = images.resolve_image(config.image, pulumi.InvokeOptions(parent=self.component))
         template = gcp.compute.InstanceTemplate(
             f"{self.prefix}-template",
             templates.template_args(
-                settled.launch,
+                config.launch,
                 source_image=newest,
-                network=settled.network,
-                subnetwork=settled.subnetwork,
+                network=config.args.network,
+                subnetwork=config.args.subnetwork,
                 service_account=owner.account.email,
-                labels=settled.labels,
+                labels=config.labels,
             ),
             # An instance that boots before its roles are granted loses its first logs.
             pulumi.ResourceOptions(
-                parent=self.component, depends_on=owner.roles, ignore_changes=settled.image.ignored_changes
+                parent=self.component, depends_on=owner.roles, ignore_changes=config.image.ignored_changes
             ),
         )
-        if settled.image.family is not None:
-            images.report_held_image(template, newest, settled.image.family)
+        if config.image.family is not None:
+            images.report_held_image(template, newest, config.image.family)
         return template
 
-    def group(self, settled: Settled, template: gcp.compute.InstanceTemplate) -> Manager:
+    def group(self, config: Instances, template: gcp.compute.InstanceTemplate) -> Manager:
         """The managed instance group, with the check that replaces its instances."""
-        name, group, check = self.prefix, settled.group, settled.health_check
+        name, group, check = self.prefix, config.group, config.health_check
         healing = None
         if check is not None:
             healing = gcp.compute.HealthCheck(
@@ -208,12 +187,12 @@ class Children:
             f"{name}-group", opts, **shared, **groups.regional_args(group), region=group.region
         )
 
-    def front(self, balancer: load_balancers.LoadBalancer, group: Manager) -> Front:
+    def front(self, balancer: GcpLoadBalancer, group: Manager) -> Front:
         """The load balancer before the group."""
         name = self.prefix
         check = gcp.compute.HealthCheck(
             f"{name}-serving",
-            health.health_check_args(balancer.health_check, f"Who gets requests of {name}"),
+            health.health_check_args(health.serving_check(balancer), f"Who gets requests of {name}"),
             self._child,
         )
         service = gcp.compute.BackendService(
@@ -242,11 +221,9 @@ class Children:
             )
             for scheme, proxy in proxies.items()
         ]
-        return Front(scheme=balancer.scheme, address=address, backend_service=service, rules=rules)
+        return Front(scheme=load_balancers.scheme_of(balancer), address=address, backend_service=service, rules=rules)
 
-    def _proxies(
-        self, balancer: load_balancers.LoadBalancer, routes: gcp.compute.URLMap
-    ) -> dict[str, pulumi.Output[str]]:
+    def _proxies(self, balancer: GcpLoadBalancer, routes: gcp.compute.URLMap) -> dict[str, pulumi.Output[str]]:
         """Proxies by scheme: what forwards, and with a certificate what sends HTTP there."""
         name, certificate = self.prefix, balancer.certificate
         if certificate is None:

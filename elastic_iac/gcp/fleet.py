@@ -1,21 +1,34 @@
 """The `fleet` output: the group and its forecast settings in the form that the forecasting job reads."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import pulumi
 
-from elastic_iac.common.fleet_output import check_forecast, check_literals, forecast_settings
-from elastic_iac.gcp.args import GcpAutoscalingGroupArgs, GcpLoad
+from elastic_iac.common.parsing import lift
+from elastic_iac.common.schema.base import Value
+from elastic_iac.common.schema.fleet import FORECAST_FIELDS
+from elastic_iac.common.schema.gcp import GcpForecastFields, GcpLoad
 from elastic_iac.gcp.instance_template import FLEET_LABEL
-from forecasting.errors import SettingsError
 from forecasting.settings.gcp import load_balancer_refusals, load_balancer_requests
+
+UNKNOWN_TARGET = {
+    "project": "unknown",
+    "location": "europe-west1",
+    "autoscaler": "unknown",
+    "group": "unknown",
+    "kind": "regional",
+}
+"""In the early check of a fleet, whose group is not declared yet."""
 
 
 def fleet_settings(
     name: str,
-    args: GcpAutoscalingGroupArgs,
+    forecast: GcpForecastFields,
     *,
+    load: GcpLoad | None,
+    load_per_instance: Value[float],
+    minimum: Value[int],
+    maximum: Value[int],
     target: dict[str, pulumi.Input[str]],
     group_label: str,
     backend_service: pulumi.Input[str],
@@ -24,52 +37,52 @@ def fleet_settings(
     """A fleet's settings, with outputs where the arguments or the resources are outputs.
 
     Args:
-        name: Name of the component, which the fleet takes.
-        args: The component's arguments.
+        name: Name of the fleet.
+        forecast: The forecast of the component; only fields that were given become settings.
+        load: The load; the load balancer's requests without one.
+        load_per_instance: Load that one instance serves.
+        minimum: Configured minimum of the group.
+        maximum: Configured maximum of the group.
         target: Fields of `forecasting.settings.GcpTarget`.
-        group_label: What the group's instances are labelled with.
-        backend_service: Name of the load balancer's; read only where the arguments have one.
+        group_label: Label of the group's instances.
+        backend_service: Name of the load balancer's; read only without a load.
         revision: Changes with every update of the autoscaler.
     """
-    forecast = args["forecast"]
     return {
         "name": name,
         "cloud": "gcp",
         "target": target,
-        "source": _source(args, group_label=group_label, backend_service=backend_service),
-        "floor": args["min_size"],
-        "ceiling": args["max_size"],
+        "source": _source(forecast, load, group_label=group_label, backend_service=backend_service),
+        "load_per_instance": load_per_instance,
+        "floor": minimum,
+        "ceiling": maximum,
         "revision": revision,
-        **forecast_settings(forecast),
+        **forecast.given(*FORECAST_FIELDS),
     }
 
 
-def _source(args: GcpAutoscalingGroupArgs, *, group_label: str, backend_service: pulumi.Input[str]) -> dict[str, Any]:
-    """Samples of Cloud Monitoring, with what tells which of them are lower bounds of the load."""
-    forecast = args["forecast"]
+def _source(
+    forecast: GcpForecastFields, load: GcpLoad | None, *, group_label: str, backend_service: pulumi.Input[str]
+) -> dict[str, Any]:
+    """Samples of Cloud Monitoring, and the metrics that mark lower bounds of the load."""
     source: dict[str, Any] = {"kind": "cloud-monitoring"}
-    load = forecast.get("load")
     if load is None:
         source["metric"] = dict(load_balancer_requests(backend_service))
         source["refused"] = dict(load_balancer_refusals(backend_service))
     else:
-        average = load.get("per_instance") is True
-        metric = {key: value for key, value in load.items() if key not in {"metric_type", "per_instance"}}
-        defaults = {"statistic": "mean", "across": "mean"} if average else {"statistic": "rate"}
-        source["metric"] = {"type": load["metric_type"], **defaults, **metric}
-        source["per_instance"] = load.get("per_instance", False)
-    if "period_seconds" in forecast:
-        source["period_seconds"] = forecast["period_seconds"]
-    if "saturated_cpu_percent" in forecast:
+        average = load.per_instance is True
+        source["metric"] = {
+            "type": load.metric_type,
+            **({"statistic": "mean", "across": "mean"} if average else {"statistic": "rate"}),
+            **load.given("resource_type", "metric_labels", "resource_labels", "user_labels"),
+            **load.given("statistic", "across", "absent_is_zero"),
+        }
+        source["per_instance"] = load.per_instance
+    source |= forecast.given("period_seconds")
+    if forecast.saturated_cpu_percent is not None:
         source["utilisation"] = _cpu(group_label)
-        percent = pulumi.Output.from_input(forecast["saturated_cpu_percent"])
-        literal = forecast["saturated_cpu_percent"]
-        source["saturated_above"] = literal / 100 if isinstance(literal, int | float) else percent.apply(_fraction)
+        source["saturated_above"] = lift(lambda percent: percent / 100, forecast.saturated_cpu_percent)
     return source
-
-
-def _fraction(percent: float) -> float:
-    return percent / 100
 
 
 def _cpu(group_label: str) -> dict[str, Any]:
@@ -81,28 +94,3 @@ def _cpu(group_label: str) -> dict[str, Any]:
         "statistic": "mean",
         "across": "mean",
     }
-
-
-def check_fleet(name: str, args: GcpAutoscalingGroupArgs, more: Mapping[str, Any] | None = None) -> None:
-    """Check the forecast's literals, and `more` settings of the fleet, against the job's own contract; outputs are checked by `fleet_json`.
-
-    Raises:
-        SettingsError: the first wrong literal, by the argument's name.
-    """
-    forecast = args["forecast"]
-    check_forecast(forecast, GcpLoad)
-    if "load" not in forecast and "load_balancer" not in args:
-        raise SettingsError(
-            "forecast.load", None, "a metric of the fleet's load, or a load_balancer that counts requests"
-        )
-    stand_ins: dict[str, pulumi.Input[str]] = {
-        "project": "unknown",
-        "location": "europe-west1",
-        "autoscaler": "unknown",
-        "group": "unknown",
-        "kind": "regional",
-    }
-    settings = fleet_settings(
-        name, args, target=stand_ins, group_label="unknown", backend_service="unknown", revision="0"
-    )
-    check_literals({**settings, **(more or {})})

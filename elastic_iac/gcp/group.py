@@ -1,162 +1,172 @@
-"""The managed instance group: where it stands, how it heals and how it takes a new template."""
+"""The managed instance group: its place, its repairs, and its way to a new template."""
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import pulumi
 
-from elastic_iac.common.validation import (
-    PORT,
-    checked,
-    checked_list,
-    is_literal,
-    matching,
-    plain_map,
-    refuse_unknown,
-    whole,
+from elastic_iac.common.parsing import Problems, lift
+from elastic_iac.common.schema.base import Value
+from elastic_iac.common.schema.gcp import (
+    PORT_NAME,
+    GcpForecastFields,
+    GcpInstancesArguments,
+    GcpStandbyPool,
+    GcpUpdatePolicy,
 )
-from elastic_iac.gcp.args import GcpAutoscalingGroupArgs, GcpUpdatePolicy
 from forecasting.errors import SettingsError
 
 SIZE_OF_THE_AUTOSCALER = ["targetSize"]
-"""The autoscaler owns it; a group with one refuses to be told a size (412)."""
+"""The autoscaler owns it; a group with one refuses another size (412)."""
 
 GRACE_AT_MOST_SECONDS = 3600
 """API, InstanceGroupManagerAutoHealingPolicy.initialDelaySec."""
 GRACE_MARGIN_SECONDS = 300
-"""Beyond twice the lead time: for short ones, where an image's first pull is most of a boot."""
+"""Beyond twice the lead time: for short ones, where an image's first pull is most of the startup time."""
 DEFAULT_LEAD_TIME_SECONDS = 300
 
-_REGION = matching(r"[a-z]+-[a-z]+\d+", "a region such as 'europe-west1'")
-_ZONE = matching(r"[a-z]+-[a-z]+\d+-[a-z]", "a zone such as 'europe-west1-b'")
-_PORT_NAME = matching(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", "a port's name: lower-case letters, digits and hyphens")
-_ZONES_OF_A_REGION = 3  # what the cloud picks where no zones are given
+_ZONES_OF_A_REGION = 3  # the cloud's choice if no zones are given
+NO_REDISTRIBUTION = {"instance_redistribution_type": "NONE"}
+_ROLLING = GcpUpdatePolicy(proactive=True)
 
 
 @dataclass(frozen=True)
 class Group:
-    """The checked arguments that the group is made of; `zone` makes it a zonal one.
+    """The managed instance group; `zone` makes it a zonal one.
 
-    A pool may have another `target_shape` than 'EVEN', and without an autoscaler no `repairs`.
+    Attributes:
+        target_shape: Distribution over the zones, if it is another than 'EVEN'.
+        repairs: Whether failed instances are replaced; false without an autoscaler.
+        standby: Standby pool, in the shape of the provider's arguments.
+        selections: Selections of machine types, in the shape of the provider's argument.
     """
 
-    region: pulumi.Output[str] | None
-    zones: list[pulumi.Output[str]]
-    zone: pulumi.Output[str] | None
-    health_check_grace_seconds: pulumi.Output[int]
-    named_ports: dict[str, pulumi.Output[int]]
+    region: Value[str] | None
+    zones: Sequence[Value[str]]
+    zone: Value[str] | None
+    health_check_grace_seconds: Value[int]
+    named_ports: Mapping[str, Value[int]]
     update_policy: dict[str, Any]
+    standby: dict[str, Any]
     target_shape: str | None = None
     repairs: bool = True
+    selections: Sequence[dict[str, Any]] = ()
+
+    def over_scarce_zones(self, selections: Sequence[dict[str, Any]] = ()) -> Self:
+        """The same over the zones that have instances left; such a group is not redistributed."""
+        policy = {**self.update_policy, **NO_REDISTRIBUTION}
+        return replace(self, target_shape="BALANCED", selections=selections, update_policy=policy)
 
 
-def settle_group(args: GcpAutoscalingGroupArgs) -> Group:
-    """Check the group's own arguments.
+def configure_group(
+    args: GcpInstancesArguments, problems: Problems, *, lead_time_seconds: Value[int], planned: bool
+) -> Group:
+    """The group's own arguments.
 
-    Raises:
-        SettingsError: the first wrong literal.
+    Args:
+        args: The arguments of the group or the pool.
+        problems: Gets what is wrong.
+        lead_time_seconds: Launch to first healthy answer.
+        planned: Whether the lead time is the user's: nobody declares one for the nodes of a trainer.
     """
-    region, zone = args.get("region"), args.get("zone")
-    zones = checked_list("zones", args.get("zones", []), _ZONE)
-    _check_place(args)
+    _check_place(args, problems)
+    zones = 1 if args.zone is not None else len(args.zones) or _ZONES_OF_A_REGION
     return Group(
-        region=None if region is None else checked("region", region, _REGION),
-        zones=zones,
-        zone=None if zone is None else checked("zone", zone, _ZONE),
-        health_check_grace_seconds=_grace_seconds(args),
-        named_ports=_named_ports(args),
-        update_policy=_update_policy(
-            args.get("update_policy", {"proactive": True}), 1 if zone is not None else len(zones) or _ZONES_OF_A_REGION
-        ),
+        region=args.region,
+        zones=args.zones,
+        zone=args.zone,
+        health_check_grace_seconds=_grace_seconds(args, problems, lead_time_seconds, planned=planned),
+        named_ports=_named_ports(args, problems),
+        update_policy=_update_policy(args.update_policy or _ROLLING, zones, problems),
+        standby={} if args.standby_pool is None else _standby(args.standby_pool, lead_time_seconds),
     )
 
 
-def _check_place(args: GcpAutoscalingGroupArgs) -> None:
-    zone, zones, region = args.get("zone"), args.get("zones", []), args.get("region")
-    if zone is not None and (zones or region is not None):
-        field = "zones" if zones else "region"
-        raise SettingsError(field, zones or region, "nothing beside zone: the group is either regional or zonal")
-    known = [str(given) for given in zones if is_literal(given)]
+def _check_place(args: GcpInstancesArguments, problems: Problems) -> None:
+    if args.zone is not None and (args.zones or args.region is not None):
+        field, value = ("zones", args.zones) if args.zones else ("region", args.region)
+        problems.refuse(field, value, "nothing beside zone: the group is either regional or zonal")
+    known = [given for given in args.zones if isinstance(given, str)]
     if len(set(known)) < len(known):
-        raise SettingsError("zones", zones, "different zones")
+        problems.refuse("zones", known, "different zones")
     regions = {given.rsplit("-", 1)[0] for given in known}
-    if isinstance(region, str) and known:
-        regions.add(region)
+    if isinstance(args.region, str) and known:
+        regions.add(args.region)
     if len(regions) > 1:
-        raise SettingsError("zones", zones, f"zones of one region; got {', '.join(sorted(regions))}")
+        problems.refuse("zones", known, f"zones of one region; got {', '.join(sorted(regions))}")
 
 
-def lead_time_seconds(args: GcpAutoscalingGroupArgs) -> pulumi.Output[int]:
+def lead_time_of(forecast: GcpForecastFields | None, default: int = DEFAULT_LEAD_TIME_SECONDS) -> Value[int]:
     """Launch to first healthy answer, rounded up: the default of whatever waits for an instance."""
-    return checked(
-        "forecast.lead_time_seconds",
-        args["forecast"].get("lead_time_seconds", DEFAULT_LEAD_TIME_SECONDS),
-        _whole_seconds,
-    )
+    given: Value[float] | None = None if forecast is None else forecast.lead_time_seconds
+    return default if given is None else lift(math.ceil, given)
 
 
-def _grace_seconds(args: GcpAutoscalingGroupArgs) -> pulumi.Output[int]:
-    """How long an instance is not judged: far longer than a boot that is slow, since one that is judged too early is made anew for ever.
+def _grace_seconds(
+    args: GcpInstancesArguments, problems: Problems, lead_time_seconds: Value[int], *, planned: bool
+) -> Value[int]:
+    """How long an instance is not judged: far longer than a slow boot, since one that is judged too early is replaced forever.
 
     The lead time is a p90: at that age one boot in ten has not answered yet. One that answers earlier is judged from then on, whatever is left.
     """
-    field, given = "health_check_grace_seconds", args.get("health_check_grace_seconds")
+    given = args.health_check_grace_seconds
     if given is None:
-        return lead_time_seconds(args).apply(lambda lead: min(2 * lead + GRACE_MARGIN_SECONDS, GRACE_AT_MOST_SECONDS))
-    grace = checked(field, given, whole(0, GRACE_AT_MOST_SECONDS))
-    if not args["forecast"]:  # a trainer: nobody says how long its nodes take
-        return grace
-    known = [given, args["forecast"].get("lead_time_seconds", DEFAULT_LEAD_TIME_SECONDS)]
-    if all(map(is_literal, known)):
-        _check_grace(known)
-    return pulumi.Output.all(grace, lead_time_seconds(args)).apply(_check_grace)
+        return lift(lambda lead: min(2 * lead + GRACE_MARGIN_SECONDS, GRACE_AT_MOST_SECONDS), lead_time_seconds)
+    if planned:
+        with problems.collect():
+            return lift(_checked_grace, given, lead_time_seconds)
+    return given
 
 
-def _check_grace(known: list[Any]) -> int:
-    grace, least = int(known[0]), min(known[1], GRACE_AT_MOST_SECONDS)
+def _checked_grace(grace: int, lead_time_seconds: int) -> int:
+    least = min(lead_time_seconds, GRACE_AT_MOST_SECONDS)
     if grace < least:
-        expected = f"at least forecast.lead_time_seconds, {least:g}: slow boots would be made anew for ever"
+        expected = f"at least forecast.lead_time_seconds, {least}: slower boots would be repeated forever"
         raise SettingsError("health_check_grace_seconds", grace, expected)
     return grace
 
 
-def _whole_seconds(field: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 21_600:
-        raise SettingsError(field, value, "seconds from 0 to 21600")
-    return math.ceil(value)
-
-
-def _named_ports(args: GcpAutoscalingGroupArgs) -> dict[str, pulumi.Output[int]]:
-    given = plain_map("named_ports", args.get("named_ports", {}))
-    balancer = args.get("load_balancer")
-    ports = {_PORT_NAME(f"named_ports.{name}", name): port for name, port in given.items()}
-    if balancer is not None:
+def _named_ports(args: GcpInstancesArguments, problems: Problems) -> dict[str, Value[int]]:
+    ports = dict(args.named_ports)
+    for name in ports:
+        problems.verified(f"named_ports.{name}", name, PORT_NAME)
+    if args.load_balancer is not None:
         if "http" in ports:
-            raise SettingsError("named_ports.http", ports["http"], "another name: 'http' is the load balancer's port")
-        ports["http"] = balancer["instance_port"]
-    return {name: checked(f"named_ports.{name}", port, PORT) for name, port in sorted(ports.items())}
+            expected = "another name: 'http' is the load balancer's port"
+            problems.refuse("named_ports.http", ports["http"], expected)
+        ports["http"] = args.load_balancer.instance_port
+    return dict(sorted(ports.items()))
 
 
-def _update_policy(policy: GcpUpdatePolicy, zones: int) -> dict[str, Any]:
-    refuse_unknown("update_policy", policy, GcpUpdatePolicy)
-    surge, unavailable = policy.get("max_surge", zones), policy.get("max_unavailable", 0)
+def _update_policy(policy: GcpUpdatePolicy, zones: int, problems: Problems) -> dict[str, Any]:
+    surge, unavailable = zones if policy.max_surge is None else policy.max_surge, policy.max_unavailable
     for field, value in (("max_surge", surge), ("max_unavailable", unavailable)):
-        if isinstance(value, int | float) and 0 < value < zones:
-            raise SettingsError(f"update_policy.{field}", value, f"0, or at least one for each of {zones} zones")
+        if isinstance(value, int) and not (value == 0 or zones <= value <= 1000):
+            expected = f"0, or at least one for each of {zones} zones and at most 1000"
+            problems.refuse(f"update_policy.{field}", value, expected)
     if surge == 0 and unavailable == 0:
-        raise SettingsError(
-            "update_policy.max_surge", 0, "more than 0, or max_unavailable more than 0: else nothing can move"
-        )
-    if not isinstance(policy["proactive"], bool):  # pyright: ignore[reportUnnecessaryIsInstance] - other languages are not held to the type
-        raise SettingsError("update_policy.proactive", policy["proactive"], "true or false")
+        expected = "more than 0, or max_unavailable more than 0: otherwise no instance can be replaced"
+        problems.refuse("update_policy.max_surge", 0, expected)
     return {
-        "type": "PROACTIVE" if policy["proactive"] else "OPPORTUNISTIC",
+        "type": "PROACTIVE" if policy.proactive else "OPPORTUNISTIC",
         "minimal_action": "REPLACE",
         "most_disruptive_allowed_action": "REPLACE",
         "replacement_method": "SUBSTITUTE",
-        "max_surge_fixed": checked("update_policy.max_surge", surge, whole(0, 1000)),
-        "max_unavailable_fixed": checked("update_policy.max_unavailable", unavailable, whole(0, 1000)),
+        "max_surge_fixed": surge,
+        "max_unavailable_fixed": unavailable,
+    }
+
+
+def _standby(pool: GcpStandbyPool, lead_time_seconds: Value[int]) -> dict[str, Any]:
+    """https://cloud.google.com/compute/docs/instance-groups/suspended-and-stopped-vms-in-mig: an instance waits once its boot is over."""
+    delay = pool.initial_delay_seconds
+    wait = lift(lambda lead: min(lead, 3600), lead_time_seconds) if delay is None else delay
+    return {
+        "standby_policy": {"mode": pool.mode, "initial_delay_sec": wait},
+        "target_stopped_size": pool.stopped_size,
+        "target_suspended_size": pool.suspended_size,
     }
 
 
@@ -175,6 +185,7 @@ def group_args(
         if health_check is None
         else {"health_check": health_check, "initial_delay_sec": group.health_check_grace_seconds},
         "update_policy": group.update_policy,
+        **group.standby,
         "instance_lifecycle_policy": None if group.repairs else {"default_action_on_failure": "DO_NOTHING"},
     }
 
@@ -182,6 +193,7 @@ def group_args(
 def regional_args(group: Group) -> dict[str, Any]:
     """What a regional group has besides: its zones, and how it spreads over them."""
     return {
-        "distribution_policy_zones": group.zones or None,
+        "distribution_policy_zones": list(group.zones) or None,
         "distribution_policy_target_shape": group.target_shape,
+        "instance_flexibility_policy": {"instance_selections": list(group.selections)} if group.selections else None,
     }

@@ -6,24 +6,19 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
-from elastic_iac.common.validation import checked, matching
-from elastic_iac.gcp.args import GcpAutoscalingGroupArgs
-from forecasting.errors import SettingsError
+from elastic_iac.common.parsing import Problems
+from elastic_iac.common.schema.base import Value
+from elastic_iac.common.schema.gcp import GcpInstancesArguments
 
-_HOST = r"(https://www\.googleapis\.com/compute/v1/)?"
 _FAMILY_PATH = r"projects/([a-z0-9.:-]+)/global/images/family/([a-z0-9-]+)"
-_IMAGE = matching(
-    _HOST + r"projects/[a-z0-9.:-]+/global/images/[a-z0-9-]+", "an image, 'projects/PROJECT/global/images/NAME'"
-)
-_FAMILY = matching(_HOST + _FAMILY_PATH, "a family, 'projects/PROJECT/global/images/family/FAMILY'")
 
 
 @dataclass(frozen=True)
 class Image:
     """Where the image comes from; exactly one of `name` and `family` is given."""
 
-    name: pulumi.Output[str] | None
-    family: pulumi.Output[str] | None
+    name: Value[str] | None
+    family: Value[str] | None
     refresh: bool
 
     @property
@@ -32,32 +27,23 @@ class Image:
         return ["disks[0].sourceImage"] if self.family is not None and not self.refresh else []
 
 
-def settle_image(args: GcpAutoscalingGroupArgs) -> Image:
-    """Check where the image comes from.
-
-    Raises:
-        SettingsError: neither or both sources, or a malformed one.
-    """
-    name, family, refresh = args.get("image"), args.get("image_family"), args.get("refresh_image", False)
-    if name is None and family is None:
-        raise SettingsError("image", None, "an image: give image or image_family")
-    if name is not None and family is not None:
-        raise SettingsError("image_family", family, "nothing beside image: give one of the two")
-    if refresh and family is None:
-        raise SettingsError("refresh_image", refresh, "image_family: an image is taken as it is")
-    return Image(
-        name=None if name is None else checked("image", name, _IMAGE),
-        family=None if family is None else checked("image_family", family, _FAMILY),
-        refresh=refresh,
-    )
+def configure_image(args: GcpInstancesArguments, problems: Problems) -> Image:
+    """The source of the image: exactly one."""
+    if args.image is None and args.image_family is None:
+        problems.refuse("image", None, "an image: give image or image_family")
+    if args.image is not None and args.image_family is not None:
+        problems.refuse("image_family", args.image_family, "nothing beside image: give one of the two")
+    if args.refresh_image and args.image_family is None:
+        problems.refuse("refresh_image", args.refresh_image, "image_family: an image is taken as it is")
+    return Image(args.image, args.image_family, args.refresh_image)
 
 
 def resolve_image(image: Image, opts: pulumi.InvokeOptions) -> pulumi.Output[str]:
     """The image, as the family names it now."""
     if image.name is not None or image.family is None:
         return pulumi.Output.from_input(image.name or "")
-    project = image.family.apply(lambda family: _parts(family)[0])
-    family = image.family.apply(lambda family: _parts(family)[1])
+    parts = pulumi.Output.from_input(image.family).apply(_parts)
+    project, family = parts.apply(lambda known: known[0]), parts.apply(lambda known: known[1])
     return gcp.compute.get_image_output(project=project, family=family, opts=opts).self_link
 
 
@@ -67,9 +53,7 @@ def _parts(family: str) -> tuple[str, str]:
     return found.group(1, 2) if found else ("", "")  # pyright: ignore[reportReturnType] - two groups, which the stub does not count
 
 
-def report_held_image(
-    template: gcp.compute.InstanceTemplate, newest: pulumi.Output[str], family: pulumi.Output[str]
-) -> None:
+def report_held_image(template: gcp.compute.InstanceTemplate, newest: pulumi.Output[str], family: Value[str]) -> None:
     """Say in the deployment's log that the family names another image than the one that is kept."""
 
     def report(images: list[str]) -> None:

@@ -126,4 +126,5 @@ Percent = Annotated[Value[int], PERCENT]
 Port = Annotated[Value[int], PORT]
 Weight = Annotated[Value[int], whole(1, 999)]
 Tags = Value[dict[str, Value[str]]]
-Texts = Annotated[Tags, Kind(_texts, {"type": "object", "additionalProperties": {"type": "string"}})]
+TEXTS = Kind(_texts, {"type": "object", "additionalProperties": {"type": "string"}})
+Texts = Annotated[Tags, TEXTS]

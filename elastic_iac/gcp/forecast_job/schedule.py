@@ -10,10 +10,10 @@ import pulumi
 import pulumi_gcp as gcp
 
 from elastic_iac.common.forecast_job import settle_short_runs
-from elastic_iac.common.validation import TEXT, checked, is_literal, whole
-from elastic_iac.gcp.job_args import GcpForecastJobArgs
-from elastic_iac.gcp.job_bucket import settings_key
-from forecasting.errors import SettingsError
+from elastic_iac.common.parsing import Problems, lift
+from elastic_iac.common.schema.base import Value
+from elastic_iac.common.schema.gcp_forecast_job import GcpForecastJobArgs
+from elastic_iac.gcp.forecast_job.bucket import settings_key
 
 _EVERY_SIX_HOURS, _EVERY_QUARTER = ("0 */6 * * *", 360), ("*/15 * * * *", 15)
 _LONGEST_ATTEMPT_SECONDS = 1800
@@ -26,40 +26,25 @@ _GRACE_SECONDS = 60
 class Schedule:
     """The checked schedule."""
 
-    expression: pulumi.Output[str]
-    time_zone: pulumi.Output[str]
-    interval_minutes: pulumi.Output[int]
+    expression: Value[str]
+    time_zone: Value[str]
+    interval_minutes: Value[int]
     short_run_minutes: int
 
 
-def settle_schedule(args: GcpForecastJobArgs) -> Schedule:
-    """Check when the job runs, and how long apart.
-
-    Raises:
-        SettingsError: the first wrong literal.
-    """
-    expression, interval, short = args.get("schedule"), args.get("interval_minutes"), args.get("short_run_minutes")
+def configure_schedule(args: GcpForecastJobArgs, problems: Problems) -> Schedule:
+    """When the job runs, and how long apart."""
+    given, interval, short = args.schedule, args.interval_minutes, args.short_run_minutes
     default, minutes = _EVERY_SIX_HOURS if short is None or short else _EVERY_QUARTER
-    if expression is None and interval is not None:
-        raise SettingsError("interval_minutes", interval, f"nothing beside the default schedule, {default!r}")
-    if expression is not None and interval is None:
-        raise SettingsError("interval_minutes", None, "the longest time between two runs of the schedule")
-    return Schedule(
-        expression=checked("schedule", expression or default, TEXT),
-        time_zone=checked("time_zone", args.get("time_zone", "UTC"), TEXT),
-        interval_minutes=checked("interval_minutes", minutes if interval is None else interval, whole(1, 1440)),
-        short_run_minutes=settle_short_runs(short, _literal_minutes(minutes if interval is None else interval)),
-    )
-
-
-def _literal_minutes(interval: object) -> int | None:
-    return whole(1, 1440)("interval_minutes", interval) if is_literal(interval) else None
-
-
-def given_schedule(args: GcpForecastJobArgs) -> dict[str, Any]:
-    """The literals of a schedule that only the job's own contract can judge."""
-    given = {"schedule": args.get("schedule"), "schedule_time_zone": args.get("time_zone")}
-    return {key: value for key, value in given.items() if value is not None and is_literal(value)}
+    if given is None and interval is not None:
+        problems.refuse("interval_minutes", interval, f"nothing beside the default schedule, {default!r}")
+    if given is not None and interval is None:
+        problems.refuse("interval_minutes", None, "the longest time between two runs of the schedule")
+    between = minutes if interval is None else interval
+    short_runs = 0
+    with problems.collect():
+        short_runs = settle_short_runs(short, between)
+    return Schedule(given or default, args.time_zone, between, short_runs)
 
 
 def job_args(
@@ -69,7 +54,7 @@ def job_args(
     region: pulumi.Input[str],
     uri: pulumi.Input[str],
     invoker: pulumi.Input[str],
-    timeout_seconds: pulumi.Output[int],
+    timeout_seconds: Value[int],
 ) -> gcp.cloudscheduler.JobArgs:
     """The schedule of one function. It stays on with the kill switch: the job itself says that it is off.
 
@@ -84,8 +69,8 @@ def job_args(
         description=f"Runs the forecast job {job}",
         schedule=schedule.expression,
         time_zone=schedule.time_zone,
-        attempt_deadline=timeout_seconds.apply(
-            lambda seconds: f"{min(seconds + _GRACE_SECONDS, _LONGEST_ATTEMPT_SECONDS)}s"
+        attempt_deadline=lift(
+            lambda seconds: f"{min(seconds + _GRACE_SECONDS, _LONGEST_ATTEMPT_SECONDS)}s", timeout_seconds
         ),
         retry_config=retries,
         http_target=call,

@@ -1,9 +1,9 @@
 """The job's bucket: the function's source, the settings and the records, each under a prefix of its own."""
 
-from collections.abc import Mapping
-
 import pulumi
 import pulumi_gcp as gcp
+
+from elastic_iac.common.schema.gcp_forecast_job import GcpForecastJobArgs
 
 SETTINGS_PREFIX = "settings/"
 STORE_PREFIX = "store"
@@ -18,14 +18,7 @@ def settings_key(job: str) -> str:
     return f"{SETTINGS_PREFIX}{job}.json"
 
 
-def bucket_args(
-    *,
-    location: pulumi.Input[str],
-    store_retention_days: pulumi.Output[int],
-    kms_key: pulumi.Output[str] | None,
-    force_destroy: bool,
-    labels: pulumi.Output[Mapping[str, str]],
-) -> gcp.storage.BucketArgs:
+def bucket_args(args: GcpForecastJobArgs, *, location: pulumi.Input[str]) -> gcp.storage.BucketArgs:
     """A private bucket in which policies alone decide; former versions can be had back.
 
     Records expire by their last write. A target's state is written by every run, so it stays as long as the target is served; what lies beside
@@ -39,7 +32,9 @@ def bucket_args(
         versioning=gcp.storage.BucketVersioningArgs(enabled=True),
         lifecycle_rules=[
             _deletes(
-                condition(age=store_retention_days, with_state="LIVE", matches_prefixes=[f"{STORE_PREFIX}/targets/"])
+                condition(
+                    age=args.store_retention_days, with_state="LIVE", matches_prefixes=[f"{STORE_PREFIX}/targets/"]
+                )
             ),
             *(
                 _deletes(condition(days_since_noncurrent_time=days, matches_prefixes=[prefix]))
@@ -50,9 +45,11 @@ def bucket_args(
                 )
             ),
         ],
-        encryption=None if kms_key is None else gcp.storage.BucketEncryptionArgs(default_kms_key_name=kms_key),
-        force_destroy=force_destroy,
-        labels=labels,
+        encryption=None
+        if args.kms_key is None
+        else gcp.storage.BucketEncryptionArgs(default_kms_key_name=args.kms_key),
+        force_destroy=args.force_destroy,
+        labels=args.labels,
     )
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from elastic_iac.gcp.job_metrics import FLEET_METRICS, time_series
+from elastic_iac.gcp.forecast_job.metrics import FLEET_METRICS, time_series
 
 _WIDTH = 48
 _HEIGHT = 16

@@ -8,7 +8,9 @@ import pulumi_gcp as gcp
 
 from elastic_iac.common.alarms import ALARMS, FAILED, PLAN_OLD, sentence
 from elastic_iac.common.forecast_job import watched_minutes
-from elastic_iac.gcp.job_metrics import time_series
+from elastic_iac.common.parsing import lift
+from elastic_iac.common.schema.base import Tags, Value
+from elastic_iac.gcp.forecast_job.metrics import time_series
 
 _LONGEST_SECONDS = 84_600
 """Cloud Monitoring looks back no further than 23.5 hours."""
@@ -23,11 +25,11 @@ def alert_args(
     *,
     service: pulumi.Output[str],
     metrics: Mapping[str, pulumi.Output[str]],
-    interval_minutes: pulumi.Output[int],
+    interval_minutes: Value[int],
     short_run_minutes: int = 0,
     channels: Sequence[pulumi.Input[str]],
-    enabled: pulumi.Output[bool],
-    labels: pulumi.Output[Mapping[str, str]],
+    enabled: Value[bool],
+    labels: Tags,
 ) -> dict[str, gcp.monitoring.AlertPolicyArgs]:
     """The alerts of the job `job`, by what they are of; with the kill switch on they are off.
 
@@ -41,8 +43,8 @@ def alert_args(
         enabled: The kill switch.
         labels: Of the policies.
     """
-    full_seconds = interval_minutes.apply(lambda minutes: minutes * 60)
-    seconds = interval_minutes.apply(lambda minutes: 60 * watched_minutes(minutes, short_run_minutes))
+    full_seconds = lift(lambda minutes: minutes * 60, interval_minutes)
+    seconds = lift(lambda minutes: 60 * watched_minutes(minutes, short_run_minutes), interval_minutes)
 
     def policy(key: str, says: str, conditions: list[Condition]) -> gcp.monitoring.AlertPolicyArgs:
         return gcp.monitoring.AlertPolicyArgs(
@@ -55,7 +57,7 @@ def alert_args(
                 mime_type="text/markdown", content=sentence(job, key, says, "Google Cloud")
             ),
             alert_strategy=gcp.monitoring.AlertPolicyAlertStrategyArgs(
-                auto_close=seconds.apply(lambda interval: f"{max(2 * interval, _SHORTEST_CLOSE_SECONDS)}s")
+                auto_close=lift(lambda interval: f"{max(2 * interval, _SHORTEST_CLOSE_SECONDS)}s", seconds)
             ),
             user_labels=labels,
         )
@@ -77,12 +79,12 @@ def alert_args(
                     "the oldest plan is old",
                     of_job("OldestPlanAgeMinutes"),
                     seconds,
-                    threshold=interval_minutes.apply(lambda minutes: 2.0 * minutes),
+                    threshold=lift(lambda minutes: 2.0 * minutes, interval_minutes),
                 ),
                 _condition(
                     "the job is silent",
                     of_job("RunSeconds"),
-                    seconds.apply(lambda interval: min(2 * interval, _LONGEST_SECONDS)),
+                    lift(lambda interval: min(2 * interval, _LONGEST_SECONDS), seconds),
                     comparison="COMPARISON_LT",
                     threshold=1,
                     reducer="REDUCE_COUNT",
@@ -109,9 +111,9 @@ def alert_args(
     }
 
 
-def _lasting(seconds: pulumi.Output[int], intervals: int) -> pulumi.Output[str]:
+def _lasting(seconds: Value[int], intervals: int) -> Value[str]:
     """How long a condition must hold after the interval in which it was met first."""
-    return seconds.apply(lambda interval: f"{min((intervals - 1) * interval, _LONGEST_SECONDS)}s")
+    return lift(lambda interval: f"{min((intervals - 1) * interval, _LONGEST_SECONDS)}s", seconds)
 
 
 def _failures(service: str) -> str:
@@ -128,7 +130,7 @@ def _failures(service: str) -> str:
 def _condition(
     says: str,
     selection: pulumi.Output[str],
-    seconds: pulumi.Output[int],
+    seconds: Value[int],
     *,
     comparison: str = "COMPARISON_GT",
     threshold: pulumi.Input[float] = 0,
@@ -148,7 +150,7 @@ def _condition(
             evaluation_missing_data=missing,
             aggregations=[
                 gcp.monitoring.AlertPolicyConditionConditionThresholdAggregationArgs(
-                    alignment_period=seconds.apply(lambda interval: f"{max(interval, 60)}s"),
+                    alignment_period=lift(lambda interval: f"{max(interval, 60)}s", seconds),
                     per_series_aligner=aligner,
                     cross_series_reducer=reducer,
                 )

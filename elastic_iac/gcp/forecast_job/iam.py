@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_gcp as gcp
 
+from elastic_iac.gcp.forecast_job.bucket import STORE_PREFIX, settings_key
 from elastic_iac.gcp.identity import unique_id
-from elastic_iac.gcp.job_bucket import STORE_PREFIX, settings_key
 from forecasting.settings import Fleet
 from forecasting.settings.gcp import GcpTarget
 

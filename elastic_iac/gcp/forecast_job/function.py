@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,16 +9,14 @@ from typing import Any
 import pulumi
 import pulumi_gcp as gcp
 
-from elastic_iac.common.validation import checked, whole
-from elastic_iac.gcp.job_args import GcpForecastJobArgs
+from elastic_iac.common.parsing import lift
+from elastic_iac.common.schema.gcp_forecast_job import GcpForecastJobArgs
 from forecasting.errors import SettingsError
 
 RUNTIME = "python313"
 ENTRY_POINT = "handle"
 _ONE_CPU_MIB = 4096
 """What one CPU may have: https://cloud.google.com/run/docs/configuring/services/memory-limits"""
-_MARGIN_SECONDS = 30
-"""Of a run's time, for writing the records and the metrics once the work is held."""
 
 
 @dataclass(frozen=True)
@@ -28,31 +25,6 @@ class Code:
 
     path: Path
     sha256: str
-
-
-@dataclass(frozen=True)
-class Function:
-    """The checked arguments that a function is made of."""
-
-    memory_mib: pulumi.Output[int]
-    timeout_seconds: pulumi.Output[int]
-
-    @property
-    def time_budget_seconds(self) -> pulumi.Output[float]:
-        """What a run may work before it holds what is left."""
-        return self.timeout_seconds.apply(lambda seconds: float(seconds - _MARGIN_SECONDS))
-
-
-def settle_function(args: GcpForecastJobArgs) -> Function:
-    """Check the function's own arguments.
-
-    Raises:
-        SettingsError: the first wrong literal.
-    """
-    return Function(
-        memory_mib=checked("memory_mib", args.get("memory_mib", 2048), whole(512, 16_384)),
-        timeout_seconds=checked("timeout_seconds", args.get("timeout_seconds", 900), whole(60, 900)),
-    )
 
 
 def find_code(package_path: str | None) -> Code:
@@ -84,7 +56,7 @@ def code_args(name: str, bucket: pulumi.Input[str], code: Code) -> gcp.storage.B
 
 def function_args(
     job: str,
-    function: Function,
+    args: GcpForecastJobArgs,
     *,
     location: pulumi.Input[str],
     bucket: pulumi.Input[str],
@@ -92,7 +64,6 @@ def function_args(
     settings_url: pulumi.Input[str],
     runtime_account: pulumi.Input[str],
     build_account: pulumi.Input[str],
-    labels: pulumi.Output[Mapping[str, str]],
 ) -> gcp.cloudfunctionsv2.FunctionArgs:
     """The function that runs the job `job`: one instance with one request, so two runs never meet; from within the project only."""
     return gcp.cloudfunctionsv2.FunctionArgs(
@@ -109,11 +80,11 @@ def function_args(
             ),
         ),
         service_config=gcp.cloudfunctionsv2.FunctionServiceConfigArgs(
-            available_memory=function.memory_mib.apply(lambda mib: f"{mib}Mi"),
-            available_cpu=function.memory_mib.apply(
-                lambda mib: "1" if mib <= _ONE_CPU_MIB else "2" if mib <= 2 * _ONE_CPU_MIB else "4"
+            available_memory=lift(lambda mib: f"{mib}Mi", args.memory_mib),
+            available_cpu=lift(
+                lambda mib: "1" if mib <= _ONE_CPU_MIB else "2" if mib <= 2 * _ONE_CPU_MIB else "4", args.memory_mib
             ),
-            timeout_seconds=function.timeout_seconds,
+            timeout_seconds=args.timeout_seconds,
             min_instance_count=0,
             max_instance_count=1,
             max_instance_request_concurrency=1,
@@ -122,5 +93,5 @@ def function_args(
             service_account_email=runtime_account,
             environment_variables={"ELASTIC_IAC_SETTINGS": settings_url},
         ),
-        labels=labels,
+        labels=args.labels,
     )

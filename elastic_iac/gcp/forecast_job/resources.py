@@ -1,4 +1,4 @@
-"""The forecast job as functions on a schedule."""
+"""The resources of a forecast job: one bucket, and a function with its schedules for each shard."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,22 +8,20 @@ import pulumi
 import pulumi_gcp as gcp
 
 from elastic_iac.common.forecast_job import Shard, job_json, watched_minutes
-from elastic_iac.common.validation import without_none
+from elastic_iac.common.parsing import lift
+from elastic_iac.common.schema.base import Value
 from elastic_iac.gcp import identity
-from elastic_iac.gcp import job_alerts as alerts
-from elastic_iac.gcp import job_bucket as buckets
-from elastic_iac.gcp import job_function as functions
-from elastic_iac.gcp import job_metrics as measures
-from elastic_iac.gcp import job_permissions as permissions
-from elastic_iac.gcp import job_schedule as schedules
-from elastic_iac.gcp.job_args import GcpForecastJobArgs
-from elastic_iac.gcp.job_dashboard import dashboard_body
-from elastic_iac.gcp.job_settled import Settled, settle
+from elastic_iac.gcp.forecast_job import alarms as alerts
+from elastic_iac.gcp.forecast_job import bucket as buckets
+from elastic_iac.gcp.forecast_job import function as functions
+from elastic_iac.gcp.forecast_job import iam as permissions
+from elastic_iac.gcp.forecast_job import metrics as measures
+from elastic_iac.gcp.forecast_job import schedule as schedules
+from elastic_iac.gcp.forecast_job.config import JobConfig
+from elastic_iac.gcp.forecast_job.dashboard import dashboard_body
 from forecasting.errors import SettingsError
 from forecasting.settings import Fleet
 from forecasting.settings.gcp import GcpTarget
-
-__all__ = ["GcpForecastJob", "GcpForecastJobArgs"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class _Common:
     topic: gcp.pubsub.Topic
     notification: gcp.storage.Notification
     metrics: Mapping[str, pulumi.Output[str]]
-    channels: Sequence[pulumi.Output[str]]
+    channels: Sequence[Value[str]]
 
 
 @dataclass(frozen=True)
@@ -54,98 +52,63 @@ class _Running:
     may: Sequence[pulumi.Resource]
 
 
-class GcpForecastJob(pulumi.ComponentResource):
-    """A scheduled function that forecasts each group's load and writes the floor it will need as scaling schedules.
+class JobResources:
+    """Declares the resources of a job as children of its component."""
 
-    One function serves up to 150 groups, more get further functions. Settings, records and source stand in one private bucket; new settings run the
-    job at once. Its account may do what the job does, in custom roles, and nothing else. Alerts go to the channels that are named.
-    """
+    def __init__(self, config: JobConfig, component: pulumi.Resource) -> None:
+        self._config = config
+        self._component = component
+        self._child = pulumi.ResourceOptions(parent=component)
 
-    bucket_name: pulumi.Output[str]
-    """The bucket with source, settings and records."""
-    function_names: pulumi.Output[list[str]]
-    """The functions, one for every 150 fleets."""
-    function_urls: pulumi.Output[list[str]]
-    """Where they answer, within the project and to the invokers' accounts alone."""
-    schedule_names: pulumi.Output[list[str]]
-    """Their schedules of full runs."""
-    short_schedule_names: pulumi.Output[list[str]]
-    """Those of short runs."""
-    settings_urls: pulumi.Output[list[str]]
-    """Their settings, 'gs://...': what `elastic-iac --config` takes."""
-    runtime_account_emails: pulumi.Output[list[str]]
-    """The accounts that they run as."""
-    dashboard_ids: pulumi.Output[list[str]]
-    """Their dashboards."""
+    def declare(self) -> dict[str, pulumi.Output[Any]]:
+        """Declare all resources; the component's outputs."""
+        shards, common = self._config.shards, self._common()
+        running = {shard.name: self._function(shard, common) for shard in shards}
+        started = [self._start(shard, common, running[shard.name]) for shard in shards]
+        return {
+            "bucket_name": common.bucket.name,
+            "function_names": _all(each.function.name for each in running.values()),
+            "function_urls": _all(each.uri for each in running.values()),
+            "schedule_names": _all(schedule.name for schedule, _, _ in started),
+            "short_schedule_names": _all(short.name for _, short, _ in started if short is not None),
+            "settings_urls": _all(_settings_url(common.bucket, shard.name) for shard in shards),
+            "runtime_account_emails": _all(_account_of(each.function) for each in running.values()),
+            "dashboard_ids": _all(dashboard.id for _, _, dashboard in started),
+        }
 
-    def __init__(self, name: str, args: GcpForecastJobArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Declare the job and all that it needs.
-
-        Args:
-            name: 1 to 28 lower-case letters, digits and inner hyphens, a letter first, unique in the project: metrics bear it.
-            args: What to declare; `docs/components.md` has every field.
-            opts: The usual options; a provider reaches all children.
-
-        Raises:
-            SettingsError: a literal argument is wrong; nothing has been registered then.
-        """
-        args = without_none(args)
-        settled = settle(name, args)
-        super().__init__("elastic-iac:index:GcpForecastJob", name, {}, opts)
-        self._prefix = name
-        self._child = pulumi.ResourceOptions(parent=self)
-        common = self._common(settled)
-        running = {shard.name: self._function(shard, settled, common) for shard in settled.shards}
-        started = [self._start(shard, settled, common, running[shard.name]) for shard in settled.shards]
-        self.bucket_name = common.bucket.name
-        self.function_names = _all(each.function.name for each in running.values())
-        self.function_urls = _all(each.uri for each in running.values())
-        self.schedule_names = _all(schedule.name for schedule, _, _ in started)
-        self.short_schedule_names = _all(short.name for _, short, _ in started if short is not None)
-        self.settings_urls = _all(_settings_url(common.bucket, shard.name) for shard in settled.shards)
-        self.runtime_account_emails = _all(_account_of(each.function) for each in running.values())
-        self.dashboard_ids = _all(dashboard.id for _, _, dashboard in started)
-        self.register_outputs({field: getattr(self, field) for field in _OUTPUTS})
-
-    def _common(self, settled: Settled) -> _Common:
-        name = self._prefix
-        client = gcp.organizations.get_client_config_output(opts=pulumi.InvokeOptions(parent=self))
-        region = client.region if settled.region is None else settled.region
+    def _common(self) -> _Common:
+        name, args = self._config.name, self._config.args
+        client = gcp.organizations.get_client_config_output(opts=pulumi.InvokeOptions(parent=self._component))
+        region = client.region if args.region is None else pulumi.Output.from_input(args.region)
         bucket = gcp.storage.Bucket(
             f"{name}-bucket",
-            buckets.bucket_args(
-                location=region,
-                store_retention_days=settled.store_retention_days,
-                kms_key=settled.kms_key,
-                force_destroy=settled.force_destroy,
-                labels=settled.labels,
-            ),
+            buckets.bucket_args(args, location=region),
             self._child,
         )
-        topic, notification = self._settings_changed(bucket, settled)
+        topic, notification = self._settings_changed(bucket)
         build_account, may_build = self._builder()
         return _Common(
             project=client.project,
             region=region,
             bucket=bucket,
             code=gcp.storage.BucketObject(
-                f"{name}-code", functions.code_args(name, bucket.name, settled.code), self._child
+                f"{name}-code", functions.code_args(name, bucket.name, self._config.code), self._child
             ),
-            roles=self._roles(settled),
+            roles=self._roles(),
             build_account=build_account.name,
             may_build=may_build,
             topic=topic,
             notification=notification,
             metrics=self._metrics(),
-            channels=[*settled.alarm_channels, *self._email_channels(settled)],
+            channels=[*args.alarm_channels, *self._email_channels()],
         )
 
-    def _settings_changed(
-        self, bucket: gcp.storage.Bucket, settled: Settled
-    ) -> tuple[gcp.pubsub.Topic, gcp.storage.Notification]:
-        name = self._prefix
-        topic = gcp.pubsub.Topic(f"{name}-settings-changed", gcp.pubsub.TopicArgs(labels=settled.labels), self._child)
-        invoke = pulumi.InvokeOptions(parent=self)
+    def _settings_changed(self, bucket: gcp.storage.Bucket) -> tuple[gcp.pubsub.Topic, gcp.storage.Notification]:
+        name = self._config.name
+        topic = gcp.pubsub.Topic(
+            f"{name}-settings-changed", gcp.pubsub.TopicArgs(labels=self._config.args.labels), self._child
+        )
+        invoke = pulumi.InvokeOptions(parent=self._component)
         # Asked for, the agent is made where the project has none yet; its address follows from the project's number.
         agent = gcp.storage.get_project_service_account_output(opts=invoke)
         project = gcp.organizations.get_project_output(opts=invoke)
@@ -161,16 +124,16 @@ class GcpForecastJob(pulumi.ComponentResource):
             f"{name}-settings-notification",
             buckets.notification_args(bucket.name, topic.id),
             # Cloud Storage publishes when it is told of the topic.
-            pulumi.ResourceOptions(parent=self, depends_on=[may_tell]),
+            pulumi.ResourceOptions(parent=self._component, depends_on=[may_tell]),
         )
         return topic, notification
 
     def _builder(self) -> tuple[gcp.serviceaccount.Account, list[pulumi.Resource]]:
         """The account that builds the function: by default it would be one that can do far more."""
-        account = self._account(f"{self._prefix}-build", f"Builds the forecast job {self._prefix}")
+        account = self._account(f"{self._config.name}-build", f"Builds the forecast job {self._config.name}")
         return account, [
             gcp.projects.IAMMember(
-                f"{self._prefix}-build-{key}",
+                f"{self._config.name}-build-{key}",
                 identity.role_args(role, project=account.project, member=account.member),
                 self._child,
             )
@@ -184,10 +147,10 @@ class GcpForecastJob(pulumi.ComponentResource):
             self._child,
         )
 
-    def _roles(self, settled: Settled) -> dict[str, gcp.projects.IAMCustomRole]:
+    def _roles(self) -> dict[str, gcp.projects.IAMCustomRole]:
         """Custom roles by what they let one do."""
-        name = self._prefix
-        fleets = pulumi.Output.all(*(shard.settled for shard in settled.shards))
+        name = self._config.name
+        fleets = pulumi.Output.all(*(shard.settled for shard in self._config.shards))
         scaling = fleets.apply(
             lambda shards: permissions.scaling_permissions([fleet for each in shards for fleet in each])
         )
@@ -209,27 +172,29 @@ class GcpForecastJob(pulumi.ComponentResource):
     def _metrics(self) -> dict[str, pulumi.Output[str]]:
         return {
             measured: gcp.logging.Metric(
-                f"{self._prefix}-{measured.lower()}", measures.metric_args(self._prefix, measured), self._child
+                f"{self._config.name}-{measured.lower()}",
+                measures.metric_args(self._config.name, measured),
+                self._child,
             ).name
             for measured in (*measures.JOB_METRICS, *measures.FLEET_METRICS)
         }
 
-    def _email_channels(self, settled: Settled) -> list[pulumi.Output[str]]:
+    def _email_channels(self) -> list[pulumi.Output[str]]:
         return [
             gcp.monitoring.NotificationChannel(
-                f"{self._prefix}-alerts-to-{email}",
+                f"{self._config.name}-alerts-to-{email}",
                 gcp.monitoring.NotificationChannelArgs(
                     type="email",
-                    display_name=f"Forecast job {self._prefix}",
+                    display_name=f"Forecast job {self._config.name}",
                     labels={"email_address": email},
-                    user_labels=settled.labels,
+                    user_labels=self._config.args.labels,
                 ),
                 self._child,
             ).name
-            for email in settled.alarm_emails
+            for email in self._config.args.alarm_emails
         ]
 
-    def _function(self, shard: Shard, settled: Settled, common: _Common) -> _Running:
+    def _function(self, shard: Shard, common: _Common) -> _Running:
         job = shard.name
         runtime = self._account(f"{job}-run", f"Runs the forecast job {job}")
         invoker = self._account(f"{job}-invoke", f"Calls the forecast job {job}")
@@ -237,16 +202,15 @@ class GcpForecastJob(pulumi.ComponentResource):
             f"{job}-function",
             functions.function_args(
                 job,
-                settled.function,
+                self._config.args,
                 location=common.region,
                 bucket=common.bucket.name,
                 code_object=common.code.name,
                 settings_url=_settings_url(common.bucket, job),
                 runtime_account=runtime.email,
                 build_account=common.build_account,
-                labels=settled.labels,
             ),
-            pulumi.ResourceOptions(parent=self, depends_on=list(common.may_build)),
+            pulumi.ResourceOptions(parent=self._component, depends_on=list(common.may_build)),
         )
         service = function.service_config.apply(lambda config: _last_name(config.service if config else None))
         may_invoke = gcp.cloudrunv2.ServiceIamMember(
@@ -292,54 +256,55 @@ class GcpForecastJob(pulumi.ComponentResource):
         ]
 
     def _start(
-        self, shard: Shard, settled: Settled, common: _Common, running: _Running
+        self, shard: Shard, common: _Common, running: _Running
     ) -> tuple[gcp.cloudscheduler.Job, gcp.cloudscheduler.Job | None, gcp.monitoring.Dashboard]:
         """What runs the function, once it may do its work: first its settings, then its schedule; and what watches it."""
         job = shard.name
         subscription = gcp.pubsub.Subscription(
             f"{job}-settings-pushed",
             schedules.subscription_args(
-                job, topic=common.topic.id, uri=running.uri, invoker=running.invoker, labels=settled.labels
+                job, topic=common.topic.id, uri=running.uri, invoker=running.invoker, labels=self._config.args.labels
             ),
-            pulumi.ResourceOptions(parent=self, depends_on=list(running.may)),
+            pulumi.ResourceOptions(parent=self._component, depends_on=list(running.may)),
         )
         settings = gcp.storage.BucketObject(
             f"{job}-settings",
-            buckets.settings_args(common.bucket.name, job, _settings(shard, settled, common)),
+            buckets.settings_args(common.bucket.name, job, _settings(shard, self._config, common)),
             # Under the same name a replacement that comes first would be deleted with the former one.
             pulumi.ResourceOptions(
-                parent=self,
+                parent=self._component,
                 depends_on=[common.notification, subscription, *running.may],
                 delete_before_replace=True,
             ),
         )
-        after = pulumi.ResourceOptions(parent=self, depends_on=[*running.may, settings])
+        after = pulumi.ResourceOptions(parent=self._component, depends_on=[*running.may, settings])
         to: dict[str, Any] = {"region": common.region, "uri": running.uri, "invoker": running.invoker}
-        args = schedules.job_args(job, settled.schedule, timeout_seconds=settled.function.timeout_seconds, **to)
+        args = schedules.job_args(job, self._config.schedule, timeout_seconds=self._config.args.timeout_seconds, **to)
         full = gcp.cloudscheduler.Job(f"{job}-schedule", args, after)
         short = None
-        if minutes := settled.schedule.short_run_minutes:
+        if minutes := self._config.schedule.short_run_minutes:
             short_args = schedules.short_job_args(job, minutes, **to)
             short = gcp.cloudscheduler.Job(f"{job}-short-schedule", short_args, after)
-        return full, short, self._watch(job, settled, common, running)
+        return full, short, self._watch(job, common, running)
 
-    def _watch(self, job: str, settled: Settled, common: _Common, running: _Running) -> gcp.monitoring.Dashboard:
+    def _watch(self, job: str, common: _Common, running: _Running) -> gcp.monitoring.Dashboard:
         policies = alerts.alert_args(
             job,
             service=running.service,
             metrics=common.metrics,
-            interval_minutes=settled.schedule.interval_minutes,
-            short_run_minutes=settled.schedule.short_run_minutes,
+            interval_minutes=self._config.schedule.interval_minutes,
+            short_run_minutes=self._config.schedule.short_run_minutes,
             channels=common.channels,
-            enabled=settled.enabled,
-            labels=settled.labels,
+            enabled=self._config.args.enabled,
+            labels=self._config.args.labels,
         )
         for key, policy in policies.items():
             gcp.monitoring.AlertPolicy(f"{job}-alert-{key}", policy, self._child)
         body = pulumi.Output.all(
             metrics=dict(common.metrics),
-            interval_minutes=settled.schedule.interval_minutes.apply(
-                lambda minutes: watched_minutes(minutes, settled.schedule.short_run_minutes)
+            interval_minutes=lift(
+                lambda minutes: watched_minutes(minutes, self._config.schedule.short_run_minutes),
+                self._config.schedule.interval_minutes,
             ),
         ).apply(lambda known: dashboard_body(job, **known))
         return gcp.monitoring.Dashboard(
@@ -347,10 +312,10 @@ class GcpForecastJob(pulumi.ComponentResource):
         )
 
 
-def _settings(shard: Shard, settled: Settled, common: _Common) -> pulumi.Output[str]:
+def _settings(shard: Shard, config: JobConfig, common: _Common) -> pulumi.Output[str]:
     store = {"kind": "gcs", "bucket": common.bucket.name, "prefix": buckets.STORE_PREFIX}
     return pulumi.Output.all(
-        settings={**shard.settings, "store": store, **settled.settings},
+        settings={**shard.settings, "store": store, **config.settings},
         fleets=shard.settled,
         project=common.project,
     ).apply(lambda known: job_json(known["settings"], _of_project(known["fleets"], known["project"])))
@@ -381,6 +346,3 @@ def _last_name(path: str | None) -> str:
 
 def _all(values: Any) -> pulumi.Output[list[str]]:
     return pulumi.Output.all(*values)
-
-
-_OUTPUTS = tuple(GcpForecastJob.__annotations__)

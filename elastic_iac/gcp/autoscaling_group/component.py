@@ -1,24 +1,15 @@
-"""A managed instance group whose floor a forecast moves."""
+"""A managed instance group with forecast-driven minimum capacity."""
 
 import pulumi
 
 from elastic_iac.common.fleet_output import fleet_json
-from elastic_iac.common.validation import refuse_unknown, without_none
-from elastic_iac.gcp.args import GcpAutoscalingGroupArgs, GcpForecast
-from elastic_iac.gcp.autoscaler import Autoscaler, policy_revision, settle_autoscaler
-from elastic_iac.gcp.children import NAME, Children, Front, Settled, settle
-from elastic_iac.gcp.fleet import check_fleet, fleet_settings
+from elastic_iac.gcp.autoscaler import policy_revision
+from elastic_iac.gcp.autoscaling_group.args import GcpAutoscalingGroupArgs
+from elastic_iac.gcp.autoscaling_group.config import configure
+from elastic_iac.gcp.autoscaling_group.resources import declare
+from elastic_iac.gcp.children import Front
 
 __all__ = ["GcpAutoscalingGroup", "GcpAutoscalingGroupArgs"]
-
-
-def _settle(name: str, args: GcpAutoscalingGroupArgs) -> tuple[Settled, Autoscaler]:
-    NAME("name", name)
-    refuse_unknown("", args, GcpAutoscalingGroupArgs)
-    refuse_unknown("forecast", args["forecast"], GcpForecast)
-    settled, policy = settle(name, args), settle_autoscaler(args)
-    check_fleet(name, args)
-    return settled, policy
 
 
 class GcpAutoscalingGroup(pulumi.ComponentResource):
@@ -60,33 +51,23 @@ class GcpAutoscalingGroup(pulumi.ComponentResource):
             opts: The usual options; a provider reaches all children.
 
         Raises:
-            SettingsError: a literal argument is wrong; nothing has been registered then.
+            ArgumentsError: literal arguments are wrong; nothing has been registered then.
         """
-        args = without_none(args)
-        settled, policy = _settle(name, args)
+        config = configure(name, args)
         super().__init__("elastic-iac:index:GcpAutoscalingGroup", name, {}, opts)
-        children = Children(name, self)
-        owner = children.identity(settled)
-        children.firewall(settled, owner)
-        template = children.template(settled, owner)
-        group = children.group(settled, template)
-        balancer = settled.load_balancer
-        front = None if balancer is None else children.front(balancer, group)
-        autoscaler = children.autoscaler(policy, settled.group, group, front)
+        declared = declare(config, self)
+        group, template, front = declared.group, declared.template, declared.front
 
         self.group_name, self.group_self_link, self.instance_group = group.name, group.self_link, group.instance_group
-        self.autoscaler_name = autoscaler.name
+        self.autoscaler_name = declared.autoscaler.name
         self.instance_template = template.self_link_unique
         self.image = template.disks.apply(lambda disks: disks[0].source_image or "")
-        self.service_account_email = owner.account.email
+        self.service_account_email = declared.owner.account.email
         self._describe_front(front)
-        settings = fleet_settings(
-            name,
-            args,
-            target=children.target(settled.group, group, autoscaler),
-            group_label=settled.unique_id,
+        settings = config.fleet(
+            target=declared.target,
             backend_service=front.backend_service.name if front else "",
-            revision=policy_revision(policy.policy, group.self_link),
+            revision=policy_revision(config.autoscaler.policy, group.self_link),
         )
         self.fleet = pulumi.Output.from_input(settings).apply(fleet_json)
         self.register_outputs({field: getattr(self, field) for field in _OUTPUTS})
