@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -264,10 +263,10 @@ def inputs_of(case: Case) -> list[dict[str, Any]]:
 
 
 def at(inputs: Any, path: str) -> Any:
-    def inside(found: Any, part: str) -> Any:
-        return found and found.get(part)
-
-    return functools.reduce(inside, path.split("."), inputs)
+    found: Any = inputs
+    for part in path.split("."):
+        found = found.get(part) if found else None
+    return found
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

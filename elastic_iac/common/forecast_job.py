@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import pulumi
 
@@ -156,28 +156,17 @@ def _part(fleets: pulumi.Output[list[Fleet]], start: int) -> pulumi.Output[list[
     return fleets.apply(lambda all_fleets: all_fleets[start : start + FLEETS_PER_SHARD])
 
 
-class Schedule(Protocol):
-    """When a job runs, checked; each cloud's own type has these."""
+@dataclass(frozen=True)
+class Schedule:
+    """The checked schedule of a job."""
 
-    @property
-    def expression(self) -> pulumi.Input[str]:
-        """In the cloud's own form."""
-        ...
-
-    @property
-    def time_zone(self) -> pulumi.Input[str]:
-        """IANA zone of the expression."""
-        ...
-
-    @property
-    def interval_minutes(self) -> pulumi.Input[int]:
-        """The longest time between two full runs."""
-        ...
-
-    @property
-    def short_run_minutes(self) -> int:
-        """Between two short runs; 0 for none."""
-        ...
+    expression: Value[str]
+    """In the cloud's own form."""
+    time_zone: Value[str]
+    interval_minutes: Value[int]
+    """The longest time between two full runs."""
+    short_run_minutes: int
+    """Between two short runs; 0 for none."""
 
 
 SHORT_RUN_MINUTES = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)

@@ -9,7 +9,7 @@ import pulumi
 from elastic_iac.aws import group as groups
 from elastic_iac.aws.forecast_job.existing_groups import check_existing_groups, existing_fleets
 from elastic_iac.aws.forecast_job.function import Code, find_code
-from elastic_iac.aws.forecast_job.schedule import Schedule, configure_schedule
+from elastic_iac.aws.forecast_job.schedule import AwsSchedule, configure_schedule
 from elastic_iac.common.forecast_job import Shard, own_settings, settle_shards
 from elastic_iac.common.parsing import Problems, parse_component
 from elastic_iac.common.schema.aws_forecast_job import AwsForecastJobArgs
@@ -29,7 +29,7 @@ class JobConfig:
     name: str
     args: AwsForecastJobArgs
     shards: list[Shard]
-    schedule: Schedule
+    schedule: AwsSchedule
     settings: Mapping[str, pulumi.Input[Any]]
     tags: Tags
     code: Code
