@@ -126,6 +126,19 @@ MAXIMAL: GcpAutoscalingGroupArgs = {
 }
 
 
+CAPACITY: GcpAutoscalingGroupArgs = {
+    **MINIMAL,
+    "machine_type": "n4-standard-4",
+    "instance_selections": [
+        {"name": "first", "machine_types": ["n4-standard-4", "c4-standard-4"]},
+        {"name": "then", "machine_types": ["c4a-standard-4"], "rank": 1},
+    ],
+    "standby_pool": {"stopped_size": 3, "suspended_size": 2, "initial_delay_seconds": 120, "mode": "MANUAL"},
+    "labels": {"team": "serving"},
+}
+"""Arguments by which instances come sooner, or at all."""
+
+
 def declare(
     args: GcpAutoscalingGroupArgs | Callable[[], GcpAutoscalingGroupArgs], name: str = "web", **options: Any
 ) -> tuple[Recorder, dict[str, Any]]:

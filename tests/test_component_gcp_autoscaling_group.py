@@ -10,7 +10,7 @@ import pytest
 
 from forecasting.errors import SettingsError
 from forecasting.settings import Fleet
-from tests.gcp_group_args import MAXIMAL, MINIMAL, changed, component, declare
+from tests.gcp_group_args import CAPACITY, MAXIMAL, MINIMAL, changed, component, declare
 from tests.group_args import later
 from tests.recording import ANSWERS, GOLDEN, Mocks, as_json, golden, record
 
@@ -18,7 +18,7 @@ from elastic_iac.gcp import children  # isort: skip - after the import that quie
 from elastic_iac.gcp.autoscaling_group.args import GcpAutoscalingGroupArgs  # isort: skip
 
 
-@pytest.mark.parametrize(("file", "args"), [("minimal", MINIMAL), ("maximal", MAXIMAL)])
+@pytest.mark.parametrize(("file", "args"), [("minimal", MINIMAL), ("maximal", MAXIMAL), ("capacity", CAPACITY)])
 def test_every_child_is_registered_with_its_type_name_parent_and_inputs(
     file: str, args: GcpAutoscalingGroupArgs
 ) -> None:

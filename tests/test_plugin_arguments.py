@@ -21,6 +21,7 @@ CASES: dict[str, tuple[str, str, Mapping[str, Any]]] = {
     "gpu_pool_sharded": ("llm", "AwsGpuPool", pool_args.SHARDED),
     "forecast_job_maximal": ("job", "AwsForecastJob", job_args.MAXIMAL),
     "gcp_autoscaling_group_maximal": ("web", "GcpAutoscalingGroup", gcp_group_args.MAXIMAL),
+    "gcp_autoscaling_group_capacity": ("web", "GcpAutoscalingGroup", gcp_group_args.CAPACITY),
     "gcp_gpu_pool_maximal": ("llm", "GcpGpuPool", gcp_pool_args.MAXIMAL),
     "gcp_gpu_pool_sharded": ("llm", "GcpGpuPool", gcp_pool_args.SHARDED),
     "gcp_gpu_pool_flex_start": ("llm", "GcpGpuPool", gcp_pool_args.FLEX_START),

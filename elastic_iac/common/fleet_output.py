@@ -27,6 +27,11 @@ _STAND_INS: Mapping[str, object] = {
     "type": "unknown.example.com/unknown",
     "start": "2000-01-01T00:00:00Z",
     "end": "2200-01-01T00:00:00Z",
+    "project": "unknown",
+    "location": "europe-west1",
+    "autoscaler": "unknown",
+    "group": "unknown",
+    "kind": "regional",
 }
 """Required values for checking the others while these are outputs; optional outputs are left out of the early check."""
 

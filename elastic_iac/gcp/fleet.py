@@ -32,7 +32,7 @@ def fleet_settings(
     target: dict[str, pulumi.Input[str]],
     group_label: str,
     backend_service: pulumi.Input[str],
-    revision: pulumi.Input[str],
+    revision: pulumi.Input[str] | None = None,
 ) -> dict[str, Any]:
     """A fleet's settings, with outputs where the arguments or the resources are outputs.
 
@@ -46,7 +46,7 @@ def fleet_settings(
         target: Fields of `forecasting.settings.GcpTarget`.
         group_label: Label of the group's instances.
         backend_service: Name of the load balancer's; read only without a load.
-        revision: Changes with every update of the autoscaler.
+        revision: Changes with every update of an autoscaler that a component declares.
     """
     return {
         "name": name,
@@ -56,7 +56,7 @@ def fleet_settings(
         "load_per_instance": load_per_instance,
         "floor": minimum,
         "ceiling": maximum,
-        "revision": revision,
+        **({} if revision is None else {"revision": revision}),
         **forecast.given(*FORECAST_FIELDS),
     }
 

@@ -7,6 +7,33 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 
+from elastic_iac.gcp.autoscaling_group.args import GcpForecast
+
+
+class GcpExistingGroup(TypedDict):
+    """A managed instance group with an autoscaler that no component declared, as a fleet of the
+    job."""
+
+    name: str
+    """Name of the fleet, unique within the job."""
+    project: pulumi.Input[str]
+    """Project of the group, the job's own."""
+    location: pulumi.Input[str]
+    """Region of a regional group, such as 'europe-west1'; zone of a zonal one."""
+    autoscaler_name: pulumi.Input[str]
+    """Name of the autoscaler; its mode is 'ON'."""
+    group_name: pulumi.Input[str]
+    """Name of the managed instance group."""
+    min_size: pulumi.Input[float]
+    """Minimum that the autoscaler has without the job's schedules. From 0 to 100000."""
+    max_size: pulumi.Input[float]
+    """Never a minimum above this. From 0 to 100000."""
+    forecast: GcpForecast
+    """How the minimum is planned ahead; without `saturated_cpu_percent`, which needs a component's
+    label of the instances."""
+    backend_service: NotRequired[pulumi.Input[str]]
+    """Backend service of the load balancer whose requests are the load; give this or
+    `forecast.load`."""
 
 
 class GcpForecastJobArgs(TypedDict):
@@ -50,6 +77,8 @@ class GcpForecastJobArgs(TypedDict):
     interval_minutes: NotRequired[pulumi.Input[float]]
     """The longest time between two full runs; required with a schedule of yours, and only then.
     Alerts count in it. From 1 to 1440."""
+    existing_groups: NotRequired[list[GcpExistingGroup]]
+    """Groups that no component declared, beside `fleets`."""
     memory_mib: NotRequired[pulumi.Input[float]]
     """The function's memory. It has one CPU, and two above 4096. From 512 to 16384. Default: 2048."""
     timeout_seconds: NotRequired[pulumi.Input[float]]

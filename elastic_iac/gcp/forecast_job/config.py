@@ -10,6 +10,7 @@ from elastic_iac.common.forecast_job import Shard, own_settings, settle_shards
 from elastic_iac.common.parsing import Problems, parse_component
 from elastic_iac.common.schema.gcp_forecast_job import GcpForecastJobArgs
 from elastic_iac.common.validation import matching
+from elastic_iac.gcp.forecast_job.existing_groups import check_existing_groups, existing_fleets
 from elastic_iac.gcp.forecast_job.function import Code, find_code
 from elastic_iac.gcp.forecast_job.schedule import Schedule, configure_schedule
 
@@ -39,8 +40,11 @@ def configure(name: str, raw: object) -> JobConfig:
     """
     args, problems = parse_component(GcpForecastJobArgs, name, raw, NAME), Problems()
     shards: list[Shard] = []
+    check_existing_groups(args.existing_groups, problems)
     with problems.collect():
-        shards = settle_shards(name, args.fleets, args.fleet_count, cloud="gcp")
+        more = existing_fleets(args.existing_groups) if not problems else []
+        fleets = [] if args.fleets is None and args.existing_groups else args.fleets
+        shards = settle_shards(name, fleets, args.fleet_count, cloud="gcp", more=more)
     schedule = configure_schedule(args, problems)
     emails = args.alarm_emails
     if len(set(emails)) < len(emails):
