@@ -232,10 +232,10 @@ def own_settings(
     known = {
         field: settings[field] for field in ("owner", "schedule", "schedule_time_zone") if is_literal(settings[field])
     }
-    if isinstance(args.former_owners, list):
+    if isinstance(args.former_owners, list) and "owner" in known:
         known["former_owners"] = [owner for owner in args.former_owners if is_literal(owner)]
     with problems.collect():
-        job_json({"name": name, **known}, [parse_fleet(_STAND_IN)])
+        job_json({"name": name, "owner": name, **known}, [parse_fleet(_STAND_IN)])
     return settings
 
 
