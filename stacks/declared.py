@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from typing import Annotated, Any, ClassVar, get_args, get_origin
 
-from pydantic import ConfigDict, Field, GetCoreSchemaHandler, create_model
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, create_model
+from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema
 
 from elastic_iac.common.generate import describe, kind_of
 from elastic_iac.common.schema.base import Arguments, object_in
-from stacks.settings_base import Settings
+
+
+class Settings(BaseModel):
+    """Strict, camelCase, and nothing that is not declared."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True)
 
 
 class Declared(Settings):

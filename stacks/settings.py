@@ -16,11 +16,11 @@ from elastic_iac.common.parsing import ArgumentsError
 from elastic_iac.common.schema.aws_autoscaling_group import AwsAutoscalingGroupArgs
 from elastic_iac.common.schema.aws_forecast_job import AwsForecastJobArgs
 from elastic_iac.common.schema.aws_gpu_pool import AwsGpuPoolArgs
+from elastic_iac.common.schema.gcp_autoscaling_group import GcpAutoscalingGroupArgs
+from elastic_iac.common.schema.gcp_forecast_job import GcpForecastJobArgs
+from elastic_iac.common.schema.gcp_gpu_pool import GcpGpuPoolArgs
 from forecasting.errors import SettingsError
-from stacks.declared import Declared, DeclaredPool, declared
-from stacks.settings_base import Settings
-from stacks.settings_gcp import GcpGroup, GcpJob, GcpProvider
-from stacks.settings_gcp_gpu import GcpPool
+from stacks.declared import Declared, DeclaredPool, Settings, declared
 
 _NETWORK = frozenset({"vpc_id", "subnet_ids", "tags"})
 Group = Annotated[Declared, declared(Declared, AwsAutoscalingGroupArgs, without=_NETWORK)]
@@ -31,6 +31,19 @@ GpuPool = Annotated[
 Job = Annotated[
     Declared, declared(Declared, AwsForecastJobArgs, without={"fleets", "fleet_count", "tags"}, named=False)
 ]
+_GCP_NETWORK = frozenset({"network", "subnetwork", "labels"})
+GcpGroup = Annotated[Declared, declared(Declared, GcpAutoscalingGroupArgs, without=_GCP_NETWORK)]
+GcpPool = Annotated[DeclaredPool, declared(DeclaredPool, GcpGpuPoolArgs, without=_GCP_NETWORK)]
+GcpJob = Annotated[
+    Declared, declared(Declared, GcpForecastJobArgs, without={"fleets", "fleet_count", "labels"}, named=False)
+]
+
+
+class GcpProvider(Settings):
+    """The provider's own settings, `gcp:project` and `gcp:region`."""
+
+    project: str = ""
+    region: str = ""
 
 
 class DefaultTags(Settings):
@@ -49,8 +62,8 @@ class Stack(Settings):
     subnet_ids: list[str] = Field(default_factory=list)
     default_tags: DefaultTags = Field(default_factory=DefaultTags)
     gpu_pools: list[GpuPool] = Field(default_factory=list[DeclaredPool])
-    gcp_groups: list[GcpGroup] = Field(default_factory=list[GcpGroup])
-    gcp_gpu_pools: list[GcpPool] = Field(default_factory=list[GcpPool])
+    gcp_groups: list[GcpGroup] = Field(default_factory=list[Declared])
+    gcp_gpu_pools: list[GcpPool] = Field(default_factory=list[DeclaredPool])
     gcp_job: GcpJob | None = None
     gcp_network: str = ""
     gcp_subnetwork: str = ""

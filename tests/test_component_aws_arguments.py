@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -264,7 +263,10 @@ def inputs_of(case: Case) -> list[dict[str, Any]]:
 
 
 def at(inputs: Any, path: str) -> Any:
-    return functools.reduce(lambda found, part: found and found.get(part), path.split("."), inputs)
+    found: Any = inputs
+    for part in path.split("."):
+        found = found.get(part) if found else None
+    return found
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -401,7 +403,12 @@ class TestExistingGroups:
 
     def fleets(self, groups: Callable[[], list[Any]], **changes: Any) -> list[Fleet]:
         given: Any = {**job_args.MINIMAL, **changes}
-        recorder, _ = record(lambda: job_args.component.AwsForecastJob("job", {**given, "existing_groups": groups()}))
+
+        def program() -> None:
+            given["existing_groups"] = groups()  # outputs must be made within the program
+            job_args.component.AwsForecastJob("job", given)
+
+        recorder, _ = record(program)
         content = recorder.one(":BucketObjectv2", "job-settings").inputs["content"]
         return list(parse_job(json.loads(content)).fleets)
 

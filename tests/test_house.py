@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+import elastic_iac
 import forecasting
+from benchmarks import argument_stops
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -110,3 +112,11 @@ def test_no_file_names_the_machine_that_it_was_written_on() -> None:
             f"{path.relative_to(ROOT)}: {match.group()}" for rule in (home, index) for match in rule.finditer(text)
         ]
     assert not found
+
+
+@pytest.mark.parametrize("component", elastic_iac.__all__)
+def test_raw_arguments_are_parsed_in_one_place(component: str) -> None:
+    trail = argument_stops.follow(ROOT, component)
+    assert len(trail.stops) <= 25
+    assert trail.entered_twice == {}
+    assert trail.back_up == 0

@@ -92,6 +92,6 @@ def test_the_examples_are_valid(path: Path) -> None:
 
 def test_the_documents_are_what_the_settings_say() -> None:
     files = runpy.run_path(str(ROOT / "docs" / "render_settings.py"))["render"]()
-    assert set(files) == {"settings.md", "settings.schema.json"}
+    assert set(files) == {"settings.md", "settings.schema.json", "stack.schema.json"}
     for name, text in files.items():
         assert (ROOT / "docs" / name).read_text(encoding="utf-8") == text, "run: make generate"

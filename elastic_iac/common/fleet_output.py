@@ -6,11 +6,9 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
-from elastic_iac.common.args import LoadEvent, LoadExclusion, LoadPrices
 from elastic_iac.common.parsing import ArgumentsError
 from elastic_iac.common.schema.base import whole_numbers
-from elastic_iac.common.schema.fleet import FORECAST_FIELDS
-from elastic_iac.common.validation import is_literal, plain_list, refuse_unknown
+from elastic_iac.common.validation import is_literal
 from forecasting.errors import SettingsError
 from forecasting.settings import SETTINGS_VERSION, Fleet, problems_of
 
@@ -50,28 +48,6 @@ _ARGUMENT_OF = (
     ("ceiling", "max_size"),
 )
 """Where a field of the fleet comes from, so that a message names what the user wrote."""
-
-
-def forecast_settings(forecast: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a forecast that a fleet has under the same name."""
-    return {field: forecast[field] for field in ("load_per_instance", *FORECAST_FIELDS) if field in forecast}
-
-
-def check_forecast(forecast: Mapping[str, Any], load_type: type) -> None:
-    """Refuse unknown fields inside a forecast, and miss those that its parts require.
-
-    Raises:
-        SettingsError: the first such field, by its full path.
-    """
-    load, prices = forecast.get("load"), forecast.get("prices")
-    if load is not None:
-        refuse_unknown("forecast.load", load, load_type)
-    if prices is not None:
-        refuse_unknown("forecast.prices", prices, LoadPrices)
-    for field, item_type in (("events", LoadEvent), ("exclusions", LoadExclusion)):
-        for index, item in enumerate(plain_list(f"forecast.{field}", forecast.get(field, []))):
-            refuse_unknown(f"forecast.{field}[{index}]", item, item_type)
-    plain_list("forecast.holidays", forecast.get("holidays", []))
 
 
 def check_literals(settings: Mapping[str, Any]) -> None:

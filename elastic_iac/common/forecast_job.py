@@ -4,15 +4,20 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import pulumi
 
-from elastic_iac.common.schema.forecast_job import FLEETS_PER_SHARD, MOST_FLEETS
-from elastic_iac.common.validation import Check, boolean, checked, is_literal, list_of, plain_list, whole
+from elastic_iac.common.parsing import Problems, lift
+from elastic_iac.common.schema.base import Value
+from elastic_iac.common.schema.forecast_job import FLEETS_PER_SHARD, MOST_FLEETS, JobArguments
+from elastic_iac.common.validation import Check, checked, is_literal, plain_list, whole
 from forecasting.errors import SettingsError
 from forecasting.settings import SETTINGS_VERSION, Fleet, parse_fleet, parse_job
 from forecasting.settings import job as job_settings
+
+_MARGIN_SECONDS = 30
+"""Of a run's time, for writing the records and the metrics once the work is held."""
 
 _A_FLEET = "a fleet's settings as JSON: the `fleet` output of a group's component"
 _STAND_IN: Mapping[str, Any] = {
@@ -151,38 +156,17 @@ def _part(fleets: pulumi.Output[list[Fleet]], start: int) -> pulumi.Output[list[
     return fleets.apply(lambda all_fleets: all_fleets[start : start + FLEETS_PER_SHARD])
 
 
-def check_job(settings: Mapping[str, Any]) -> None:
-    """Check a job's literals, its name among them but not its fleets, against the job's own contract; outputs are checked by `job_json`.
+@dataclass(frozen=True)
+class Schedule:
+    """The checked schedule of a job."""
 
-    Raises:
-        SettingsError: the first wrong literal, by the argument's name.
-    """
-    literals = {key: value for key, value in settings.items() if is_literal(value)}
-    job_json({"owner": settings["name"], **literals}, [parse_fleet(_STAND_IN)])
-
-
-class Schedule(Protocol):
-    """When a job runs, checked; each cloud's own type has these."""
-
-    @property
-    def expression(self) -> pulumi.Input[str]:
-        """In the cloud's own form."""
-        ...
-
-    @property
-    def time_zone(self) -> pulumi.Input[str]:
-        """IANA zone of the expression."""
-        ...
-
-    @property
-    def interval_minutes(self) -> pulumi.Input[int]:
-        """The longest time between two full runs."""
-        ...
-
-    @property
-    def short_run_minutes(self) -> int:
-        """Between two short runs; 0 for none."""
-        ...
+    expression: Value[str]
+    """In the cloud's own form."""
+    time_zone: Value[str]
+    interval_minutes: Value[int]
+    """The longest time between two full runs."""
+    short_run_minutes: int
+    """Between two short runs; 0 for none."""
 
 
 SHORT_RUN_MINUTES = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)
@@ -223,43 +207,36 @@ def watched_minutes(interval: int, short_run_minutes: int) -> int:
 
 
 def own_settings(
-    name: str,
-    args: Mapping[str, object],
-    schedule: Schedule,
-    *,
-    owner: Check[str],
-    time_budget_seconds: pulumi.Input[float],
+    name: str, args: JobArguments, schedule: Schedule, problems: Problems, *, timeout_seconds: Value[int]
 ) -> dict[str, Any]:
-    """A job's settings but for its name, store and fleets.
+    """A job's settings but for its name, store and fleets; literals are checked together against the job's own contract.
 
     Args:
-        name: Name of the component, and the owner where none is given.
+        name: Name of the component, and the default owner.
         args: The component's arguments.
         schedule: When it runs.
-        owner: The check of an owner's name.
-        time_budget_seconds: What a run may take.
-
-    Raises:
-        SettingsError: the first wrong literal.
+        problems: Wrong literals are added to these.
+        timeout_seconds: A run's time.
     """
-    different = list_of(owner, at_least=0, expected="different owners")
-
-    def former(field: str, value: object) -> list[pulumi.Output[str]]:
-        return different(field, plain_list(field, value))
-
-    return {
-        "owner": checked("owner", args.get("owner", name), owner),
-        "former_owners": checked("former_owners", args.get("former_owners", []), former).apply(
-            lambda owners: pulumi.Output.all(*owners)
-        ),
+    settings: dict[str, Any] = {
+        "owner": name if args.owner is None else args.owner,
+        "former_owners": [] if args.former_owners is None else args.former_owners,
         "schedule": schedule.expression,
         "schedule_time_zone": schedule.time_zone,
         "interval_minutes": schedule.interval_minutes,
-        "short_run_minutes": pulumi.Output.from_input(schedule.short_run_minutes),
-        "time_budget_seconds": time_budget_seconds,
-        "dry_run": checked("dry_run", args.get("dry_run", False), boolean),
-        "enabled": checked("enabled", args.get("enabled", True), boolean),
+        "short_run_minutes": schedule.short_run_minutes,
+        "time_budget_seconds": lift(lambda seconds: float(seconds - _MARGIN_SECONDS), timeout_seconds),
+        "dry_run": args.dry_run,
+        "enabled": args.enabled,
     }
+    known = {
+        field: settings[field] for field in ("owner", "schedule", "schedule_time_zone") if is_literal(settings[field])
+    }
+    if isinstance(args.former_owners, list) and "owner" in known:
+        known["former_owners"] = [owner for owner in args.former_owners if is_literal(owner)]
+    with problems.collect():
+        job_json({"name": name, "owner": name, **known}, [parse_fleet(_STAND_IN)])
+    return settings
 
 
 def job_json(settings: Mapping[str, Any], fleets: Sequence[Fleet]) -> str:

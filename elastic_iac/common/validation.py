@@ -175,20 +175,6 @@ def _items(value: object) -> list[object]:
     return list(cast("Sequence[object]", value)) if isinstance(value, list | tuple) else []
 
 
-def list_of(check_item: Check[T], *, at_least: int, expected: str) -> Check[list[pulumi.Output[T]]]:
-    """A list of `at_least` different items, each of which may itself be an output."""
-
-    def check(field: str, value: object) -> list[pulumi.Output[T]]:
-        items = _items(value)
-        literals = [item for item in items if is_literal(item)]
-        repeated = any(literals.count(item) > 1 for item in literals)
-        if len(items) < at_least or repeated:
-            raise SettingsError(field, value, expected)
-        return [checked(f"{field}[{index}]", item, check_item) for index, item in enumerate(items)]
-
-    return check
-
-
 def plain_list(field: str, value: object) -> list[Any]:
     """A list whose length decides what is declared: its items may be outputs, itself not.
 
@@ -198,32 +184,6 @@ def plain_list(field: str, value: object) -> list[Any]:
     if not isinstance(value, list | tuple):
         raise SettingsError(field, value, "a list at hand; its items may be outputs")
     return _items(cast("object", value))
-
-
-def checked_list(field: str, value: object, check: Check[T]) -> list[pulumi.Output[T]]:
-    """The items of a plain list, each checked; raises as `plain_list` and the check do."""
-    return [checked(f"{field}[{index}]", item, check) for index, item in enumerate(plain_list(field, value))]
-
-
-def plain_map(field: str, value: object) -> Mapping[str, object]:
-    """A mapping whose keys decide what is declared: its values may be outputs, itself not.
-
-    Raises:
-        SettingsError: it is an output or something else.
-    """
-    if not isinstance(value, Mapping):
-        raise SettingsError(field, value, "a mapping at hand; its values may be outputs")
-    return cast("Mapping[str, object]", value)
-
-
-def without_none(value: T) -> T:
-    """`value` without the fields that are None, at every depth: a field that is not given and one given as None are the same."""
-    if isinstance(value, Mapping):
-        items = cast("Mapping[str, object]", value).items()
-        return cast("T", {key: without_none(item) for key, item in items if item is not None})
-    if isinstance(value, list):
-        return cast("T", [without_none(item) for item in cast("list[object]", value)])
-    return value
 
 
 def text_map(field: str, value: object) -> Mapping[str, str]:
@@ -237,33 +197,9 @@ def text_map(field: str, value: object) -> Mapping[str, str]:
     return cast("Mapping[str, str]", items)
 
 
-def refuse_unknown(field: str, given: object, declared: type) -> None:
-    """Refuse fields that the TypedDict `declared` does not have, and miss those it requires.
-
-    Raises:
-        SettingsError: the first such field, by its full path.
-    """
-    if not isinstance(given, Mapping):
-        raise SettingsError(field or "args", given, f"an object of type {declared.__name__}")
-    values = cast("Mapping[str, object]", given)
-    prefix = f"{field}." if field else ""
-    for key in values:
-        if key not in declared.__annotations__:
-            known = ", ".join(sorted(declared.__annotations__))
-            raise SettingsError(f"{prefix}{key}", values[key], f"no such field; {declared.__name__} has {known}")
-    required: frozenset[str] = getattr(declared, "__required_keys__", frozenset())
-    for key in sorted(required):
-        if values.get(key) is None:
-            raise SettingsError(f"{prefix}{key}", None, "a value: the field is required")
-
-
 NAME = matching(
     r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?",
     "1 to 40 lower-case letters, digits and inner hyphens: it becomes part of names in the cloud",
-)
-OWNER = matching(
-    r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?",
-    "1 to 40 lower-case letters, digits and inner hyphens: it is part of the actions' names",
 )
 PORT = whole(1, 65535)
 SIZE = whole(0, 100_000)

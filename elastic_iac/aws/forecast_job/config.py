@@ -9,15 +9,13 @@ import pulumi
 from elastic_iac.aws import group as groups
 from elastic_iac.aws.forecast_job.existing_groups import check_existing_groups, existing_fleets
 from elastic_iac.aws.forecast_job.function import Code, find_code
-from elastic_iac.aws.forecast_job.schedule import Schedule, configure_schedule
-from elastic_iac.common.forecast_job import Shard, check_job, own_settings, settle_shards
-from elastic_iac.common.parsing import Problems, lift, parse_component
+from elastic_iac.aws.forecast_job.schedule import AwsSchedule, configure_schedule
+from elastic_iac.common.forecast_job import Shard, own_settings, settle_shards
+from elastic_iac.common.parsing import Problems, parse_component
 from elastic_iac.common.schema.aws_forecast_job import AwsForecastJobArgs
 from elastic_iac.common.schema.base import Tags
-from elastic_iac.common.validation import OWNER, is_literal, matching
+from elastic_iac.common.validation import matching
 
-_MARGIN_SECONDS = 30
-"""Of a run's time, for writing the records and the metrics once the work is held."""
 NAME = matching(
     r"[a-z0-9]([a-z0-9-]{0,35}[a-z0-9])?",
     "1 to 37 lower-case letters, digits and inner hyphens: with a function's number it becomes part of names in the cloud",
@@ -31,7 +29,7 @@ class JobConfig:
     name: str
     args: AwsForecastJobArgs
     shards: list[Shard]
-    schedule: Schedule
+    schedule: AwsSchedule
     settings: Mapping[str, pulumi.Input[Any]]
     tags: Tags
     code: Code
@@ -55,32 +53,17 @@ def configure(name: str, raw: object) -> JobConfig:
     if (args.vpc_subnet_ids is None) == bool(args.vpc_security_group_ids):
         field = "vpc_subnet_ids" if args.vpc_subnet_ids is None else "vpc_security_group_ids"
         problems.refuse(field, None, "both vpc_subnet_ids and vpc_security_group_ids, or neither")
-    with problems.collect():
-        _check_settings(name, args)
+    settings = own_settings(name, args, schedule, problems, timeout_seconds=args.timeout_seconds)
     problems.report()
-    budget = lift(lambda seconds: float(seconds - _MARGIN_SECONDS), args.timeout_seconds)
-    given = args.given("owner", "former_owners", "dry_run", "enabled")
     return JobConfig(
         name=name,
         args=args,
         shards=shards,
         schedule=schedule,
-        settings=own_settings(name, given, schedule, owner=OWNER, time_budget_seconds=budget),
+        settings=settings,
         tags=groups.named_tags(name, args.tags),
         code=find_code(args.package_path, args.architecture),
     )
-
-
-def _check_settings(name: str, args: AwsForecastJobArgs) -> None:
-    """The literals that only the job's own contract can judge: the schedule, its zone, the owners together."""
-    given = {
-        "owner": name if args.owner is None else args.owner,
-        "schedule": args.schedule,
-        "schedule_time_zone": args.time_zone,
-    }
-    owners = args.former_owners if isinstance(args.former_owners, list) else []
-    known = {field: value for field, value in given.items() if value is not None}
-    check_job({"name": name, "former_owners": [owner for owner in owners if is_literal(owner)], **known})
 
 
 def _check_emails(args: AwsForecastJobArgs, problems: Problems) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from elastic_iac.common.forecast_job import settle_short_runs
+from elastic_iac.common.forecast_job import Schedule, settle_short_runs
 from elastic_iac.common.parsing import Problems, lift
 from elastic_iac.common.schema.aws_forecast_job import AwsForecastJobArgs
 from elastic_iac.common.schema.base import Value
@@ -23,17 +23,13 @@ _SIX_HOURS, _A_QUARTER = "rate(6 hours)", "rate(15 minutes)"
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """The checked schedule."""
+class AwsSchedule(Schedule):
+    """The same with the time by which runs may start late."""
 
-    expression: Value[str]
-    time_zone: Value[str]
-    interval_minutes: Value[int]
     flexible_window_minutes: Value[int]
-    short_run_minutes: int
 
 
-def configure_schedule(args: AwsForecastJobArgs, problems: Problems) -> Schedule:
+def configure_schedule(args: AwsForecastJobArgs, problems: Problems) -> AwsSchedule:
     """When the job runs, and how long apart."""
     short = args.short_run_minutes
     expression = args.schedule
@@ -46,7 +42,7 @@ def configure_schedule(args: AwsForecastJobArgs, problems: Problems) -> Schedule
         interval = lift(_interval, expression, args.interval_minutes)
         window = lift(_window, interval, window)
         short_runs = settle_short_runs(short, interval)
-    return Schedule(expression, args.time_zone, interval, window, short_runs)
+    return AwsSchedule(expression, args.time_zone, interval, short_runs, window)
 
 
 def _interval(expression: str, given: int | None) -> int:
@@ -72,7 +68,7 @@ def _window(interval: int, window: int) -> int:
 
 def schedule_args(
     job: str,
-    schedule: Schedule,
+    schedule: AwsSchedule,
     *,
     function_arn: pulumi.Input[str],
     role_arn: pulumi.Input[str],

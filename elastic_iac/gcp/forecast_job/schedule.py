@@ -3,13 +3,12 @@
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 import pulumi_gcp as gcp
 
-from elastic_iac.common.forecast_job import settle_short_runs
+from elastic_iac.common.forecast_job import Schedule, settle_short_runs
 from elastic_iac.common.parsing import Problems, lift
 from elastic_iac.common.schema.base import Value
 from elastic_iac.common.schema.gcp_forecast_job import GcpForecastJobArgs
@@ -20,16 +19,6 @@ _LONGEST_ATTEMPT_SECONDS = 1800
 """Cloud Scheduler's own limit of an attempt."""
 _GRACE_SECONDS = 60
 """Beyond the function's own timeout: the scheduler hears how the run ended."""
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """The checked schedule."""
-
-    expression: Value[str]
-    time_zone: Value[str]
-    interval_minutes: Value[int]
-    short_run_minutes: int
 
 
 def configure_schedule(args: GcpForecastJobArgs, problems: Problems) -> Schedule:
