@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from elastic_iac.common.validation import ArgumentsError
 from forecasting.errors import SettingsError
 from tests import gcp_pool_args
 from tests.gcp_group_args import MAXIMAL, MINIMAL, changed, component, declare
@@ -167,9 +168,9 @@ def test_a_pool_refuses_them_too(field: str, changes: dict[str, Any]) -> None:
 def test_all_problems_are_reported_at_once() -> None:
     def program() -> None:
         wrong: Any = changed(MINIMAL, min_size=-1, labels={"Team": "x"}, boot_disk={"size_gib": 1}, zones=["a"])
-        with pytest.raises(SettingsError) as raised:
+        with pytest.raises(ArgumentsError) as raised:
             component.GcpAutoscalingGroup("Web", wrong)
-        fields = [each.field for each in raised.value.problems]  # pyright: ignore[reportAttributeAccessIssue] - ArgumentsError
+        fields = [each.field for each in raised.value.problems]
         assert sorted(fields) == ["boot_disk.size_gib", "labels.Team", "min_size", "name", "zones[0]"]
 
     assert record(program)[0].registrations == []

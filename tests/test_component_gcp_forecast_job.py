@@ -282,7 +282,7 @@ def test_none_is_the_same_as_not_given() -> None:
 @pytest.mark.parametrize("whole_list", [False, True])
 def test_outputs_declare_what_literals_declare(whole_list: bool) -> None:
     def args() -> GcpForecastJobArgs:
-        texts = cast("list[str]", MAXIMAL["fleets"])
+        texts = cast("list[str]", MAXIMAL.get("fleets"))
         plain = {"fleets", "fleet_count", "package_path", "alarm_emails", "alarm_channels", "force_destroy"}
         fleets = later(texts) if whole_list else [later(texts[0]), texts[1]]
         return changed(

@@ -61,7 +61,9 @@ SHAPES: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "outputs of outputs": lambda inputs: _objects(inputs, lambda value: output(output(value))),
     "objects in objects": _inner,
     "an object with a secret in it": lambda inputs: {
-        key: {name: secret(item) for name, item in value.items()} if isinstance(value, dict) else value
+        key: {name: secret(item) for name, item in cast("dict[str, Any]", value).items()}
+        if isinstance(value, dict)
+        else value
         for key, value in inputs.items()
     },
 }
