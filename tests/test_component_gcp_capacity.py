@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from elastic_iac.common.validation import ArgumentsError
+from elastic_iac.common.parsing import ArgumentsError
 from forecasting.errors import SettingsError
 from tests import gcp_pool_args
 from tests.gcp_group_args import MAXIMAL, MINIMAL, changed, component, declare
