@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
-# One thread of linear algebra a process: the same sums in every run, and no fight for cores.
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_name] = "1"
-
 import argparse
 import sys
 import time
@@ -100,7 +94,8 @@ def _policies(options: argparse.Namespace) -> tuple[tuple[str, ...], tuple[str, 
     unknown = sorted(wanted - set(REGISTRY))
     if unknown:
         raise SettingsError("--policy", unknown[0], f"one of {sorted(REGISTRY)}")
-    keys, absent = [], []
+    keys: list[str] = []
+    absent: list[str] = []
     for key, policy in REGISTRY.items():
         if key not in wanted:
             absent.append(f"{policy.label} (not selected)")
@@ -118,10 +113,7 @@ def _judged(plan: Plan, outcomes: dict[tuple[str, str], Outcome]) -> list[Judged
     for load in plan.loads:
         problem = problem_with_forecasts(load, plan.days, plan.folder)
         mine = {key: outcomes[load.name, key] for key in plan.policies}
-        found += [
-            judged(problem, load.source, startup, mine)
-            for startup in problem.settings.boot_minutes
-        ]
+        found += [judged(problem, load.source, startup, mine) for startup in problem.settings.boot_minutes]
     return found
 
 

@@ -30,26 +30,24 @@ def document(found: Sequence[Judged], note: str) -> str:
     """
     policies = [key for key in {key: None for each in found for key in each.past} if key != ORACLE]
     colours = {
-        key: "#d62728" if key == RECOMMENDED else COLOURS[number % len(COLOURS)]
-        for number, key in enumerate(policies)
+        key: "#d62728" if key == RECOMMENDED else COLOURS[number % len(COLOURS)] for number, key in enumerate(policies)
     }
     legend = "".join(
-        f'<li><span class="dot" style="background:{colours[key]}"></span> {escape(label(key))}</li>'
-        for key in policies
+        f'<li><span class="dot" style="background:{colours[key]}"></span> {escape(label(key))}</li>' for key in policies
     )
     parts = [
         "<!doctype html><html lang='en'><head><meta charset='utf-8'><title>The league</title>",
         f"<style>{STYLE}</style></head><body><h1>The league</h1><p>{escape(note)}</p>",
-        "<p>Each panel: cost over the oracle (across, 1 to 4, logarithmic) and unserved load in percent "
-        "(up, logarithmic, 0.01 at the bottom) at the setting tuned on the past. Lower left is better. "
-        f"The ring is the cheapest at equal unserved load.</p><ul>{legend}</ul>",
+        (
+            "<p>Each panel: cost over the oracle (across, 1 to 4, logarithmic) and unserved load in percent "
+            "(up, logarithmic, 0.01 at the bottom) at the setting tuned on the past. Lower left is better. "
+            f"The ring is the cheapest at equal unserved load.</p><ul>{legend}</ul>"
+        ),
     ]
     for startup in sorted({each.startup for each in found}):
         parts.append(f"<h2>Startup {startup:g} min</h2>")
         parts += [
-            _panel(each, colours)
-            for each in sorted(found, key=lambda each: each.load)
-            if each.startup == startup
+            _panel(each, colours) for each in sorted(found, key=lambda each: each.load) if each.startup == startup
         ]
     return "".join(parts) + "</body></html>\n"
 
@@ -79,9 +77,7 @@ def _panel(each: Judged, colours: dict[str, str]) -> str:
 def _mark(cell: Cell, colour: str) -> str:
     x, y = _place(cell)
     text = f"{label(cell.policy)}: cost {cell.cost:.4f}, {cell.unserved:.4f} % unserved"
-    return (
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"><title>{escape(text)}</title></circle>'
-    )
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"><title>{escape(text)}</title></circle>'
 
 
 def _place(cell: Cell) -> tuple[float, float]:

@@ -21,7 +21,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-import benchmarks.league.policies
 from benchmarks.league.loads import Load, problem_of
 from benchmarks.league.policy import REGISTRY, Policy, Problem, with_forecasts
 from forecasting.backtest.walk import Origin, walk
@@ -31,7 +30,8 @@ ROOT = Path(__file__).resolve().parents[2]
 HARNESS = ("policy.py", "loads.py", "jobs.py")
 T = TypeVar("T")
 
-__all__ = ["Outcome", "Plan", "benchmarks", "run_all", "run_one"]
+# Imported for what it does: the policies register themselves.
+import_module("benchmarks.league.policies")
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,21 +87,13 @@ def run_all(plan: Plan, report: Callable[[str], None]) -> dict[tuple[str, str], 
     return {(load.name, policy): run_one(load, policy, plan.days, plan.folder) for load, policy in pairs}
 
 
-def _in_parallel(
-    plan: Plan, pairs: Sequence[tuple[Load, str]], report: Callable[[str], None]
-) -> None:
-    missing = [
-        (load, policy)
-        for load, policy in pairs
-        if not _path(load, policy, plan.days, plan.folder).is_file()
-    ]
+def _in_parallel(plan: Plan, pairs: Sequence[tuple[Load, str]], report: Callable[[str], None]) -> None:
+    missing = [(load, policy) for load, policy in pairs if not _path(load, policy, plan.days, plan.folder).is_file()]
     random.Random(plan.order).shuffle(missing)  # noqa: S311 - an order, not a secret
     joblib: Any = import_module("joblib")
     # A batch of one: a run is saved as soon as it is done.
     workers = joblib.Parallel(plan.processes, batch_size=1, return_as="generator_unordered")
-    calls = (
-        joblib.delayed(_fill)(load, policy, plan.days, plan.folder) for load, policy in missing
-    )
+    calls = (joblib.delayed(_fill)(load, policy, plan.days, plan.folder) for load, policy in missing)
     for done, line in enumerate(workers(calls), start=1):
         report(f"{done}/{len(missing)} {line}")
 
@@ -154,11 +146,14 @@ def _outcome(load: Load, key: str, days: int, folder: Path) -> Outcome:
         for number, setting in enumerate(settings)
     ]
     names = tuple((setting.startup_minutes, setting.knob, setting.target) for setting in settings)
-    if cases:
-        totals = replay(problem.load, problem.fleet.load_per_instance, cases).days
-    else:
-        totals = DayTotals(*(np.empty((0, 0)) for _ in fields(DayTotals)))
-    return Outcome(names, totals, time.process_time() - begun)
+    return Outcome(names, _totals(problem, cases), time.process_time() - begun)
+
+
+def _totals(problem: Problem, cases: list[Case]) -> DayTotals:
+    """Sums per day; empty if the policy has no setting on this load."""
+    if not cases:
+        return DayTotals(*(np.empty((0, 0)) for _ in fields(DayTotals)))
+    return replay(problem.load, problem.fleet.load_per_instance, cases).days
 
 
 def _cached(path: Path, make: Callable[[], T]) -> T:

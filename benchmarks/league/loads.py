@@ -73,9 +73,7 @@ def read_loads(folder: Path, table: Path = TRACES) -> list[Load]:
         source = entry.get("family", entry["source"])
         found.append(Load(name, source, path, digest, bool(entry.get("quick", False))))
     if not found:
-        raise InputError(
-            f"{folder}: no load of {table.name} is here; build them with `python -m benchmarks.traces`"
-        )
+        raise InputError(f"{folder}: no load of {table.name} is here; build them with `python -m benchmarks.traces`")
     return found
 
 
@@ -90,9 +88,7 @@ def problem_of(load: Load, days: int) -> Problem:
     peak = float(reading.load.max())
     fleet = csv_fleet(load.path.name, peak / PEAK_INSTANCES, peak)
     fine = reading.sample_seconds < 900
-    settings = BacktestSettings(
-        boot_minutes=STARTUP_MINUTES if fine else STARTUP_MINUTES[1:], days=days
-    )
+    settings = BacktestSettings(boot_minutes=STARTUP_MINUTES if fine else STARTUP_MINUTES[1:], days=days)
     times, how = origin_times(reading, fleet, settings)
     settings = BacktestSettings(boot_minutes=settings.boot_minutes, days=days, walk=how)
     empty = np.empty(0)

@@ -1,9 +1,11 @@
 """Measures of the league. Settings are tuned on the first half of the days, measured on the second.
 
-Policies differ in cost and in unserved load at once. The reference, target tracking and a constant
-minimum at any setting on the measured days, makes them comparable: along its frontier a policy's
-point is moved to the goal's unserved load (cost at equal unserved load), or to the hours at which
-the reference leaves the goal unserved (unserved load at equal hours).
+Policies differ in cost and in unserved load at once, so each is compared as a curve: its settings
+are chosen by the past for several aims (shares that may stay unserved), and the points that these
+settings give on the measured days are read at the goal's unserved load (cost at equal unserved
+load) and at the hours of the reference (unserved load at equal hours). The reference is the best of
+target tracking and a constant minimum on the measured days, at the goal. If a policy serves too
+little at every aim, its nearest point is moved to the goal along the reference's curve.
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ RECOMMENDED = "ours-recommended"
 POOLED = ("ours", "ours-adjust")
 """The backtest recommends the best of these by the past, and the verdict is about it."""
 ORACLE = "oracle"
+AIMS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
+"""Shares that may stay unserved, in goals, for which settings are chosen."""
 
 Frontier = tuple[FloatArray, FloatArray]
 
@@ -45,8 +49,8 @@ class Cell:
         cost: Instance-hours over the oracle's.
         unserved: Percent of the load.
         minutes: Minutes with unserved load, a day.
-        equal_cost: Cost over the oracle's, moved to the goal's unserved load.
-        equal_unserved: Percent unserved, moved to the reference's hours at the goal.
+        equal_cost: Cost over the oracle's at the goal's unserved load.
+        equal_unserved: Percent unserved at the hours at which the reference leaves the goal.
         penalised: Cost x (1 + half the excess over the goal, in goals): the rule of tuning itself.
         utilisation: Percent of the capacity in service.
         events: Changes of the desired size, a day.
@@ -105,9 +109,7 @@ class _Candidates:
     days: Days
 
 
-def judged(
-    problem: Problem, source: str, startup: float, outcomes: Mapping[str, Outcome]
-) -> Judged:
+def judged(problem: Problem, source: str, startup: float, outcomes: Mapping[str, Outcome]) -> Judged:
     """Measure every policy of a load at a startup time.
 
     Args:
@@ -126,13 +128,14 @@ def judged(
     past: dict[str, Cell] = {}
     hindsight: dict[str, Cell] = {}
     for key, each in found.items():
-        tuned = choose(each.days.between(0, split), goal)
-        cells = [
-            _cell(problem, source, startup, key, each, number, split, reference, goal)
-            for number in range(len(each.columns))
-        ]
-        past[key] = cells[tuned]
-        hindsight[key] = min(cells, key=lambda cell: (round(cell.equal_cost, 9), cell.knob))
+        before, later = each.days.between(0, split), each.days.between(split, last)
+        cost, left = (side[0] for side in later.frontier())
+        aimed = [choose(before, aim * goal) for aim in AIMS]
+        tuned, every = (cost[aimed], left[aimed]), (cost, left)
+        at_goal = aimed[AIMS.index(1.0)]
+        past[key] = _cell(problem, source, startup, key, each, at_goal, split, tuned, reference, goal)
+        best_after = int(np.argmin(objective(cost, left, goal)))
+        hindsight[key] = _cell(problem, source, startup, key, each, best_after, split, every, reference, goal)
     past[ORACLE] = hindsight[ORACLE] = _oracle_cell(problem, source, startup, split)
     verdict, realised = _verdict(problem, startup, found, split, goal)
     traits = _traits(problem, startup, split, "ours-adjust" in found)
@@ -165,9 +168,7 @@ def _joined(parts: Sequence[_Candidates]) -> _Candidates:
 
 
 def _frontier(parts: Sequence[Days]) -> Frontier:
-    cost, left = (
-        np.concatenate([part.frontier()[side][0] for part in parts]) for side in (0, 1)
-    )
+    cost, left = (np.concatenate([part.frontier()[side][0] for part in parts]) for side in (0, 1))
     return cost, left
 
 
@@ -179,13 +180,13 @@ def _cell(
     each: _Candidates,
     number: int,
     split: int,
+    curve: Frontier,
     reference: Frontier,
     goal: float,
 ) -> Cell:
     later, column = each.totals.since(split), each.columns[number]
     found = measures(later, column, float(each.days.clairvoyant[split:].sum()))
     share = found.under_provisioned_percent / 100
-    moved_cost, moved_share = moved(found.cost_ratio, share, reference, goal)
     by_day = later.uncovered[:, column] / np.maximum(later.load, 1e-12)
     days = max(float(later.minutes.sum()) / MINUTES_PER_DAY, 1e-12)
     penalised = np.exp(objective(np.array([found.cost_ratio]), np.array([share]), goal))[0]
@@ -200,8 +201,8 @@ def _cell(
         cost=found.cost_ratio,
         unserved=found.under_provisioned_percent,
         minutes=found.under_provisioned_minutes / days,
-        equal_cost=moved_cost,
-        equal_unserved=100 * moved_share,
+        equal_cost=equal_cost(curve, reference, goal),
+        equal_unserved=100 * equal_unserved(curve, reference, goal),
         penalised=float(penalised),
         utilisation=found.mean_utilisation_percent,
         events=found.capacity_changes_per_day,
@@ -209,21 +210,43 @@ def _cell(
     )
 
 
-def moved(cost: float, share: float, reference: Frontier, goal: float) -> tuple[float, float]:
-    """(cost at the goal's unserved load, unserved share at the reference's hours at the goal).
+def equal_cost(curve: Frontier, reference: Frontier, goal: float) -> float:
+    """Cost over the oracle's at which a policy leaves the goal unserved.
+
+    Read off the policy's curve. A policy that leaves less at every setting: its cheapest setting. One
+    that leaves more at every setting: that with the least unserved load, at what the reference would
+    pay for the rest of the way.
 
     Args:
-        cost: Of the policy, over the oracle's.
-        share: Of the load that it leaves unserved.
-        reference: Costs and unserved shares of the reference's settings.
+        curve: Costs and unserved shares of the policy's settings.
+        reference: Of the reference's.
         goal: Share of the load that may stay unserved.
     """
     tolerance = TOLERANCE * goal
-    at_goal = cost_at(goal, reference, tolerance)
-    equal_cost = cost * at_goal / cost_at(share, reference, tolerance)
-    theirs = uncovered_at(cost, reference)
-    ratio = (share + tolerance) / (theirs + tolerance)
-    return equal_cost, max(ratio * (goal + tolerance) - tolerance, 0.0)
+    read, least = cost_at(goal, curve, tolerance), float(curve[1].min())
+    if least <= goal:
+        return read
+    return read * cost_at(goal, reference, tolerance) / cost_at(least, reference, tolerance)
+
+
+def equal_unserved(curve: Frontier, reference: Frontier, goal: float) -> float:
+    """Unserved share of a policy at the hours at which the reference leaves the goal.
+
+    Read off the policy's curve. A policy that is dearer at every setting: its cheapest, scaled by
+    what the reference leaves unserved at those hours.
+
+    Args:
+        curve: Costs and unserved shares of the policy's settings.
+        reference: Of the reference's.
+        goal: Share of the load that may stay unserved.
+    """
+    tolerance = TOLERANCE * goal
+    hours = cost_at(goal, reference, tolerance)
+    read, cheapest = uncovered_at(hours, curve), float(curve[0].min())
+    if cheapest <= hours:
+        return read
+    theirs = uncovered_at(cheapest, reference)
+    return max((read + tolerance) * (goal + tolerance) / (theirs + tolerance) - tolerance, 0.0)
 
 
 def _oracle_cell(problem: Problem, source: str, startup: float, split: int) -> Cell:
@@ -234,9 +257,7 @@ def _oracle_cell(problem: Problem, source: str, startup: float, split: int) -> C
     events = float((np.diff(paid) != 0).sum()) * MINUTES_PER_DAY / len(paid)
     used = 100 * float(np.nansum(load)) / max(float(needed) * lpi, 1e-12)
     zero = 0.0
-    return Cell(
-        problem.name, source, startup, ORACLE, "", None, 1.0, zero, zero, 1.0, zero, 1.0, used, events, zero
-    )
+    return Cell(problem.name, source, startup, ORACLE, "", None, 1.0, zero, zero, 1.0, zero, 1.0, used, events, zero)
 
 
 def _verdict(

@@ -42,10 +42,7 @@ def page(found: Sequence[Judged], about: About) -> str:
     """The whole page."""
     startups = sorted({each.startup for each in found})
     policies = [RECOMMENDED, *REGISTRY, ORACLE]
-    tables = {
-        startup: rows([each for each in found if each.startup == startup], policies)
-        for startup in startups
-    }
+    tables = {startup: rows([each for each in found if each.startup == startup], policies) for startup in startups}
     parts = [
         "# The league: policies on public loads",
         "",
@@ -94,8 +91,10 @@ def _standing(table: Sequence[Row], startup: float) -> list[str]:
     verdict = "first" if place == 1 else f"**not first (place {place})**"
     compared = "cheaper than" if gap < 0 else "dearer than"
     return [
-        f"- **Startup {startup:g} min**: ours is {verdict} in the mean, {abs(gap):.1f} % {compared}"
-        f" {label(best.policy)}; first on {ours.first} of {ours.loads} loads, mean rank {ours.rank:.1f}."
+        (
+            f"- **Startup {startup:g} min**: ours is {verdict} in the mean, {abs(gap):.1f} % {compared}"
+            f" {label(best.policy)}; first on {ours.first} of {ours.loads} loads, mean rank {ours.rank:.1f}."
+        )
     ]
 
 
@@ -114,13 +113,17 @@ def _defeats(found: Sequence[Judged]) -> list[str]:
         "| load | startup | rank | winner | ours dearer by (%) | verdict before | saved against target tracking (%) | observed |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for each in sorted(lost, key=lambda each: (-_loss(each), each.load, each.startup)):
-        lines.append(
-            f"| {each.load} | {each.startup:g} min | {rank(each, RECOMMENDED)} | {label(winner(each).policy)} "
-            f"| {100 * _loss(each):.1f} | {each.verdict.outcome.value} | {each.realised_percent:.1f} "
-            f"| {'; '.join([_difference(each), *each.traits])} |"
-        )
-    return [*lines, ""]
+    ordered = sorted(lost, key=lambda each: (-_loss(each), each.load, each.startup))
+    return [*lines, *[_defeat(each) for each in ordered], ""]
+
+
+def _defeat(each: Judged) -> str:
+    observed = "; ".join([_difference(each), *each.traits])
+    return (
+        f"| {each.load} | {each.startup:g} min | {rank(each, RECOMMENDED)} "
+        f"| {label(winner(each).policy)} | {100 * _loss(each):.1f} | {each.verdict.outcome.value} "
+        f"| {each.realised_percent:.1f} | {observed} |"
+    )
 
 
 def _loss(each: Judged) -> float:
@@ -147,8 +150,10 @@ def _verdicts(found: Sequence[Judged]) -> list[str]:
     return [
         "### The verdict",
         "",
-        f"Against target tracking, the verdict from the days before was decided in {len(decided)} of"
-        f" {len(found)} cases. Among those with a saving beyond 2 % its sign was right in {right} of {len(clear)}.",
+        (
+            f"Against target tracking, the verdict from the days before was decided in {len(decided)} of"
+            f" {len(found)} cases. Among those with a saving beyond 2 % its sign was right in {right} of {len(clear)}."
+        ),
         *(["Wrong: " + "; ".join(wrong) + "."] if wrong else []),
         "",
     ]
@@ -172,8 +177,10 @@ def _table(table: Sequence[Row], startup: float) -> list[str]:
     lines = [
         f"### Startup {startup:g} min",
         "",
-        "| policy | loads | rank | first on | cost | 90 % interval | hindsight | unserved at equal hours (%) | own cost "
-        "| own unserved (%) | own minutes/day | penalised | utilisation (%) | scaling events/day | worst day (%) |",
+        (
+            "| policy | loads | rank | first on | cost | 90 % interval | hindsight | unserved at equal hours (%) | own cost "
+            "| own unserved (%) | own minutes/day | penalised | utilisation (%) | scaling events/day | worst day (%) |"
+        ),
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in table:

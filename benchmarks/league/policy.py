@@ -234,12 +234,13 @@ class Planner:
         made: list[Origin] = []
         for at in problem.origins[:: self.every_hours // 6]:
             begin = at - pd.Timedelta(days=self.history_days)
-            known = samples[(samples.index >= begin) & (samples.index + length <= at)]
+            stamps = pd.DatetimeIndex(samples.index)
+            known: pd.Series[float] = samples[(stamps >= begin) & (stamps <= at - length)]
             if len(known) < MINUTES_PER_DAY // step or not known.notna().any():
                 continue
             # A sample that is late leaves a gap before the origin, filled as any other.
             grid = pd.date_range(known.index[0], at - length, freq=length)
-            values = known.reindex(grid).to_numpy(dtype=np.float64)
+            values = np.asarray(known.reindex(grid), dtype=np.float64)
             load = fill_gaps(values, MINUTES_PER_DAY // step)
             found = self.forecast(Past(at, load, step, self.horizon_hours * 60 // step))
             if found is not None:
@@ -305,7 +306,7 @@ class Controller:
         """See `Policy.settings`."""
         step = problem.step_minutes
         # The last known sample stands in for a gap; the first one for a gap before it.
-        load = problem.samples.ffill().bfill().to_numpy(dtype=np.float64)
+        load = np.asarray(problem.samples.ffill().bfill(), dtype=np.float64)
         first = int((problem.start - problem.samples.index[0]) // pd.Timedelta(minutes=step))
         found: dict[int, FloatArray] = {}
         most = 3.0 * np.maximum.accumulate(load)[first - 1 :]

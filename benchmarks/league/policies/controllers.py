@@ -93,7 +93,8 @@ def _fitted(known: FloatArray) -> tuple[bool, FloatArray]:
     changes = np.diff(known)
     differenced = bool(changes.std() < known.std())
     series = changes if differenced else known
-    best, chosen = np.inf, np.array([series.mean()])
+    best: float = np.inf
+    chosen = np.array([series.mean()], np.float64)
     target = series[MOST_LAGS:]
     count = len(target)
     if count <= 3 * MOST_LAGS:
@@ -102,7 +103,8 @@ def _fitted(known: FloatArray) -> tuple[bool, FloatArray]:
         past = [series[MOST_LAGS - lag : len(series) - lag] for lag in range(1, lags + 1)]
         terms = np.column_stack([np.ones(count), *past])
         ridge = 1e-9 * (terms**2).sum(axis=0).max() * np.eye(lags + 1)
-        found = np.linalg.solve(terms.T @ terms + ridge, terms.T @ target)
+        normal, right = terms.T @ terms + ridge, terms.T @ target
+        found = np.asarray(np.linalg.solve(normal, right), np.float64)
         error = float(((target - terms @ found) ** 2).mean())
         parameters = lags + 2
         penalty = 2 * parameters * count / max(count - parameters - 1, 1)
@@ -190,8 +192,7 @@ POLICIES = (
     Controller(
         key="arima-headroom",
         label="ARIMA plus headroom",
-        source="Calheiros et al. 2015 (IEEE Transactions on Cloud Computing 3(4)): ARIMA ahead of the "
-        "startup time",
+        source="Calheiros et al. 2015 (IEEE Transactions on Cloud Computing 3(4)): ARIMA ahead of the startup time",
         differences=f"{AS_MINIMUM}; ARIMA(p, d, 0) of the change from the day before, fitted daily",
         predict=seasonal_arima,
         looks_ahead=True,

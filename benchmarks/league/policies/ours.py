@@ -123,9 +123,7 @@ class ChosenSettings:
                 yield Setting(startup, "chosen", target, minimum)
 
 
-def _chosen(
-    problem: Problem, startup: float, minima: Sequence[IntArray], default: int
-) -> dict[float, IntArray]:
+def _chosen(problem: Problem, startup: float, minima: Sequence[IntArray], default: int) -> dict[float, IntArray]:
     """The minimum of each day's choice, by target of the reactive scaling above it."""
     provider = replace(problem.settings.provider, boot_seconds=startup * 60)
     cases = [

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from benchmarks.league.policy import Past, Planner, Problem, Setting, register
 from forecasting.backtest.sweep import CONSTANT_SHARES, CONSTANT_TARGETS, REACTIVE_TARGETS
-from forecasting.models.base import FloatArray
+from forecasting.models.base import FloatArray, IntArray
 
 HOURS_PER_WEEK = 168
 CRON_QUANTILES = (0.5, 0.75, 0.9, 1.0)
@@ -68,16 +69,17 @@ def hour_of_week(past: Past) -> FloatArray:
     weekly = len(past.load) >= 7 * past.steps_per_day
     period = HOURS_PER_WEEK if weekly else 24
 
-    def hours(index: object) -> FloatArray:
-        stamps = np.asarray(index, dtype="datetime64[h]").astype(np.int64)
-        return stamps % period
-
-    known, ahead = hours(past.index.tz_localize(None)), hours(past.ahead.tz_localize(None))
+    known, ahead = _hours(past.index) % period, _hours(past.ahead) % period
     found = np.empty((period, len(CRON_QUANTILES)))
     for hour in range(period):
         same = past.load[known == hour]
         found[hour] = np.quantile(same if len(same) else past.load, CRON_QUANTILES)
     return found[ahead]
+
+
+def _hours(index: pd.DatetimeIndex) -> IntArray:
+    """Whole hours since 1970."""
+    return (index.as_unit("s").asi8 // 3600).astype(np.int64)
 
 
 LAST_WEEK = Planner(

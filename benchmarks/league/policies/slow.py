@@ -71,17 +71,13 @@ def lightgbm_quantiles(past: Past) -> FloatArray | None:
 def dynamo_prophet(load: FloatArray, first: int, ahead: int, steps_per_day: int) -> FloatArray:
     """Prophet on the last 50 samples for the next one, fitted anew every quarter of a day."""
     # The planner numbers its samples from an invented date as well.
-    stamps = pd.date_range(
-        "2024-01-01", periods=len(load) + 1, freq=pd.Timedelta(days=1) / steps_per_day
-    )
+    stamps = pd.date_range("2024-01-01", periods=len(load) + 1, freq=pd.Timedelta(days=1) / steps_per_day)
     found = np.empty(len(load) + 1 - first)
     every = max(steps_per_day // 4, 1)
     for start in range(first, len(load) + 1, every):
         known = slice(max(start - PROPHET_WINDOW, 0), start)
         stop = min(start + every, len(load) + 1)
-        found[start - first : stop - first] = prophet_path(
-            load[known], stamps[known], stamps[start:stop]
-        )
+        found[start - first : stop - first] = prophet_path(load[known], stamps[known], stamps[start:stop])
     return found[:, None]
 
 
