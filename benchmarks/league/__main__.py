@@ -65,13 +65,12 @@ def _run(options: argparse.Namespace) -> int:
     found = _judged(plan, outcomes)
     command = "python -m benchmarks.league" + (" --quick" if options.quick else "")
     goal = problem_with_forecasts(loads[0], plan.days, plan.folder).settings.goal_percent
-    listed = sum(load.quick for load in every) if options.quick else len(every)
-    about = About(command, plan.days, goal, absent, (len(loads), listed))
+    about = About(command, plan.days, goal, absent, (len(loads), len(every)))
     name = "league-quick.md" if options.quick else "league.md"
     out = options.out or ROOT / "out" / "league" / name
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(page(found, about), encoding="utf-8")
-    note = f"{len(loads)} of {listed} loads, {len(policies)} policies; written by {command}"
+    note = f"{len(loads)} of {len(every)} loads, {len(policies)} policies; written by {command}"
     out.with_suffix(".html").write_text(document(found, note), encoding="utf-8")
     print(f"wrote {out} and {out.with_suffix('.html').name} in {time.perf_counter() - begun:.0f} s")
     return 0

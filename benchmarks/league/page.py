@@ -83,7 +83,9 @@ def _scope(found: Sequence[Judged], about: About) -> list[str]:
 
 def _standing(table: Sequence[Row], startup: float) -> list[str]:
     """One sentence on the mean: is ours first, and if not, by how much."""
-    rivals = [row for row in table if row.policy not in {ORACLE, RECOMMENDED, *OURS}]
+    most = max(row.loads for row in table)
+    left_out = {ORACLE, RECOMMENDED, *OURS}
+    rivals = [row for row in table if row.policy not in left_out and row.loads == most]
     ours = next(row for row in table if row.policy == RECOMMENDED)
     best = rivals[0]
     gap = 100 * (ours.cost.value / best.cost.value - 1)
@@ -167,6 +169,7 @@ def _legend() -> list[str]:
         "  or constant minimum of the measured days leaves the goal unserved.",
         "- **own**: cost, unserved percent and minutes a day at the tuned setting itself; **penalised**:",
         "  that cost x (1 + half of the excess over the goal, in goals).",
+        "- A policy that ran on fewer loads than others stands last: its means are of other loads.",
         "- **rank** among the other projects' policies and ours as recommended; an `ours` row is ranked in",
         "  place of the recommended one. `designs/league.md` has the definitions.",
         "",

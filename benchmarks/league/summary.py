@@ -52,9 +52,12 @@ PLAIN = ("cost", "unserved", "minutes", "penalised", "utilisation", "events", "w
 
 
 def rows(found: Sequence[Judged], policies: Sequence[str]) -> list[Row]:
-    """One row a policy, the cheapest first; policies that ran on no load are left out."""
+    """One row a policy, the cheapest first; one that ran on fewer loads, on which no mean compares, last.
+
+    Policies that ran on no load are left out.
+    """
     table = [_row(found, policy) for policy in policies if any(policy in each.past for each in found)]
-    return sorted(table, key=lambda row: (round(row.cost.value, DIGITS), row.policy))
+    return sorted(table, key=lambda row: (-row.loads, round(row.cost.value, DIGITS), row.policy))
 
 
 def _row(found: Sequence[Judged], policy: str) -> Row:

@@ -91,7 +91,7 @@ def pool_samples(paths: Sequence[Path], options: Options) -> pd.Series[float]:
     stamps = pd.to_datetime(frame[1], errors="coerce", utc=True)
     values = np.asarray(pd.to_numeric(frame[3], errors="coerce"), dtype=np.float64)
     load = pd.Series(values, index=pd.DatetimeIndex(stamps))
-    return load[load.index.notna()].sort_index()
+    return load[load.index.notna()].sort_index().resample("30s").mean()
 
 
 def job_log(paths: Sequence[Path], options: Options) -> pd.Series[float]:
@@ -151,10 +151,7 @@ def _tokens(path: Path, steps: int) -> FloatArray:
     document = json.loads(path.read_text(encoding="utf-8"))
     starts = np.array(sorted(int(start) for start in document))
     means = np.array(
-        [
-            sum(_mean(document[str(start)][side]) for side in ("input_tokens", "output_tokens"))
-            for start in starts
-        ]
+        [sum(_mean(document[str(start)][side]) for side in ("input_tokens", "output_tokens")) for start in starts]
     )
     return means[np.searchsorted(starts, np.arange(steps) * 600, side="right") - 1]
 
