@@ -72,8 +72,9 @@ def test_a_closed_hour_is_zero(tmp_path: Path) -> None:
 def test_a_step_with_few_samples_is_missing(tmp_path: Path) -> None:
     first, second = DOCUMENT["loads"]["cloudpool1_15min"]["files"]
     stamps = pd.date_range("2024-08-01", periods=30 + 19, freq="30s")
-    rows = "".join(f"pool,{stamp},,2.0,1.0\n" for stamp in stamps)
-    found = built(tmp_path, "cloudpool1_15min", {first: rows, second: rows[-1:]}, samples=2)
+    rows = [f"pool,{stamp},,2.0,1.0\n" for stamp in stamps]
+    files = {first: "".join(rows[:40]), second: "".join(rows[40:])}
+    found = built(tmp_path, "cloudpool1_15min", files, samples=2)
     assert found == ["2024-08-01T00:00:00Z,2", "2024-08-01T00:15:00Z,"]
 
 
