@@ -129,7 +129,11 @@ def test_two_runs_with_another_order_and_an_empty_cache_are_equal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = write_loads(tmp_path)
-    monkeypatch.setattr("benchmarks.league.__main__.read_loads", lambda folder: read_loads(folder, table))
+
+    def these(folder: Path) -> list[Load]:
+        return read_loads(folder, table)
+
+    monkeypatch.setattr("benchmarks.league.__main__.read_loads", these)
     first, second = run(tmp_path, "a", 0), run(tmp_path, "b", 7)
     assert first == second
     assert b"elastic-iac, recommended" in first[0]

@@ -82,7 +82,7 @@ def test_a_policy_that_looks_ahead_is_caught() -> None:
         return np.append(load[first:], load[-1])[:, None]
 
     policy = replace(controllers.POLICIES[0], predict=clairvoyant)
-    known = made_load(60).to_numpy()
+    known = np.asarray(made_load(60), dtype=np.float64)
     changed = known.copy()
     changed[150:] *= 10
     found = [policy.predict(load, 48, 1, 24)[: 151 - 48] for load in (known, changed)]

@@ -6,6 +6,7 @@ import hashlib
 import tomllib
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -22,7 +23,7 @@ DOCUMENT = tomllib.loads(TABLE.read_text(encoding="utf-8"))
 
 def built(raw: Path, load: str, files: dict[str, str], **changes: object) -> list[str]:
     """The lines of a load of the table, from the given raw files."""
-    entry = {**DOCUMENT["loads"][load], **changes}
+    entry: dict[str, Any] = {**DOCUMENT["loads"][load], **changes}
     for path, text in files.items():
         target = raw / entry["source"] / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -123,7 +124,9 @@ def test_every_line_of_the_table_is_complete() -> None:
 
 
 def test_a_file_that_is_absent_after_the_fetch_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.traces.public._fetch_repository", lambda *_: None)
+    def fetch_nothing(*_: object) -> None: ...
+
+    monkeypatch.setattr("benchmarks.traces.public._fetch_repository", fetch_nothing)
     with pytest.raises(InputError, match=r"no file matches 'a\.csv'"):
         public_files({"repository": "o/n", "commit": "0"}, ["a.csv"], tmp_path)
 

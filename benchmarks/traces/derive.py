@@ -31,7 +31,7 @@ def table(paths: Sequence[Path], options: Options) -> pd.Series[float]:
     frame = pd.read_csv(paths[0])
     if "where" in options:
         column, value = options["where"]
-        frame = frame[frame[column] == value]
+        frame = frame.loc[(frame[column] == value).to_numpy(dtype=bool)]
     values = np.asarray(frame[options["value"]], dtype=np.float64) / options.get("seconds", 1)
     load = pd.Series(values, index=_stamps(frame, options))
     load = load[load.index.notna()]
@@ -74,7 +74,7 @@ def closed_at_night(paths: Sequence[Path], options: Options) -> pd.Series[float]
 def standardised(paths: Sequence[Path], options: Options) -> pd.Series[float]:
     """As `table`, of a value that was published standardised: its .05 % quantile becomes zero."""
     load = table(paths, options)
-    return (load - load.quantile(0.0005)).clip(lower=0.0)
+    return (load - float(load.quantile(0.0005))).clip(lower=0.0)
 
 
 def invoice_lines(paths: Sequence[Path], options: Options) -> pd.Series[float]:
@@ -191,8 +191,9 @@ def load_file(load: pd.Series[float], first: str, step: str, samples: int, how: 
     steps = load.resample(step)
     values = steps.sum(min_count=1) if how == "sum" else steps.mean()
     if how == "known":
-        finest = pd.Series(load.index).diff().median()
-        full = pd.Timedelta(step) / finest
+        # The shortest distance, in nanoseconds: samples may be missing.
+        finest = int(np.diff(pd.DatetimeIndex(load.index).as_unit("ns").asi8).min())
+        full = pd.Timedelta(step).value / finest
         values = values.where(steps.count() >= LEAST_SHARE * full - 1e-9)
     lines = ["timestamp,value"]
     for stamp, value in zip(grid, values.reindex(grid), strict=True):
