@@ -7,7 +7,7 @@ JOBS ?= 2
 # Compiled modules are kept, whatever the environment says: without them every start compiles pandas and pulumi anew, which takes seconds.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lint generate bench bench-models bench-many lock clean
+.PHONY: demo test lint generate bench bench-models bench-many league lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo "make bench  speed and memory of the job, and the minimum in force over 2,000 pairs of plans"
 	@echo "make bench-models  the forecasts beside other libraries' (ARGS='--data DIR')"
 	@echo "make bench-many  a thousand series in parallel, beside AutoARIMA and Prophet (ARGS='--data DIR')"
+	@echo "make league  policies x public loads x startup times (ARGS='--quick')"
 	@echo "make lock   renew the locked requirements"
 
 $(VENV)/bootstrapped: requirements/bootstrap.txt
@@ -73,6 +74,9 @@ bench: $(VENV)/dev
 
 bench-models: .venvs/rivals/ready
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .venvs/rivals/bin/python -m benchmarks.forecast_accuracy --cache out/rivals $(ARGS)
+
+league: .venvs/rivals/ready
+	.venvs/rivals/bin/python -m benchmarks.league --out benchmarks/results/league.md $(ARGS)
 
 bench-many: .venvs/rivals/ready
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .venvs/rivals/bin/python -m benchmarks.many_series --out benchmarks/many_series.md $(ARGS)
