@@ -14,6 +14,7 @@ import pandas as pd
 from elastic_iac.local.rules import Group, Sizes
 from forecasting.history import History
 from forecasting.job import Pipeline
+from forecasting.leadtime.launches import Launches, Watch
 from forecasting.models.base import Forecast
 from forecasting.planning.base import Plan
 from forecasting.run import FleetResult, Kind, Run
@@ -209,6 +210,10 @@ class MemoryTarget(AutoScalingTarget):
         group = self._actor.world.group
         actions = [ScheduledAction(each.name, each.start, each.min_size) for each in group.actions.values()]
         return GroupState(group.sizes.minimum, group.sizes.maximum, group.sizes.desired, tuple(actions))
+
+    def launches(self, watch: Watch | None, now: datetime) -> Launches:
+        """None: the group is all minimum."""
+        return Launches(watch or Watch(), (), None, 0, to_answer=False)
 
     def put(self, slot: Slot) -> None:
         asked = {"ScheduledActionName": slot.name, "StartTime": slot.start, "MinSize": slot.floor}

@@ -287,7 +287,7 @@ def test_a_dropped_input_is_noticed(case: Case, monkeypatch: pytest.MonkeyPatch)
         for each in built.values() if isinstance(built, dict) else [built]:  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
             assert getattr(each, argument) is not None  # pyright: ignore[reportUnknownArgumentType]
             setattr(each, argument, None)  # pyright: ignore[reportUnknownArgumentType]
-        return built
+        return built  # pyright: ignore[reportUnknownVariableType]
 
     monkeypatch.setattr(module, builder, mutant)
     assert not all(at(inputs, path) == value for inputs in inputs_of(case) for path, value in case.inputs.items())

@@ -325,13 +325,15 @@ READS = (
 PUT, DELETE = "autoscaling:PutScheduledUpdateGroupAction", "autoscaling:DeleteScheduledAction"
 HOUSEKEEPING = ("s3:ListBucket", "s3:DeleteObject")
 """Of the records, once the plan stands: a run that may not do it has served the fleet, and says in its log what it lacks."""
+WATCHING = "autoscaling:DescribeScalingActivities"
+"""Of launches that fail: a run that may not do it serves the fleet."""
 
 
 def test_with_a_permission_taken_away_the_run_fails_names_it_and_harms_nothing(
     sweep: Sweep, caplog: pytest.LogCaptureFixture
 ) -> None:
     everything = {action for group in granted(sweep.job).values() for action in group}
-    assert everything == {*READS, PUT, DELETE, *HOUSEKEEPING} | BY_LAMBDA
+    assert everything == {*READS, PUT, DELETE, *HOUSEKEEPING, WATCHING} | BY_LAMBDA
     before, old = sweep.job.actions(), sweep.floors()
     for action in (*READS, PUT):
         with without(sweep.job, action):
@@ -350,6 +352,8 @@ def test_with_a_permission_taken_away_the_run_fails_names_it_and_harms_nothing(
         with without(sweep.job, action):
             assert sweep.run().counts["served"] == 1
         assert action in caplog.text
+    with without(sweep.job, WATCHING):
+        assert sweep.run().counts["served"] == 1
 
 
 def told_by(sweep: Sweep) -> str:

@@ -10,7 +10,6 @@ import pytest
 from elastic_iac.local import faults
 from forecasting import job as job_module
 from forecasting.errors import CredentialsError, Hold
-from forecasting.invocation.metrics import fleet_metrics
 from forecasting.invocation.summary import line_of
 from forecasting.job import Pipeline, run_job
 from forecasting.release import release_fleet, roll_back_fleet
@@ -252,7 +251,7 @@ def test_an_external_action_below_the_plan_is_no_success_and_raises_the_alarm(st
     assert (result.minimum.short_from, result.minimum.actions) == (NOW + 8 * HOUR, ("less",))
     line = line_of(result, frozenset({"prod"}), street.aws.clock.now(), 0.0)
     assert (line.served, line.ok, line.capacity_limited) == (True, False, True)
-    assert {name: value for name, _unit, value in fleet_metrics(line)}["ShortfallInstanceHours"] > 0
+    assert line.shortfall_instance_hours
     recorded = street.ledger.runs(1)[0]
     assert recorded.shortfall_instance_hours == pytest.approx(result.minimum.shortfall_instance_hours, abs=0.001)
     assert min(recorded.minimum_in_force.values()) <= 3

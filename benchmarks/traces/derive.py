@@ -31,7 +31,7 @@ def table(paths: Sequence[Path], options: Options) -> pd.Series[float]:
     frame = pd.read_csv(paths[0])
     if "where" in options:
         column, value = options["where"]
-        frame = frame.loc[(frame[column] == value).to_numpy(dtype=bool)]
+        frame = frame.loc[np.asarray(frame[column] == value, dtype=bool)]
     values = np.asarray(frame[options["value"]], dtype=np.float64) / options.get("seconds", 1)
     load = pd.Series(values, index=_stamps(frame, options))
     load = load[load.index.notna()]
@@ -41,7 +41,8 @@ def table(paths: Sequence[Path], options: Options) -> pd.Series[float]:
 
 
 def _stamps(frame: pd.DataFrame, options: Options) -> pd.DatetimeIndex:
-    time, step = options.get("time"), options.get("step", "1min")
+    time: Any = options.get("time")
+    step: str = options.get("step", "1min")
     if time is None:
         return pd.date_range(options["start"], periods=len(frame), freq=step, tz="UTC")
     if isinstance(time, list):

@@ -57,8 +57,6 @@ def fleet_metrics(line: FleetLine) -> Iterator[Metric]:
         "Capacity": line.capacity,
         "WeightedQuantileLoss": line.weighted_quantile_loss,
         "NaiveWeightedQuantileLoss": line.naive_weighted_quantile_loss,
-        # Only if there is one: a metric costs money.
-        "ShortfallInstanceHours": line.shortfall_instance_hours or None,
     }
     for name, value in values.items():
         if value is not None:

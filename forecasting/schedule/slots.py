@@ -179,6 +179,10 @@ class PlannedSlots:
         """The highest floor that the plan may ask for between two starts: none before a window opens, nor once it closes."""
         if end is not None:
             end = max(end, start + self.shortest)
+        # An external change of the minimum replaces what the slot set.
+        later = bisect_right(self.people.events, start, key=_when)
+        if later < len(self.people.events) and (end is None or self.people.events[later][0] < end):
+            end = self.people.events[later][0]
         return min(self.upper(start, end), lowest(self.plan.limits, start, end, self.request.ceiling))
 
     def planned(self, start: datetime, end: datetime | None) -> int:
