@@ -7,7 +7,7 @@ import json
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -46,11 +46,13 @@ def _stamps(frame: pd.DataFrame, options: Options) -> pd.DatetimeIndex:
     if time is None:
         return pd.date_range(options["start"], periods=len(frame), freq=step, tz="UTC")
     if isinstance(time, list):
-        return pd.DatetimeIndex(pd.to_datetime(frame[time])).tz_localize("UTC")
+        parts: pd.DataFrame = frame[[str(each) for each in cast("list[object]", time)]]
+        return pd.DatetimeIndex(pd.to_datetime(parts)).tz_localize("UTC")
+    column: pd.Series[Any] = frame[str(time)]
     if "unit" in options:
         origin = pd.Timestamp(options.get("start", 0), tz="UTC")
-        return pd.DatetimeIndex(origin + pd.to_timedelta(frame[time], unit=options["unit"]))
-    stamps = pd.DatetimeIndex(pd.to_datetime(frame[time]))
+        return pd.DatetimeIndex(origin + pd.to_timedelta(column, unit=options["unit"]))
+    stamps = pd.DatetimeIndex(pd.to_datetime(column))
     if stamps.tz is None:
         zone = options.get("zone", "UTC")
         stamps = stamps.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
