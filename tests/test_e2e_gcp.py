@@ -328,6 +328,8 @@ BEFORE_THE_WRITE = (
 AFTER_THE_WRITE = "compute.regionOperations.get"
 HOUSEKEEPING = "storage.objects.list"
 """Of the records, once the plan stands."""
+WATCHING = "compute.instanceGroupManagers.get"
+"""Of launches that fail: a run that may not do it serves the fleet."""
 
 
 @pytest.fixture
@@ -346,7 +348,7 @@ def sweep(gcp: LocalGcp, monkeypatch: pytest.MonkeyPatch) -> Sweep:
 def test_with_a_permission_taken_away_the_run_fails_names_it_and_harms_nothing(
     sweep: Sweep, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert sweep.granted == {*BEFORE_THE_WRITE, AFTER_THE_WRITE, HOUSEKEEPING}
+    assert sweep.granted == {*BEFORE_THE_WRITE, AFTER_THE_WRITE, HOUSEKEEPING, WATCHING}
     before, old = sweep.job.schedules(), sweep.floors()
     for permission in BEFORE_THE_WRITE:
         assert permission in sweep.told(permission)
@@ -360,6 +362,7 @@ def test_with_a_permission_taken_away_the_run_fails_names_it_and_harms_nothing(
     with caplog.at_level(logging.WARNING):
         assert sweep.run(HOUSEKEEPING).counts["served"] == 1
     assert HOUSEKEEPING in caplog.text
+    assert sweep.run(WATCHING).counts["served"] == 1
 
 
 def test_permissions_used_are_permissions_granted(sweep: Sweep) -> None:

@@ -19,7 +19,7 @@ WARNED = "external action"
 
 def warnings(street: Street) -> list[str]:
     result = street.run()
-    assert result.ok, result.reason
+    assert result.served, result.reason
     return [note for note in result.notes if note.startswith(WARNED)]
 
 

@@ -178,6 +178,8 @@ class _Builder:
         for grid, times in self._ranked(sizes):
             slots, notes = self._slots(times)
             new = {slot.start: slot.floor for slot in slots}
+            if grid is None and not new:  # nothing fits: what exists runs on
+                continue
             if not is_reachable(old, new, bounds):
                 better.append(slots)
                 continue
@@ -196,9 +198,10 @@ class _Builder:
             if step != new:
                 self.notes.append("intermediate: managed actions are merged first to make room")
                 slots = tuple(Slot(start, value, self._name(start)) for start, value in sorted(step.items()))
-            # A better schedule that can be reached from this one alone is the next step. In doubt the
-            # room that this one leaves may take more slots.
-            settled = step == new and not onward and not (self.request.raise_only and grid is not GRIDS[0])
+            # A better schedule may be reachable from this one alone. In doubt, and where nothing new fits,
+            # the room that this one leaves may take more slots: the next round looks again.
+            final = grid is not None and (grid is GRIDS[0] or not self.request.raise_only)
+            settled = step == new and not onward and final
             return Schedule(slots, tuple(self.notes), settled, self.clamped, self.pending.urgent, self.pending.left)
         raise Hold(
             "no-room",
