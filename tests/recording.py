@@ -103,12 +103,15 @@ def _google(name: str) -> dict[str, Any]:
 class Recorder(Monitor):
     """Pulumi's testing monitor, with what the mocks are not told: parents, options, dependencies."""
 
-    def __init__(self, cloud: Mocks) -> None:
+    def __init__(self, cloud: Mocks, without: tuple[str, str] | None = None) -> None:
         super().__init__(cloud)
         self.cloud = cloud
+        self.without = without
+        self.dropped = 0
         self.registrations: list[Registration] = []
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the monitor's protocol
+        self._drop(request)
         if request.type != "pulumi:pulumi:Stack":
             self.registrations.append(
                 Registration(
@@ -121,6 +124,17 @@ class Recorder(Monitor):
                 )
             )
         return super().RegisterResource(request)
+
+    def _drop(self, request: Any) -> None:
+        """Take the input away from the resources of the type: what a component registers that forgot it."""
+        kind, path = self.without or ("", "")
+        *objects, last = path.split(".")
+        fields = request.object.fields
+        for each in objects:
+            fields = fields[each].struct_value.fields if each in fields else {}
+        if kind and request.type.endswith(kind) and last in fields:
+            del fields[last]
+            self.dropped += 1
 
     def of(self, type_end: str) -> list[Registration]:
         """Registrations whose type ends so, e.g. `:Group`."""
@@ -142,11 +156,26 @@ def _name(urn: str) -> str:
 
 
 def record(
-    program: Callable[[], object], *, stack: str = "test", preview: bool = False, cloud: Mocks | None = None
+    program: Callable[[], object],
+    *,
+    stack: str = "test",
+    preview: bool = False,
+    cloud: Mocks | None = None,
+    without: tuple[str, str] | None = None,
 ) -> tuple[Recorder, dict[str, Any]]:
-    """Run the program; what it registered and what it exported."""
-    recorder = Recorder(cloud or Mocks())
+    """Run the program; what it registered and what it exported.
+
+    Args:
+        program: The program.
+        stack: Name of the stack.
+        preview: Run it as a preview.
+        cloud: Answers of the cloud.
+        without: End of a resource type and the path of an input that is lost on its way there: a mutant, which the
+            assertions of that input must notice.
+    """
+    recorder = Recorder(cloud or Mocks(), without)
     outputs = run_program(program, recorder, project="elastic-iac", stack=stack, preview=preview)
+    assert without is None or recorder.dropped, f"no {without[0]} has the input {without[1]}"
     return recorder, outputs
 
 

@@ -71,8 +71,8 @@ class TestMetrics:
         assert "fleet" not in recorder.one("metric:Metric", "-writes").inputs["labelExtractors"]
 
     def test_a_name_with_hyphens_is_asked_for_as_it_is(self) -> None:
-        wanted = measures.metric_args("shop-forecast", "Load").filter
-        assert 'jsonPayload.job=~"^shop-forecast(-[0-9]+)?$"' in str(wanted)
+        metric = declare(MINIMAL, "shop-forecast")[0].one("metric:Metric", "-load").inputs
+        assert 'jsonPayload.job=~"^shop-forecast(-[0-9]+)?$"' in metric["filter"]
 
 
 class TestAlerts:
