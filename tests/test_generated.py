@@ -19,6 +19,7 @@ from elastic_iac.aws.gpu_pool.config import configure
 from elastic_iac.common.fleet_output import fleet_json
 from elastic_iac.common.parsing import ArgumentsError
 from forecasting.settings import parse_fleet
+from elastic_iac.aws.fleet import Place
 import json
 
 forecast = {"load_per_replica": 5, "load": {"namespace": "A", "metric_name": "B"}, "made_up_share": 0.25}
@@ -27,7 +28,7 @@ pool = {
     "min_size": 1, "max_size": 4, "forecast": forecast,
 }
 config = configure("llm", pool)
-settings = config.fleet(config.partitions[0], region="eu-central-1", group_name="g", load_balancer="")
+settings = config.fleet(config.partitions[0], Place("eu-central-1", "g", ""))
 print(parse_fleet(json.loads(fleet_json(settings | {"learn_lead_time": True}))).made_up_share)
 try:
     configure("llm", {**pool, "forecast": {**forecast, "made_up_share": 0.7}})

@@ -1,72 +1,57 @@
 """The `fleet` output: the group and its forecast settings in the form that the forecasting job reads."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pulumi
 
+from elastic_iac.common.capacity import Sizes
+from elastic_iac.common.fleet_output import fleet_fields
 from elastic_iac.common.schema.aws import AwsForecastFields, AwsLoad
 from elastic_iac.common.schema.base import Value
-from elastic_iac.common.schema.fleet import FORECAST_FIELDS
+
+
+class Place(NamedTuple):
+    """Where the group is, and its load balancer."""
+
+    region: pulumi.Input[str]
+    group_name: pulumi.Input[str]
+    load_balancer: pulumi.Input[str]
+    """ARN suffix of the load balancer; read only without a load."""
+
+
+UNKNOWN = Place("us-east-1", "unknown", "unknown")
+"""In the early check of a fleet, whose group is not declared yet."""
 
 
 def fleet_settings(
     name: str,
     forecast: AwsForecastFields,
-    *,
-    load: AwsLoad | None,
+    place: Place,
+    sizes: Sizes,
     load_per_instance: Value[float],
-    minimum: Value[int],
-    maximum: Value[int],
-    region: pulumi.Input[str],
-    group_name: pulumi.Input[str],
-    load_balancer: pulumi.Input[str],
-) -> dict[str, Any]:
-    """A fleet's settings, with outputs where the arguments or the resources are outputs.
-
-    Args:
-        name: Name of the fleet.
-        forecast: The forecast of the component; only fields that were given become settings.
-        load: The load; the load balancer's requests without one.
-        load_per_instance: Load that one instance serves.
-        minimum: Configured minimum of the group.
-        maximum: Configured maximum of the group.
-        region: Region of the group.
-        group_name: Name of the group in the cloud.
-        load_balancer: ARN suffix of the load balancer; read only without a load.
-    """
-    return {
-        "name": name,
-        "cloud": "aws",
-        "target": {"region": region, "group_name": group_name},
-        "source": _source(forecast, load, group_name=group_name, load_balancer=load_balancer),
-        "load_per_instance": load_per_instance,
-        "floor": minimum,
-        "ceiling": maximum,
-        **forecast.given(*FORECAST_FIELDS),
-    }
-
-
-def _source(
-    forecast: AwsForecastFields,
     load: AwsLoad | None,
-    *,
-    group_name: pulumi.Input[str],
-    load_balancer: pulumi.Input[str],
 ) -> dict[str, Any]:
+    """A fleet's settings, with outputs where the arguments or the resources are outputs; without a load, by requests."""
+    target = {"region": place.region, "group_name": place.group_name}
+    own = fleet_fields(name, "aws", forecast, sizes, load_per_instance)
+    return {**own, "target": target, "source": _source(forecast, load, place)}
+
+
+def _source(forecast: AwsForecastFields, load: AwsLoad | None, place: Place) -> dict[str, Any]:
     """Samples of CloudWatch, and the metrics that mark lower bounds of the load."""
     source: dict[str, Any] = {"kind": "cloudwatch"}
+    dimensions = {"AutoScalingGroupName": place.group_name}
     if load is None:
-        source |= _requests(load_balancer)
+        source |= _requests(place.load_balancer)
     else:
         source["metric"] = {
             "statistic": "Average" if load.per_instance is True else "Sum",
             **load.given("namespace", "metric_name", "statistic", "unit"),
-            "dimensions": {"AutoScalingGroupName": group_name} if load.dimensions is None else load.dimensions,
+            "dimensions": dimensions if load.dimensions is None else load.dimensions,
         }
         source["per_instance"] = load.per_instance
     source |= forecast.given("period_seconds")
     if forecast.saturated_cpu_percent is not None:
-        dimensions = {"AutoScalingGroupName": group_name}
         source["utilisation"] = {"namespace": "AWS/EC2", "metric_name": "CPUUtilization", "dimensions": dimensions}
         source["saturated_above"] = forecast.saturated_cpu_percent
     return source

@@ -3,13 +3,15 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
+from elastic_iac.aws.load_balancer import Front
+from elastic_iac.common.capacity import Sizes
 from elastic_iac.common.parsing import Problems, lift
-from elastic_iac.common.schema.aws import AwsInstanceRefresh, AwsWarmPool, InstancesArguments, Subnets
+from elastic_iac.common.schema.aws import AwsInstanceRefresh, InstancesArguments, Subnets
 from elastic_iac.common.schema.aws_autoscaling_group import AwsInstanceRequirements
 from elastic_iac.common.schema.base import Tags, Value
 from forecasting.errors import SettingsError
@@ -17,16 +19,14 @@ from forecasting.errors import SettingsError
 SLOW_BOOT_SECONDS = 300
 """From this lead time on `up` does not wait for instances: the provider gives up after 10 minutes and would fail the deployment."""
 
-ENABLED_METRICS = (
-    aws.autoscaling.Metric.GROUP_MIN_SIZE,
-    aws.autoscaling.Metric.GROUP_MAX_SIZE,
-    aws.autoscaling.Metric.GROUP_DESIRED_CAPACITY,
-    aws.autoscaling.Metric.GROUP_IN_SERVICE_INSTANCES,
-    aws.autoscaling.Metric.GROUP_PENDING_INSTANCES,
-    aws.autoscaling.Metric.GROUP_TERMINATING_INSTANCES,
-    aws.autoscaling.Metric.GROUP_TOTAL_INSTANCES,
-)
-"""What a floor is judged by afterwards; group metrics cost nothing."""
+ENABLED_METRICS = [
+    aws.autoscaling.Metric(f"Group{each}")
+    for each in (
+        *("MinSize", "MaxSize", "DesiredCapacity"),
+        *("InServiceInstances", "PendingInstances", "TerminatingInstances", "TotalInstances"),
+    )
+]
+"""By which a minimum is judged afterwards; group metrics cost nothing."""
 
 SIZES_OF_THE_JOB = ["minSize", "desiredCapacity"]
 """Set at creation; then the forecast job and the scaling policies own them, and an update must not put them back."""
@@ -67,15 +67,6 @@ class MixedInstances:
 
 
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Minimum, desired and maximum size at creation."""
-
-    minimum: Value[int]
-    desired: Value[int]
-    maximum: Value[int]
 
 
 @dataclass(frozen=True)
@@ -135,25 +126,6 @@ def _exceeds(value: Value[int], limit: Value[int], by: int) -> bool:
     return isinstance(value, int) and isinstance(limit, int) and value - limit > by
 
 
-def ordered_sizes(
-    minimum: Value[int], desired: Value[int] | None, maximum: Value[int], problems: Problems, at: str = ""
-) -> Sizes:
-    """The sizes, refused out of order: now if all are at hand, else when they are known."""
-
-    def in_order(least: int, start: int, most: int) -> tuple[int, int, int]:
-        if most < max(least, 1):
-            raise SettingsError(f"{at}max_size", most, f"at least min_size ({least}) and 1")
-        if not least <= start <= most:
-            raise SettingsError("desired_capacity", start, f"between min_size ({least}) and max_size ({most})")
-        return least, start, most
-
-    start = minimum if desired is None else desired
-    with problems.collect():
-        ordered = lift(in_order, minimum, start, maximum)
-        return Sizes(*(lift(itemgetter(place), ordered) for place in range(3)))
-    return Sizes(minimum, start, maximum)
-
-
 def all_on_demand(field: str, percent: object) -> int:
     """The share of on demand beside a warm pool."""
     if percent != 100:
@@ -161,182 +133,137 @@ def all_on_demand(field: str, percent: object) -> int:
     return 100
 
 
-def mixed_instances_policy(
-    mixed: MixedInstances,
-    launch_template_id: pulumi.Input[str],
-    version: pulumi.Input[str],
-    other: aws.ec2.LaunchTemplate | None = None,
-) -> aws.autoscaling.GroupMixedInstancesPolicyArgs:
-    """Instance types and how on demand and spot share them."""
-    return aws.autoscaling.GroupMixedInstancesPolicyArgs(
-        launch_template=aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateArgs(
-            launch_template_specification=aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateLaunchTemplateSpecificationArgs(
-                launch_template_id=launch_template_id, version=version
-            ),
-            overrides=_overrides(mixed, other),
-        ),
-        instances_distribution=aws.autoscaling.GroupMixedInstancesPolicyInstancesDistributionArgs(
-            on_demand_base_capacity=mixed.on_demand_base_capacity,
-            on_demand_percentage_above_base_capacity=mixed.on_demand_percent_above_base,
-            on_demand_allocation_strategy=mixed.on_demand_allocation_strategy,
-            spot_allocation_strategy=mixed.spot_allocation_strategy,
-        ),
-    )
-
-
-def _overrides(
-    mixed: MixedInstances, other: aws.ec2.LaunchTemplate | None
-) -> list[aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateOverrideArgs]:
-    if mixed.requirements is not None:
-        return [
-            aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateOverrideArgs(
-                instance_requirements=instance_requirements(mixed.requirements)
-            )
-        ]
-    another = other and aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateOverrideLaunchTemplateSpecificationArgs(
-        launch_template_id=other.id, version=other.latest_version.apply(str)
-    )
-    return [
-        aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateOverrideArgs(
-            instance_type=name,
-            weighted_capacity=None if weight is None else lift(str, weight),
-            launch_template_specification=another if name in mixed.of_other_architecture else None,
-        )
+def _mixed_instances_policy(
+    mixed: MixedInstances, template: aws.ec2.LaunchTemplate, other: aws.ec2.LaunchTemplate | None
+) -> Any:
+    overrides = [
+        {
+            "instance_type": name,
+            "weighted_capacity": None if weight is None else lift(str, weight),
+            "launch_template_specification": _versioned(other, "launch_template_id")
+            if name in mixed.of_other_architecture
+            else None,
+        }
         for name, weight in mixed.instance_types
     ]
+    if mixed.requirements is not None:
+        overrides = [{"instance_requirements": _requirements(mixed.requirements)}]
+    return {
+        "launch_template": {
+            "launch_template_specification": _versioned(template, "launch_template_id"),
+            "overrides": overrides,
+        },
+        "instances_distribution": {
+            "on_demand_base_capacity": mixed.on_demand_base_capacity,
+            "on_demand_percentage_above_base_capacity": mixed.on_demand_percent_above_base,
+            "on_demand_allocation_strategy": mixed.on_demand_allocation_strategy,
+            "spot_allocation_strategy": mixed.spot_allocation_strategy,
+        },
+    }
 
 
-def instance_requirements(
-    given: AwsInstanceRequirements,
-) -> aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateOverrideInstanceRequirementsArgs:
-    """The attributes by which AWS selects instance types."""
-    return aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateOverrideInstanceRequirementsArgs(
-        vcpu_count=aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateOverrideInstanceRequirementsVcpuCountArgs(
-            min=given.min_vcpus, max=given.max_vcpus
-        ),
-        memory_mib=aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateOverrideInstanceRequirementsMemoryMibArgs(
-            min=given.min_memory_mib, max=given.max_memory_mib
-        ),
-        cpu_manufacturers=given.cpu_manufacturers or None,
-        instance_generations=given.instance_generations,
-        allowed_instance_types=given.allowed_instance_types or None,
-        excluded_instance_types=given.excluded_instance_types or None,
-    )
+def _versioned(template: aws.ec2.LaunchTemplate | None, name: str) -> Any:
+    """A numbered version of the launch template: a refresh on `$Latest` neither starts nor rolls back."""
+    return template and {name: template.id, "version": template.latest_version.apply(str)}
 
 
-def _warm_pool(pool: AwsWarmPool | None) -> aws.autoscaling.GroupWarmPoolArgs | None:
-    return pool and aws.autoscaling.GroupWarmPoolArgs(
-        max_group_prepared_capacity=pool.max_group_prepared_capacity,
-        min_size=pool.min_size,
-        pool_state=pool.pool_state,
-        instance_reuse_policy=aws.autoscaling.GroupWarmPoolInstanceReusePolicyArgs(
-            reuse_on_scale_in=pool.reuse_on_scale_in
-        ),
-    )
+def _requirements(given: AwsInstanceRequirements) -> dict[str, Any]:
+    return {
+        "vcpu_count": {"min": given.min_vcpus, "max": given.max_vcpus},
+        "memory_mib": {"min": given.min_memory_mib, "max": given.max_memory_mib},
+        "cpu_manufacturers": given.cpu_manufacturers or None,
+        "instance_generations": given.instance_generations,
+        "allowed_instance_types": given.allowed_instance_types or None,
+        "excluded_instance_types": given.excluded_instance_types or None,
+    }
 
 
-def _instance_refresh(
-    refresh: AwsInstanceRefresh | None, warmup: Value[int]
-) -> aws.autoscaling.GroupInstanceRefreshArgs | None:
-    return refresh and aws.autoscaling.GroupInstanceRefreshArgs(
-        strategy="Rolling",
-        preferences=aws.autoscaling.GroupInstanceRefreshPreferencesArgs(
-            min_healthy_percentage=refresh.min_healthy_percent,
-            max_healthy_percentage=refresh.max_healthy_percent,
-            instance_warmup=lift(str, warmup),
-            auto_rollback=refresh.auto_rollback,
-        ),
-    )
-
-
-def group_args(
+def declare_group(
+    name: str,
     group: Group,
+    opts: pulumi.ResourceOptions,
     *,
-    launch_template_id: pulumi.Input[str],
-    launch_template_version: pulumi.Output[int],
-    target_group_arns: list[pulumi.Input[str]],
+    template: aws.ec2.LaunchTemplate,
+    front: Front | None,
     tags: Tags,
     placement_group: pulumi.Input[str] | None = None,
     other_template: aws.ec2.LaunchTemplate | None = None,
-) -> aws.autoscaling.GroupArgs:
-    """The group on a numbered version of its launch template: a refresh on `$Latest` neither starts nor rolls back."""
-    version, args = launch_template_version.apply(str), group.args
-    joined = [*target_group_arns, *(args.target_group_arns or ())]
-    maintenance = args.instance_maintenance_policy
-    return aws.autoscaling.GroupArgs(
+) -> aws.autoscaling.Group:
+    """Declare the group `name`, and its lifecycle hook by itself: the group takes its own at creation only, and updates are put over it by name."""
+    args, pool, refresh = group.args, group.args.warm_pool, group.instance_refresh
+    joined: list[pulumi.Input[str]] = [*([front.target_group.arn] if front else []), *(args.target_group_arns or ())]
+    maintenance, reservation, hook = args.instance_maintenance_policy, group.reservation, _hook(group.hook)
+    declared = aws.autoscaling.Group(
+        f"{name}-group",
+        opts,
         min_size=group.sizes.minimum,
         max_size=group.sizes.maximum,
         desired_capacity=group.sizes.desired,
         vpc_zone_identifiers=group.subnet_ids,
-        launch_template=None
-        if group.mixed
-        else aws.autoscaling.GroupLaunchTemplateArgs(id=launch_template_id, version=version),
-        mixed_instances_policy=mixed_instances_policy(group.mixed, launch_template_id, version, other_template)
-        if group.mixed
-        else None,
+        launch_template=None if group.mixed else _versioned(template, "id"),
+        mixed_instances_policy=group.mixed and _mixed_instances_policy(group.mixed, template, other_template),
         capacity_rebalance=group.capacity_rebalance,
         # Left out, the provider takes over what is attached; an empty list detaches all.
         target_group_arns=joined if joined or args.target_group_arns is not None else None,
         health_check_type=args.health_check_type or ("ELB" if joined else "EC2"),
         suspended_processes=args.suspended_processes or None,
         instance_maintenance_policy=maintenance
-        and aws.autoscaling.GroupInstanceMaintenancePolicyArgs(
-            min_healthy_percentage=maintenance.min_healthy_percent,
-            max_healthy_percentage=maintenance.max_healthy_percent,
-        ),
+        and {
+            "min_healthy_percentage": maintenance.min_healthy_percent,
+            "max_healthy_percentage": maintenance.max_healthy_percent,
+        },
         max_instance_lifetime=args.max_instance_lifetime_seconds,
         health_check_grace_period=group.health_check_grace_seconds,
-        default_instance_warmup=group.args.instance_warmup_seconds,
+        default_instance_warmup=args.instance_warmup_seconds,
         # An instance completes its hook by rights that name the group, and so come after it.
-        wait_for_capacity_timeout=group.wait_for_capacity if group.hook is None else "0",
-        warm_pool=_warm_pool(group.args.warm_pool),
-        instance_refresh=_instance_refresh(group.instance_refresh, group.args.instance_warmup_seconds),
-        termination_policies=group.args.termination_policies,
+        wait_for_capacity_timeout=group.wait_for_capacity if hook is None else "0",
+        warm_pool=pool
+        and {
+            "max_group_prepared_capacity": pool.max_group_prepared_capacity,
+            "min_size": pool.min_size,
+            "pool_state": pool.pool_state,
+            "instance_reuse_policy": {"reuse_on_scale_in": pool.reuse_on_scale_in},
+        },
+        instance_refresh=refresh
+        and {
+            "strategy": "Rolling",
+            "preferences": {
+                "min_healthy_percentage": refresh.min_healthy_percent,
+                "max_healthy_percentage": refresh.max_healthy_percent,
+                "instance_warmup": lift(str, args.instance_warmup_seconds),
+                "auto_rollback": refresh.auto_rollback,
+            },
+        },
+        termination_policies=args.termination_policies,
         placement_group=placement_group,
-        capacity_reservation_specification=_reservation(group.reservation),
-        initial_lifecycle_hooks=None if group.hook is None else [_initial_hook(group.hook)],
-        enabled_metrics=list(ENABLED_METRICS),
+        # On the group, not on its launch template: there a spot instance would ask for it too, and growth beyond it would fail.
+        # https://docs.aws.amazon.com/autoscaling/ec2/userguide/target-capacity-reservations.html
+        capacity_reservation_specification=reservation
+        and {
+            "capacity_reservation_preference": reservation.preference,
+            "capacity_reservation_target": {
+                "capacity_reservation_ids": reservation.ids or None,
+                "capacity_reservation_resource_group_arns": reservation.resource_group_arns or None,
+            },
+        },
+        initial_lifecycle_hooks=hook and [hook],
+        enabled_metrics=ENABLED_METRICS,
         metrics_granularity="1Minute",
         tags=lift(_propagated, tags),
     )
+    if hook is not None:
+        child = pulumi.ResourceOptions(parent=opts.parent)
+        aws.autoscaling.LifecycleHook(f"{name}-ready", child, autoscaling_group_name=declared.name, **hook)
+    return declared
 
 
-def _reservation(
-    reservation: CapacityReservation | None,
-) -> aws.autoscaling.GroupCapacityReservationSpecificationArgs | None:
-    """On the group, not on its launch template: there a spot instance would ask for it too, and growth beyond it would fail.
-
-    https://docs.aws.amazon.com/autoscaling/ec2/userguide/target-capacity-reservations.html
-    """
-    if reservation is None:
-        return None
-    return aws.autoscaling.GroupCapacityReservationSpecificationArgs(
-        capacity_reservation_preference=reservation.preference,
-        capacity_reservation_target=aws.autoscaling.GroupCapacityReservationSpecificationCapacityReservationTargetArgs(
-            capacity_reservation_ids=reservation.ids or None,
-            capacity_reservation_resource_group_arns=reservation.resource_group_arns or None,
-        ),
-    )
-
-
-def _initial_hook(hook: Hook) -> aws.autoscaling.GroupInitialLifecycleHookArgs:
-    return aws.autoscaling.GroupInitialLifecycleHookArgs(
-        name=hook.name,
-        lifecycle_transition=LAUNCHING,
-        heartbeat_timeout=hook.timeout_seconds,
-        default_result=hook.default_result,
-    )
-
-
-def hook_args(hook: Hook, group_name: pulumi.Input[str]) -> aws.autoscaling.LifecycleHookArgs:
-    """The same hook by itself: the group takes its own at creation only, and this one's updates are put over it by name."""
-    return aws.autoscaling.LifecycleHookArgs(
-        name=hook.name,
-        autoscaling_group_name=group_name,
-        lifecycle_transition=LAUNCHING,
-        heartbeat_timeout=hook.timeout_seconds,
-        default_result=hook.default_result,
-    )
+def _hook(hook: Hook | None) -> Any:
+    return hook and {
+        "name": hook.name,
+        "lifecycle_transition": LAUNCHING,
+        "heartbeat_timeout": hook.timeout_seconds,
+        "default_result": hook.default_result,
+    }
 
 
 def named_tags(name: str, tags: Tags) -> Tags:
@@ -348,5 +275,5 @@ def named_tags(name: str, tags: Tags) -> Tags:
     return lift(named, tags)
 
 
-def _propagated(tags: Mapping[str, Value[str]]) -> list[aws.autoscaling.GroupTagArgs]:
-    return [aws.autoscaling.GroupTagArgs(key=k, value=tags[k], propagate_at_launch=True) for k in sorted(tags)]
+def _propagated(tags: Mapping[str, Value[str]]) -> list[Any]:
+    return [{"key": key, "value": tags[key], "propagate_at_launch": True} for key in sorted(tags)]

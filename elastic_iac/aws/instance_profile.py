@@ -1,4 +1,4 @@
-"""What the instances may do: be managed by Systems Manager, and what the user names besides."""
+"""The role of the instances: managed by Systems Manager, with the rights that the user names besides."""
 
 import json
 from collections.abc import Mapping
@@ -7,120 +7,76 @@ import pulumi
 import pulumi_aws as aws
 
 from elastic_iac.common.parsing import Problems
+from elastic_iac.common.publish import absent
 from elastic_iac.common.schema.aws import InstancesArguments
 
-INSTANCE_TRUST = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
-    }
-)
-
-
-SYSTEMS_MANAGER = "AmazonSSMManagedInstanceCore"
+INSTANCE_TRUST = json.dumps({
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+})  # fmt: skip
+SYSTEMS_MANAGER = {"systems-manager": "AmazonSSMManagedInstanceCore"}
 """The managed policy that lets Systems Manager reach an instance (Session Manager instead of SSH)."""
 
 
-def aws_policy_arn(policy: str, opts: pulumi.InvokeOptions) -> pulumi.Output[str]:
-    """The ARN of a policy of AWS's own, in the partition at hand."""
-    partition = aws.get_partition_output(opts=opts).partition
-    return pulumi.Output.concat("arn:", partition, ":iam::aws:policy/", policy)
-
-
-def role_args(name: str, permissions_boundary_arn: pulumi.Input[str] | None = None) -> aws.iam.RoleArgs:
-    """The role that instances of the group `name` take."""
-    return aws.iam.RoleArgs(
-        assume_role_policy=INSTANCE_TRUST,
-        description=f"Instances of {name}",
-        permissions_boundary=permissions_boundary_arn,
-    )
-
-
 def lifecycle_policy(group_arns: list[pulumi.Output[str]]) -> pulumi.Output[str]:
-    """What lets an instance of these groups find its group, and say that it is ready or needs more time.
+    """The rights by which an instance of these groups finds its group, and reports that it is ready or needs more time.
 
     https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2autoscaling.html
     """
+    completing = ["autoscaling:CompleteLifecycleAction", "autoscaling:RecordLifecycleActionHeartbeat"]
+    finding = {"Effect": "Allow", "Action": "autoscaling:DescribeAutoScalingInstances", "Resource": "*"}
+    # The latter has no resource to name.
     return pulumi.Output.all(*group_arns).apply(
-        lambda arns: json.dumps(
-            {
-                "Version": "2012-10-17",
-                "Statement": [
-                    {
-                        "Effect": "Allow",
-                        "Action": ["autoscaling:CompleteLifecycleAction", "autoscaling:RecordLifecycleActionHeartbeat"],
-                        "Resource": arns,
-                    },
-                    # It has no resource to name.
-                    {"Effect": "Allow", "Action": "autoscaling:DescribeAutoScalingInstances", "Resource": "*"},
-                ],
-            }
-        )
-    )
-
-
-def declare_instance_profile(
-    name: str,
-    policy_arns: Mapping[str, pulumi.Input[str]],
-    *,
-    permissions_boundary_arn: pulumi.Input[str] | None = None,
-    inline: Mapping[str, pulumi.Input[str]] | None = None,
-    child: pulumi.ResourceOptions,
-    invoke: pulumi.InvokeOptions,
-) -> tuple[aws.iam.InstanceProfile, aws.iam.Role]:
-    """Declare the profile and the role of the group `name`.
-
-    Args:
-        name: What the names begin with.
-        policy_arns: Managed policies by a name of the user's, besides Systems Manager's.
-        permissions_boundary_arn: Permissions boundary of the role.
-        inline: Policies of the role's own, by name.
-        child: Options of every child.
-        invoke: Options of the functions that are called.
-    """
-    role = aws.iam.Role(f"{name}-instance-role", role_args(name, permissions_boundary_arn), child)
-    rights: list[pulumi.Resource] = [
-        aws.iam.RolePolicyAttachment(
-            f"{name}-instance-policy-{key}",
-            aws.iam.RolePolicyAttachmentArgs(role=role.name, policy_arn=arn),
-            child,
-        )
-        for key, arn in {"systems-manager": aws_policy_arn(SYSTEMS_MANAGER, invoke), **policy_arns}.items()
-    ]
-    rights += [
-        aws.iam.RolePolicy(f"{name}-instance-{key}", aws.iam.RolePolicyArgs(role=role.name, policy=policy), child)
-        for key, policy in (inline or {}).items()
-    ]
-    profile = aws.iam.InstanceProfile(
-        f"{name}-instance-profile",
-        aws.iam.InstanceProfileArgs(role=role.name),
-        # An instance that boots before its policies are attached does not register with Systems Manager for half an hour.
-        pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=rights)),
-    )
-    return profile, role
+        lambda arns: json.dumps({
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": completing, "Resource": arns}, finding],
+        })
+    )  # fmt: skip
 
 
 def declare_instances_role(
     args: InstancesArguments,
     name: str,
+    parent: pulumi.Resource,
     *,
-    policy_arns: Mapping[str, pulumi.Input[str]] | None = None,
+    policies: Mapping[str, str] | None = None,
     inline: Mapping[str, pulumi.Input[str]] | None = None,
-    child: pulumi.ResourceOptions,
-    invoke: pulumi.InvokeOptions,
 ) -> tuple[pulumi.Input[str], aws.iam.Role | None]:
-    """The ARN of the instances' profile, and the role that is created unless the profile is the user's own."""
+    """The ARN of the instances' profile, and the role that is created unless the profile is the user's own.
+
+    Args:
+        args: Arguments of the group `name`, which may add managed policies.
+        name: Prefix of the resources' names.
+        parent: The component.
+        policies: Names of AWS's own policies, by the end of the resource's name.
+        inline: Policies of the role's own, likewise.
+    """
     if args.instance_profile_arn is not None:
         return args.instance_profile_arn, None
-    profile, role = declare_instance_profile(
-        name,
-        {**(policy_arns or {}), **args.instance_policy_arns},
-        permissions_boundary_arn=args.permissions_boundary_arn,
-        inline=inline,
-        child=child,
-        invoke=invoke,
+    child, invoke = pulumi.ResourceOptions(parent=parent), pulumi.InvokeOptions(parent=parent)
+    partition = aws.get_partition_output(opts=invoke).partition
+    role = aws.iam.Role(
+        f"{name}-instance-role",
+        child,
+        assume_role_policy=INSTANCE_TRUST,
+        description=f"Instances of {name}",
+        permissions_boundary=args.permissions_boundary_arn,
     )
-    return profile.arn, role
+    managed: dict[str, pulumi.Input[str]] = {
+        key: pulumi.Output.concat("arn:", partition, ":iam::aws:policy/", policy)
+        for key, policy in {**SYSTEMS_MANAGER, **(policies or {})}.items()
+    }
+    rights: list[pulumi.Resource] = [
+        aws.iam.RolePolicyAttachment(f"{name}-instance-policy-{key}", child, role=role.name, policy_arn=arn)
+        for key, arn in {**managed, **args.instance_policy_arns}.items()
+    ]
+    rights += [
+        aws.iam.RolePolicy(f"{name}-instance-{key}", child, role=role.name, policy=policy)
+        for key, policy in (inline or {}).items()
+    ]
+    # An instance that boots before its policies are attached does not register with Systems Manager for half an hour.
+    after = pulumi.ResourceOptions(parent=parent, depends_on=rights)
+    return aws.iam.InstanceProfile(f"{name}-instance-profile", after, role=role.name).arn, role
 
 
 def refuse_beside_own_profile(args: InstancesArguments, problems: Problems, *others: str) -> None:
@@ -132,13 +88,9 @@ def refuse_beside_own_profile(args: InstancesArguments, problems: Problems, *oth
             problems.refuse(field, "given", "nothing beside instance_profile_arn: no role is created for the instances")
 
 
-def role_outputs(role: aws.iam.Role | None) -> tuple[pulumi.Output[str | None], pulumi.Output[str | None]]:
-    """ARN and name of the role, absent without one."""
-    if role is None:
-        nothing: pulumi.Output[str | None] = pulumi.Output.from_input(None)
-        return nothing, nothing
-    return role.arn.apply(_optional), role.name.apply(_optional)
-
-
-def _optional(value: str) -> str | None:
-    return value
+def role_outputs(role: aws.iam.Role | None) -> dict[str, pulumi.Output[str | None]]:
+    """ARN and name of the role as outputs of a component, absent without one."""
+    return {
+        "instance_role_arn": role.arn if role else absent(),
+        "instance_role_name": role.name if role else absent(),
+    }

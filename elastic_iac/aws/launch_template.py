@@ -1,8 +1,9 @@
-"""What an instance is launched with."""
+"""The launch template of a group."""
 
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -41,86 +42,22 @@ def encoded(text: str) -> str:
     return base64.b64encode(USER_DATA("user_data", text).encode()).decode("ascii")
 
 
-def _root_volume(volume: AwsRootVolume) -> aws.ec2.LaunchTemplateBlockDeviceMappingArgs:
-    return aws.ec2.LaunchTemplateBlockDeviceMappingArgs(
-        device_name=volume.device_name,
-        ebs=aws.ec2.LaunchTemplateBlockDeviceMappingEbsArgs(
-            volume_size=volume.size_gib,
-            volume_type="gp3",
-            encrypted="true",
-            delete_on_termination="true",
-            iops=volume.iops,
-            throughput=volume.throughput_mib,
-            kms_key_id=volume.kms_key_arn,
-        ),
-    )
-
-
-def launch_template_args(
-    launch: Launch,
-    *,
-    image_id: pulumi.Input[str],
-    instance_profile_arn: pulumi.Input[str],
-    security_group_ids: Sequence[pulumi.Input[str]],
-    tags: Tags,
-) -> aws.ec2.LaunchTemplateArgs:
-    """The launch template: IMDSv2 only, an encrypted root volume, an instance profile.
-
-    The default version follows, so that launches by hand are like the group's; the group itself names a version by its number.
-    """
-    interfaces = _interfaces(launch.efa_interfaces, security_group_ids)
-    return aws.ec2.LaunchTemplateArgs(
-        image_id=image_id,
-        instance_type=launch.instance_type,
-        key_name=launch.key_name,
-        user_data=None if launch.user_data is None else lift(encoded, launch.user_data),
-        block_device_mappings=[_root_volume(launch.root_volume)],
-        ebs_optimized=lift(lambda optimized: str(optimized).lower(), launch.ebs_optimized),
-        iam_instance_profile=aws.ec2.LaunchTemplateIamInstanceProfileArgs(arn=instance_profile_arn),
-        metadata_options=aws.ec2.LaunchTemplateMetadataOptionsArgs(
-            http_endpoint="enabled",
-            http_tokens="required",
-            http_put_response_hop_limit=2,  # one more than the instance itself, for a container's bridge
-        ),
-        monitoring=aws.ec2.LaunchTemplateMonitoringArgs(enabled=launch.detailed_monitoring),
-        vpc_security_group_ids=None if interfaces else security_group_ids,
-        network_interfaces=interfaces or None,
-        placement=None
-        if launch.host_resource_group_arn is None
-        else aws.ec2.LaunchTemplatePlacementArgs(
-            tenancy="host", host_resource_group_arn=launch.host_resource_group_arn
-        ),
-        instance_market_options=None
-        if launch.market_type is None
-        else aws.ec2.LaunchTemplateInstanceMarketOptionsArgs(market_type=launch.market_type),
-        tag_specifications=[aws.ec2.LaunchTemplateTagSpecificationArgs(resource_type="volume", tags=tags)],
-        update_default_version=True,
-    )
-
-
-def _interfaces(
-    adapters: int, security_group_ids: Sequence[pulumi.Input[str]]
-) -> list[aws.ec2.LaunchTemplateNetworkInterfaceArgs]:
+def _interfaces(adapters: int, security_group_ids: Sequence[pulumi.Input[str]]) -> list[Any]:
     """The network interfaces of an instance with Elastic Fabric Adapters; the group gives the subnet.
 
     One adapter is the primary interface itself. With more network cards the primary one is for IP, and each card has an adapter of its own:
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/efa-acc-inst-types.html
     """
-    places = {
-        0: [],
-        1: [("efa", 0, 0)],
-    }.get(
-        adapters,
-        [("interface", 0, 0), ("efa-only", 0, 1), *(("efa-only", card, 0) for card in range(1, adapters))],
-    )
+    cards = [("interface", 0, 0), ("efa-only", 0, 1), *(("efa-only", card, 0) for card in range(1, adapters))]
+    places = {0: [], 1: [("efa", 0, 0)]}.get(adapters, cards)
     return [
-        aws.ec2.LaunchTemplateNetworkInterfaceArgs(
-            interface_type=kind,
-            network_card_index=card,
-            device_index=device,
-            security_groups=security_group_ids,
-            delete_on_termination="true",
-        )
+        {
+            "interface_type": kind,
+            "network_card_index": card,
+            "device_index": device,
+            "security_groups": security_group_ids,
+            "delete_on_termination": "true",
+        }
         for kind, card, device in places
     ]
 
@@ -133,21 +70,52 @@ def declare_launch_template(
     profile_arn: pulumi.Input[str],
     security_group_ids: Sequence[pulumi.Input[str]],
     tags: Tags,
-    child: pulumi.ResourceOptions,
-    invoke: pulumi.InvokeOptions,
+    parent: pulumi.Resource,
 ) -> aws.ec2.LaunchTemplate:
-    """Declare the launch template of the group `name`, with its image held where a parameter names it."""
-    newest = images.resolve_image(image, invoke)
+    """Declare the launch template of the group `name`: IMDSv2 only, an encrypted root volume, an instance profile.
+
+    Its image is held if a parameter names it. The default version follows, so that launches by hand are like the group's; the group itself names
+    a version by its number.
+    """
+    newest = images.resolve_image(image, pulumi.InvokeOptions(parent=parent))
+    interfaces, volume = _interfaces(launch.efa_interfaces, security_group_ids), launch.root_volume
     template = aws.ec2.LaunchTemplate(
         f"{name}-launch-template",
-        launch_template_args(
-            launch,
-            image_id=newest,
-            instance_profile_arn=profile_arn,
-            security_group_ids=security_group_ids,
-            tags=tags,
-        ),
-        pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(ignore_changes=image.ignored_changes)),
+        pulumi.ResourceOptions(parent=parent, ignore_changes=image.ignored_changes),
+        image_id=newest,
+        instance_type=launch.instance_type,
+        key_name=launch.key_name,
+        user_data=None if launch.user_data is None else lift(encoded, launch.user_data),
+        block_device_mappings=[
+            {
+                "device_name": volume.device_name,
+                "ebs": {
+                    "volume_size": volume.size_gib,
+                    "volume_type": "gp3",
+                    "encrypted": "true",
+                    "delete_on_termination": "true",
+                    "iops": volume.iops,
+                    "throughput": volume.throughput_mib,
+                    "kms_key_id": volume.kms_key_arn,
+                },
+            }
+        ],
+        ebs_optimized=lift(lambda optimized: str(optimized).lower(), launch.ebs_optimized),
+        iam_instance_profile={"arn": profile_arn},
+        metadata_options={
+            "http_endpoint": "enabled",
+            "http_tokens": "required",
+            "http_put_response_hop_limit": 2,  # one more than the instance itself, for a container's bridge
+        },
+        monitoring={"enabled": launch.detailed_monitoring},
+        vpc_security_group_ids=None if interfaces else security_group_ids,
+        network_interfaces=interfaces or None,
+        placement=None
+        if launch.host_resource_group_arn is None
+        else {"tenancy": "host", "host_resource_group_arn": launch.host_resource_group_arn},
+        instance_market_options=None if launch.market_type is None else {"market_type": launch.market_type},
+        tag_specifications=[{"resource_type": "volume", "tags": tags}],
+        update_default_version=True,
     )
     if image.parameter is not None:
         images.report_held_image(template, newest, image.parameter)

@@ -1,13 +1,12 @@
 """An application load balancer in front of a group: HTTPS where there is a certificate, and nothing but it reaches the instances."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from elastic_iac.aws import security_groups
 from elastic_iac.common.parsing import Problems, lift
 from elastic_iac.common.schema.aws import AwsLoadBalancer, Subnets
 from elastic_iac.common.schema.base import Tags, Value
@@ -16,127 +15,32 @@ TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 """TLS 1.3 and 1.2: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html"""
 
 
-def scheme_of(balancer: AwsLoadBalancer) -> str:
-    """Scheme of the load balancer's address."""
-    return "https" if balancer.certificate_arn is not None else "http"
-
-
-def public_ports(balancer: AwsLoadBalancer) -> dict[str, int]:
-    """Ports of the load balancer, by scheme."""
-    return {"http": 80, "https": 443} if balancer.certificate_arn is not None else {"http": 80}
-
-
-def ingress_ranges(balancer: AwsLoadBalancer) -> dict[str, Value[str]]:
-    """Ranges by name: a rule that is named by its place would turn into its neighbour, which AWS refuses as a duplicate."""
-    six = balancer.ingress_ipv6_cidrs if balancer.ip_address_type == "dualstack" else []
-    return {**_named_ranges("", balancer.ingress_cidrs), **_named_ranges("ipv6-", six)}
-
-
-def _named_ranges(prefix: str, cidrs: Sequence[Value[str]]) -> dict[str, Value[str]]:
-    return {
-        prefix + (re.sub(r"[^0-9a-f]+", "-", cidr.lower()) if isinstance(cidr, str) else f"output-{index}"): cidr
-        for index, cidr in enumerate(cidrs)
-    }
-
-
 def check_load_balancer(balancer: AwsLoadBalancer, problems: Problems) -> None:
     """Refuse ranges that are there twice, and IPv6 ranges of a load balancer without such addresses."""
-    for field, cidrs in (
-        ("ingress_cidrs", balancer.ingress_cidrs),
-        ("ingress_ipv6_cidrs", balancer.ingress_ipv6_cidrs),
-    ):
-        literals = [cidr for cidr in cidrs if isinstance(cidr, str)]
+    for field in ("ingress_cidrs", "ingress_ipv6_cidrs"):
+        literals = [cidr for cidr in getattr(balancer, field) if isinstance(cidr, str)]
         if len(set(literals)) < len(literals):
             problems.refuse(f"load_balancer.{field}", literals, "different ranges")
     if "ingress_ipv6_cidrs" in balancer.model_fields_set and balancer.ip_address_type == "ipv4":
         problems.refuse("load_balancer.ingress_ipv6_cidrs", "given", "nothing without ip_address_type 'dualstack'")
 
 
-def _health_check(balancer: AwsLoadBalancer) -> aws.lb.TargetGroupHealthCheckArgs:
-    interval = balancer.health_check_interval_seconds
-    return aws.lb.TargetGroupHealthCheckArgs(
-        path=balancer.health_check_path,
-        protocol="HTTP",
-        matcher=balancer.health_check_matcher,
-        interval=interval,
-        timeout=lift(lambda seconds: min(5, seconds - 1), interval),  # the timeout must be shorter than the interval
-        healthy_threshold=2,
-        unhealthy_threshold=3,
-    )
+def _ingress(balancer: AwsLoadBalancer) -> dict[str, dict[str, Any]]:
+    """Ranges by name: a rule that is named by its place would turn into its neighbour, which AWS refuses as a duplicate."""
+    ranges = {"cidr_ipv4": balancer.ingress_cidrs, "cidr_ipv6": balancer.ingress_ipv6_cidrs}
+    if balancer.ip_address_type == "ipv4":
+        del ranges["cidr_ipv6"]
+    named: dict[str, dict[str, Any]] = {}
+    for kind, cidrs in ranges.items():
+        for index, cidr in enumerate(cidrs):
+            name = re.sub(r"[^0-9a-f]+", "-", cidr.lower()) if isinstance(cidr, str) else f"output-{index}"
+            named[name if kind == "cidr_ipv4" else f"ipv6-{name}"] = {kind: cidr}
+    return named
 
 
 def name_prefix(name: str) -> str:
     """The six characters that AWS leaves for a prefix: its names end at 32, where automatic naming would refuse a longer component's name."""
     return re.sub(r"[^a-z0-9-]", "", name.lower())[:5].strip("-") + "-"
-
-
-def load_balancer_args(
-    name: str,
-    balancer: AwsLoadBalancer,
-    *,
-    security_group_id: pulumi.Input[str],
-    subnet_ids: Subnets,
-    tags: Tags,
-) -> aws.lb.LoadBalancerArgs:
-    """The load balancer, in its own subnets or the group's."""
-    return aws.lb.LoadBalancerArgs(
-        name_prefix=name_prefix(name),
-        load_balancer_type="application",
-        internal=balancer.internal,
-        ip_address_type=None if balancer.ip_address_type == "ipv4" else balancer.ip_address_type,
-        security_groups=[security_group_id],
-        subnets=balancer.subnet_ids if balancer.subnet_ids is not None else subnet_ids,
-        idle_timeout=balancer.idle_timeout_seconds,
-        drop_invalid_header_fields=True,
-        enable_deletion_protection=balancer.deletion_protection,
-        tags=tags,
-    )
-
-
-def target_group_args(
-    name: str, balancer: AwsLoadBalancer, *, vpc_id: pulumi.Input[str], tags: Tags
-) -> aws.lb.TargetGroupArgs:
-    """Where the load balancer finds the instances."""
-    return aws.lb.TargetGroupArgs(
-        name_prefix=name_prefix(name),
-        port=balancer.instance_port,
-        protocol="HTTP",
-        target_type="instance",
-        vpc_id=vpc_id,
-        health_check=_health_check(balancer),
-        deregistration_delay=balancer.deregistration_delay_seconds,
-        tags=tags,
-    )
-
-
-def listener_args(
-    balancer: AwsLoadBalancer, *, load_balancer_arn: pulumi.Input[str], target_group_arn: pulumi.Input[str]
-) -> dict[str, aws.lb.ListenerArgs]:
-    """Listeners by scheme: what forwards, and with a certificate what sends HTTP there."""
-    forward = aws.lb.ListenerDefaultActionArgs(type="forward", target_group_arn=target_group_arn)
-    if balancer.certificate_arn is None:
-        return {
-            "http": aws.lb.ListenerArgs(
-                load_balancer_arn=load_balancer_arn, port=80, protocol="HTTP", default_actions=[forward]
-            )
-        }
-    redirect = aws.lb.ListenerDefaultActionArgs(
-        type="redirect",
-        redirect=aws.lb.ListenerDefaultActionRedirectArgs(port="443", protocol="HTTPS", status_code="HTTP_301"),
-    )
-    return {
-        "https": aws.lb.ListenerArgs(
-            load_balancer_arn=load_balancer_arn,
-            port=443,
-            protocol="HTTPS",
-            certificate_arn=balancer.certificate_arn,
-            ssl_policy=TLS_POLICY,
-            default_actions=[forward],
-        ),
-        "http": aws.lb.ListenerArgs(
-            load_balancer_arn=load_balancer_arn, port=80, protocol="HTTP", default_actions=[redirect]
-        ),
-    }
 
 
 @dataclass(frozen=True)
@@ -164,38 +68,97 @@ def declare_front(
     balancer: AwsLoadBalancer,
     *,
     instances: aws.ec2.SecurityGroup,
-    vpc_id: pulumi.Input[str],
+    vpc_id: Value[str],
     subnet_ids: Subnets,
     tags: Tags,
     child: pulumi.ResourceOptions,
 ) -> Front:
     """Declare the load balancer of the group `name`, in its own subnets or the group's; nothing but it reaches the instances."""
-    public = security_groups.declare_security_group(
-        f"{name}-load-balancer", f"Load balancer of {name}", vpc_id=vpc_id, tags=tags, child=child
+    secure, interval = balancer.certificate_arn is not None, balancer.health_check_interval_seconds
+    public = aws.ec2.SecurityGroup(
+        f"{name}-load-balancer", child, vpc_id=vpc_id, description=f"Load balancer of {name}", tags=tags
     )
-    for rule, rule_args in security_groups.public_rules(
-        public_ports(balancer), ingress_ranges(balancer), public.id
-    ).items():
-        aws.vpc.SecurityGroupIngressRule(f"{name}-load-balancer-in-{rule}", rule_args, child)
-    ends = {"source_id": public.id, "instances_id": instances.id}
-    to_instances = security_groups.to_instances_rule(balancer.instance_port, **ends)
-    aws.vpc.SecurityGroupEgressRule(f"{name}-load-balancer-out", to_instances, child)
-    from_balancer = security_groups.from_load_balancer_rule(balancer.instance_port, **ends)
-    aws.vpc.SecurityGroupIngressRule(f"{name}-instances-in", from_balancer, child)
+    for scheme, port in {"http": 80, **({"https": 443} if secure else {})}.items():
+        for key, cidr in _ingress(balancer).items():
+            aws.vpc.SecurityGroupIngressRule(
+                f"{name}-load-balancer-in-{scheme}-{key}",
+                child,
+                security_group_id=public.id,
+                ip_protocol="tcp",
+                from_port=port,
+                to_port=port,
+                **cidr,
+            )
+    for rule, suffix, own, other in (
+        (aws.vpc.SecurityGroupEgressRule, "load-balancer-out", public, instances),
+        (aws.vpc.SecurityGroupIngressRule, "instances-in", instances, public),
+    ):
+        rule(
+            f"{name}-{suffix}",
+            child,
+            security_group_id=own.id,
+            ip_protocol="tcp",
+            from_port=balancer.instance_port,
+            to_port=balancer.instance_port,
+            referenced_security_group_id=other.id,
+        )
     load_balancer = aws.lb.LoadBalancer(
         f"{name}-load-balancer",
-        load_balancer_args(name, balancer, security_group_id=public.id, subnet_ids=subnet_ids, tags=tags),
         child,
+        name_prefix=name_prefix(name),
+        load_balancer_type="application",
+        internal=balancer.internal,
+        ip_address_type=None if balancer.ip_address_type == "ipv4" else balancer.ip_address_type,
+        security_groups=[public.id],
+        subnets=balancer.subnet_ids if balancer.subnet_ids is not None else subnet_ids,
+        idle_timeout=balancer.idle_timeout_seconds,
+        drop_invalid_header_fields=True,
+        enable_deletion_protection=balancer.deletion_protection,
+        tags=tags,
     )
     target_group = aws.lb.TargetGroup(
         f"{name}-target-group",
-        target_group_args(name, balancer, vpc_id=vpc_id, tags=tags),
         child,
+        name_prefix=name_prefix(name),
+        port=balancer.instance_port,
+        protocol="HTTP",
+        target_type="instance",
+        vpc_id=vpc_id,
+        health_check={
+            "path": balancer.health_check_path,
+            "protocol": "HTTP",
+            "matcher": balancer.health_check_matcher,
+            "interval": interval,
+            "timeout": lift(lambda seconds: min(5, seconds - 1), interval),  # it must be shorter than the interval
+            "healthy_threshold": 2,
+            "unhealthy_threshold": 3,
+        },
+        deregistration_delay=balancer.deregistration_delay_seconds,
+        tags=tags,
     )
-    listeners = listener_args(balancer, load_balancer_arn=load_balancer.arn, target_group_arn=target_group.arn)
-    return Front(
-        scheme=scheme_of(balancer),
-        load_balancer=load_balancer,
-        target_group=target_group,
-        listeners=[aws.lb.Listener(f"{name}-{scheme}", args, child) for scheme, args in listeners.items()],
+    forward: Any = {"type": "forward", "target_group_arn": target_group.arn}
+    redirect: Any = {
+        "type": "redirect",
+        "redirect": {"port": "443", "protocol": "HTTPS", "status_code": "HTTP_301"},
+    }
+    http = aws.lb.Listener(
+        f"{name}-http",
+        child,
+        load_balancer_arn=load_balancer.arn,
+        port=80,
+        protocol="HTTP",
+        default_actions=[redirect if secure else forward],
     )
+    if not secure:
+        return Front("http", load_balancer, target_group, [http])
+    https = aws.lb.Listener(
+        f"{name}-https",
+        child,
+        load_balancer_arn=load_balancer.arn,
+        port=443,
+        protocol="HTTPS",
+        certificate_arn=balancer.certificate_arn,
+        ssl_policy=TLS_POLICY,
+        default_actions=[forward],
+    )
+    return Front("https", load_balancer, target_group, [https, http])

@@ -40,75 +40,51 @@ def configure_target_tracking(
     return policies
 
 
-def target_tracking_configuration(
-    policy: AwsTargetTracking, *, group_name: pulumi.Input[str], resource_label: pulumi.Input[str] | None
-) -> aws.autoscaling.PolicyTargetTrackingConfigurationArgs:
-    """One policy's configuration.
-
-    Args:
-        policy: The policy.
-        group_name: Of the group that is scaled, for the default dimension of a custom metric.
-        resource_label: Load balancer and target group, for requests per target.
-    """
-    predefined, custom = None, policy.custom_metric
-    if policy.metric == "cpu":
-        predefined = aws.autoscaling.PolicyTargetTrackingConfigurationPredefinedMetricSpecificationArgs(
-            predefined_metric_type="ASGAverageCPUUtilization"
-        )
-    elif policy.metric == "alb-requests":
-        predefined = aws.autoscaling.PolicyTargetTrackingConfigurationPredefinedMetricSpecificationArgs(
-            predefined_metric_type="ALBRequestCountPerTarget", resource_label=resource_label
-        )
-    return aws.autoscaling.PolicyTargetTrackingConfigurationArgs(
-        target_value=policy.target_value,
-        disable_scale_in=policy.disable_scale_in,
-        predefined_metric_specification=predefined,
-        customized_metric_specification=custom and _customized(custom, group_name),
-    )
-
-
 def declare_target_tracking(
     name: str,
     policies: Mapping[str, AwsTargetTracking],
     *,
-    group_name: pulumi.Input[str],
+    group_name: pulumi.Output[str],
     front: Front | None,
-    child: pulumi.ResourceOptions,
+    parent: pulumi.Resource,
 ) -> None:
     """Declare the policies of the group `name`."""
     # Requests per target are refused until a listener ties the target group to its load balancer.
-    after = pulumi.ResourceOptions(depends_on=front.listeners if front else None)
+    opts = pulumi.ResourceOptions(parent=parent, depends_on=front.listeners if front else None)
     for suffix, policy in policies.items():
+        predefined: Any = {
+            "cpu": {"predefined_metric_type": "ASGAverageCPUUtilization"},
+            "alb-requests": {
+                "predefined_metric_type": "ALBRequestCountPerTarget",
+                "resource_label": front.resource_label if front else None,
+            },
+        }
         aws.autoscaling.Policy(
             f"{name}-scale-on-{suffix}",
-            aws.autoscaling.PolicyArgs(
-                autoscaling_group_name=group_name,
-                policy_type="TargetTrackingScaling",
-                target_tracking_configuration=target_tracking_configuration(
-                    policy,
-                    group_name=group_name,
-                    resource_label=front.resource_label if front else None,
-                ),
-            ),
-            pulumi.ResourceOptions.merge(child, after),
+            opts,
+            autoscaling_group_name=group_name,
+            policy_type="TargetTrackingScaling",
+            target_tracking_configuration={
+                "target_value": policy.target_value,
+                "disable_scale_in": policy.disable_scale_in,
+                "predefined_metric_specification": predefined.get(policy.metric),
+                "customized_metric_specification": policy.custom_metric
+                and _customized(policy.custom_metric, group_name),
+            },
         )
 
 
-def _customized(
-    metric: AwsMetric, group_name: pulumi.Input[str]
-) -> aws.autoscaling.PolicyTargetTrackingConfigurationCustomizedMetricSpecificationArgs:
+def _customized(metric: AwsMetric, group_name: pulumi.Output[str]) -> Any:
+    """The metric; of the scaled group if no dimensions are given."""
     given: Any = {"AutoScalingGroupName": group_name} if metric.dimensions is None else metric.dimensions
-    return aws.autoscaling.PolicyTargetTrackingConfigurationCustomizedMetricSpecificationArgs(
-        namespace=metric.namespace,
-        metric_name=metric.metric_name,
-        statistic=metric.statistic,
-        unit=metric.unit,
-        metric_dimensions=pulumi.Output.from_input(given).apply(_dimensions),
-    )
+    return {
+        "namespace": metric.namespace,
+        "metric_name": metric.metric_name,
+        "statistic": metric.statistic,
+        "unit": metric.unit,
+        "metric_dimensions": pulumi.Output.from_input(given).apply(_dimensions),
+    }
 
 
-def _dimensions(
-    dimensions: Mapping[str, str],
-) -> list[aws.autoscaling.PolicyTargetTrackingConfigurationCustomizedMetricSpecificationMetricDimensionArgs]:
-    kind = aws.autoscaling.PolicyTargetTrackingConfigurationCustomizedMetricSpecificationMetricDimensionArgs
-    return [kind(name=name, value=dimensions[name]) for name in sorted(dimensions)]
+def _dimensions(dimensions: Mapping[str, str]) -> list[Any]:
+    return [{"name": name, "value": dimensions[name]} for name in sorted(dimensions)]

@@ -6,8 +6,10 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
+from elastic_iac.common.capacity import Sizes
 from elastic_iac.common.parsing import ArgumentsError
-from elastic_iac.common.schema.base import whole_numbers
+from elastic_iac.common.schema.base import Arguments, Value, whole_numbers
+from elastic_iac.common.schema.fleet import FORECAST_FIELDS
 from elastic_iac.common.validation import is_literal
 from forecasting.errors import SettingsError
 from forecasting.settings import SETTINGS_VERSION, Fleet, problems_of
@@ -48,6 +50,14 @@ _ARGUMENT_OF = (
     ("ceiling", "max_size"),
 )
 """Where a field of the fleet comes from, so that a message names what the user wrote."""
+
+
+def fleet_fields(
+    name: str, cloud: str, forecast: Arguments, sizes: Sizes, load_per_instance: Value[float]
+) -> dict[str, Any]:
+    """The fields of a fleet that are the same on every cloud; of the forecast, those that were given."""
+    own = {"name": name, "cloud": cloud, "load_per_instance": load_per_instance}
+    return {**own, "floor": sizes.minimum, "ceiling": sizes.maximum, **forecast.given(*FORECAST_FIELDS)}
 
 
 def check_literals(settings: Mapping[str, Any]) -> None:

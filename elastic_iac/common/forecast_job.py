@@ -1,13 +1,17 @@
 """What a forecast job's component has in common on every cloud: its fleets, how they are sharded and the settings that it writes."""
 
+import hashlib
+import importlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
 
 import pulumi
 
+from elastic_iac.common.fleet_output import check_literals, fleet_json
 from elastic_iac.common.parsing import Problems, lift
 from elastic_iac.common.schema.base import Value
 from elastic_iac.common.schema.forecast_job import FLEETS_PER_SHARD, MOST_FLEETS, JobArguments
@@ -18,6 +22,17 @@ from forecasting.settings import job as job_settings
 
 _MARGIN_SECONDS = 30
 """Of a run's time, for writing the records and the metrics once the work is held."""
+
+STORE_PREFIX = "store"
+SETTINGS_PREFIX = "settings/"
+DAYS_OF_FORMER = {f"{STORE_PREFIX}/": 7, SETTINGS_PREFIX: 365, "code/": 90}
+"""How long former versions of records, settings and code can be had back, by prefix in the bucket."""
+
+
+def settings_key(job: str) -> str:
+    """The place of a job's settings in the bucket."""
+    return f"{SETTINGS_PREFIX}{job}.json"
+
 
 _A_FLEET = "a fleet's settings as JSON: the `fleet` output of a group's component"
 _STAND_IN: Mapping[str, Any] = {
@@ -37,19 +52,16 @@ _ARGUMENT_OF = {"schedule_time_zone": "time_zone", "time_budget_seconds": "timeo
 
 @dataclass(frozen=True)
 class Shard:
-    """The fleets of one function.
-
-    Attributes:
-        name: Name of the job that it runs: the component's, then NAME-2, NAME-3, ...
-        fleets: Each known as soon as its group is.
-        settled: The same fleets once all of the component's are known and told apart.
-        functions: How many functions the component's fleets are parted into.
-    """
+    """The fleets of one function."""
 
     name: str
+    """Name of the job that it runs: the component's, then NAME-2, NAME-3, ..."""
     fleets: Sequence[pulumi.Output[Fleet]]
+    """Each known as soon as its group is."""
     settled: pulumi.Output[list[Fleet]]
+    """The same fleets once all of the component's are known and different."""
     functions: int
+    """Functions of the component."""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -60,14 +72,7 @@ class Shard:
 def settle_shards(
     name: str, fleets: object, fleet_count: object, *, cloud: str, more: Sequence[pulumi.Output[str]] = ()
 ) -> list[Shard]:
-    """Check the fleets and part them into functions.
-
-    Args:
-        name: Name of the component.
-        fleets: A list of JSON texts, each of which may be an output; or the whole of it an output, then `fleet_count` says how many.
-        fleet_count: Needed where `fleets` is an output: how many there are decides what is declared.
-        cloud: Of the groups that this component's job can serve.
-        more: Fleets beside these, of groups that no component declared.
+    """Check the fleets, and those of groups that no component declared (`more`), and distribute them over functions.
 
     Raises:
         SettingsError: the first wrong literal; a wrong output raises the same inside the deployment.
@@ -177,14 +182,10 @@ _ALARM_MINUTES = 15
 
 
 def settle_short_runs(given: object, interval: object) -> int:
-    """Minutes between two short runs; 0 for none. It decides what is declared, so it is a literal.
-
-    Args:
-        given: The argument; None for the default, which is 5 beside full runs that are further apart.
-        interval: Minutes between two full runs, where it is a literal.
+    """Minutes between two short runs; 0 for none. By default 5 beside full runs that are further apart.
 
     Raises:
-        SettingsError: it is not what a schedule can say, or not less than the interval.
+        SettingsError: no schedule can express it, or it is not less than the interval between full runs.
     """
     apart = interval if isinstance(interval, int) else None
     if given is None:
@@ -206,18 +207,127 @@ def watched_minutes(interval: int, short_run_minutes: int) -> int:
     return min(interval, max(_ALARM_MINUTES, short_run_minutes)) if short_run_minutes else interval
 
 
-def own_settings(
-    name: str, args: JobArguments, schedule: Schedule, problems: Problems, *, timeout_seconds: Value[int]
-) -> dict[str, Any]:
-    """A job's settings but for its name, store and fleets; literals are checked together against the job's own contract.
+@dataclass(frozen=True)
+class Code:
+    """A zip at hand; `sha256` in hexadecimal."""
+
+    path: Path
+    sha256: str
+
+    def key(self, name: str) -> str:
+        """Its place in the bucket: another zip is another object, and the function follows it."""
+        return f"code/{name}-{self.sha256[:12]}.zip"
+
+
+def find_code(target: str, package_path: str | None, **options: str) -> Code:
+    """The zip that was given, or else the one that is built where it is missing or stale.
+
+    Raises:
+        SettingsError: there is no such zip.
+    """
+    if package_path is None:
+        package: Any = importlib.import_module(
+            "elastic_iac.package"
+        )  # only here: whoever brings a zip needs no builder
+        built = package.ensure_package(target, **options)
+        return Code(Path(built.path), built.sha256)
+    path = Path(package_path)
+    if path.suffix != ".zip" or not path.is_file():
+        raise SettingsError("package_path", package_path, f"a zip that `elastic-iac package {target}` has built")
+    with path.open("rb") as file:
+        return Code(path, hashlib.file_digest(file, "sha256").hexdigest())
+
+
+ArgsT = TypeVar("ArgsT", bound=JobArguments)
+ScheduleT = TypeVar("ScheduleT", bound=Schedule)
+
+
+class ExistingGroup(Protocol):
+    """A group that no component declared."""
+
+    @property
+    def forecast(self) -> Any:
+        """Its forecast, as of a group's component."""
+        ...
+
+
+GroupT = TypeVar("GroupT", bound=ExistingGroup)
+
+
+@dataclass(frozen=True)
+class JobConfig(Generic[ArgsT, ScheduleT]):
+    """All arguments of a job, checked."""
+
+    name: str
+    args: ArgsT
+    shards: list[Shard]
+    schedule: ScheduleT
+    settings: Mapping[str, pulumi.Input[Any]]
+    """The job's own but for its name, store and fleets."""
+    code: Code
+
+    def shard_settings(
+        self, shard: Shard, store: Mapping[str, pulumi.Input[str]], fleets: pulumi.Output[list[Fleet]] | None = None
+    ) -> pulumi.Output[str]:
+        """The settings that the function of a shard reads, once its fleets are known."""
+        settings = {**shard.settings, "store": store, **self.settings}
+        fleets = shard.settled if fleets is None else fleets
+        return pulumi.Output.all(settings, fleets).apply(lambda known: job_json(known[0], known[1]))
+
+
+def configure_job(
+    name: str,
+    args: ArgsT,
+    problems: Problems,
+    *,
+    cloud: str,
+    schedule: ScheduleT,
+    existing: Sequence[pulumi.Output[str]],
+    code: Callable[[], Code],
+) -> JobConfig[ArgsT, ScheduleT]:
+    """What a job's configuration is on every cloud.
+
+    Raises:
+        ArgumentsError: every problem of a literal, those of the cloud among them.
+    """
+    shards: list[Shard] = []
+    with problems.collect():
+        fleets = [] if args.fleets is None and existing else args.fleets
+        shards = settle_shards(name, fleets, args.fleet_count, cloud=cloud, more=existing)
+    settings = _own_settings(name, args, schedule, problems)
+    if len(set(args.alarm_emails)) < len(args.alarm_emails):
+        problems.refuse("alarm_emails", ", ".join(args.alarm_emails), "each address once")
+    problems.report()
+    return JobConfig(name, args, shards, schedule, settings, code())
+
+
+def existing_fleets(
+    groups: Sequence[GroupT], settings_of: Callable[[GroupT], dict[str, Any]], balancer: str, problems: Problems
+) -> list[pulumi.Output[str]]:
+    """Groups that no component declared, as the JSON that a component's `fleet` output is.
 
     Args:
-        name: Name of the component, and the default owner.
-        args: The component's arguments.
-        schedule: When it runs.
-        problems: Wrong literals are added to these.
-        timeout_seconds: A run's time.
+        groups: The arguments.
+        settings_of: A group's settings as a fleet, whose literals are checked against the fleet's own contract.
+        balancer: Field of a group that names the load balancer whose requests are the load.
+        problems: Problems are added to these.
     """
+    fleets: list[pulumi.Output[str]] = []
+    for index, group in enumerate(groups):
+        at, load = f"existing_groups[{index}]", group.forecast.load
+        if (load is None) == (getattr(group, balancer) is None):
+            expected = f"a metric of the group's load, or {balancer}; one of the two"
+            problems.refuse(f"{at}.forecast.load", load and "given", expected)
+            continue
+        settings = settings_of(group)
+        with problems.collect(at):
+            check_literals(settings)
+            fleets.append(pulumi.Output.from_input(settings).apply(fleet_json))
+    return fleets
+
+
+def _own_settings(name: str, args: JobArguments, schedule: Schedule, problems: Problems) -> dict[str, Any]:
+    """A job's settings but for its name, store and fleets; literals are checked together against the job's contract."""
     settings: dict[str, Any] = {
         "owner": name if args.owner is None else args.owner,
         "former_owners": [] if args.former_owners is None else args.former_owners,
@@ -225,7 +335,7 @@ def own_settings(
         "schedule_time_zone": schedule.time_zone,
         "interval_minutes": schedule.interval_minutes,
         "short_run_minutes": schedule.short_run_minutes,
-        "time_budget_seconds": lift(lambda seconds: float(seconds - _MARGIN_SECONDS), timeout_seconds),
+        "time_budget_seconds": lift(lambda seconds: float(seconds - _MARGIN_SECONDS), args.timeout_seconds),
         "dry_run": args.dry_run,
         "enabled": args.enabled,
     }

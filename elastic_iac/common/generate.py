@@ -48,18 +48,27 @@ _WIDTH = 96
 
 def generate() -> dict[Path, str]:
     """The text of each generated module, by its path."""
-    homes = {kind: name for name in TARGETS for kind in _objects(name)}
+    homes = {kind: name for name in TARGETS for kind in objects_of(name)}
     return {ROOT / "elastic_iac" / TARGETS[name]: _module(name, homes) for name in TARGETS}
 
 
-def _objects(name: str) -> tuple[type[Arguments], ...]:
-    return importlib.import_module(f"{SCHEMA}.{name}").OBJECTS
+def objects_of(name: str) -> list[type[Arguments]]:
+    """The objects that a module of declarations defines, but for bases of others."""
+    module = importlib.import_module(f"{SCHEMA}.{name}")
+    return [
+        each
+        for each in vars(module).values()
+        if isinstance(each, type)
+        and issubclass(each, Arguments)
+        and each.__module__ == module.__name__
+        and not each.__name__.endswith(("Fields", "Arguments"))
+    ]
 
 
 def _module(name: str, homes: Mapping[type[Arguments], str]) -> str:
     title = (importlib.import_module(f"{SCHEMA}.{name}").__doc__ or "").strip().splitlines()[0].split(". ")[0]
     imports: dict[str, set[str]] = {}
-    for kind in _objects(name):
+    for kind in objects_of(name):
         for info in kind.model_fields.values():
             nested = object_in(info.annotation)
             if nested is not None and homes[nested] != name:
@@ -74,7 +83,7 @@ def _module(name: str, homes: Mapping[type[Arguments], str]) -> str:
         lines.append(
             line if len(line) <= 120 else f"from {module} import (\n    {names.replace(', ', f',{chr(10)}    ')},\n)"
         )
-    return "\n".join([*lines, *(_typed_dict(kind) for kind in _objects(name))]).rstrip("\n") + "\n"
+    return "\n".join([*lines, *(_typed_dict(kind) for kind in objects_of(name))]).rstrip("\n") + "\n"
 
 
 def _typed_dict(kind: type[Arguments]) -> str:

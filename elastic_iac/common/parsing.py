@@ -38,14 +38,13 @@ class Problems(list[SettingsError]):
         self.append(SettingsError(field, value, expected))
 
     @contextmanager
-    def collect(self) -> Generator[None]:
-        """Add the problem that is raised within, and go on."""
+    def collect(self, at: str = "") -> Generator[None]:
+        """Add the problems that are raised within, of the object at that path, and go on."""
         try:
             yield
-        except ArgumentsError as error:
-            self.extend(error.problems)
         except SettingsError as error:
-            self.append(error)
+            for each in error.problems if isinstance(error, ArgumentsError) else (error,):
+                self.refuse(f"{at}.{each.field}" if at else each.field, each.value, each.expected)
 
     def verified(self, field: str, value: Value[T], check: Check[T]) -> Value[T]:
         """The value, checked now if it is at hand, else when it is known."""

@@ -3,16 +3,20 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pulumi
+import pulumi_gcp as gcp
 
+from elastic_iac.common.capacity import Sizes
 from elastic_iac.common.parsing import Problems, lift
 from elastic_iac.common.schema.base import Value
 from elastic_iac.common.schema.gcp import GcpInstancesArguments, GcpMetric, GcpScaleInControl, GcpTargetTracking
 from elastic_iac.common.validation import number
-from forecasting.errors import SettingsError
+from elastic_iac.gcp.group import Group, Manager
+from elastic_iac.gcp.load_balancer import Front
+
+Autoscaler = gcp.compute.RegionAutoscaler | gcp.compute.Autoscaler
 
 SCHEDULES_OF_THE_JOB = ["autoscalingPolicy.scalingSchedules"]
 """What the job writes. The spelling matters: a nested path in snake case is not translated, and would ignore nothing."""
@@ -22,60 +26,26 @@ _PERCENT = number(0, 100)
 _SIGNALS_AT_MOST = 5
 
 
-@dataclass(frozen=True)
-class Autoscaler:
-    """The policy, in the shape of the provider's argument."""
-
-    policy: dict[str, Any]
-
-
 def configure_autoscaler(
     args: GcpInstancesArguments,
     problems: Problems,
-    *,
-    sizes: tuple[Value[int], Value[int]],
+    sizes: Sizes,
     lead_time_seconds: Value[int],
     target_tracking: Sequence[GcpTargetTracking],
-) -> Autoscaler:
-    """The autoscaler's policy.
-
-    Args:
-        args: The arguments of the group or the pool.
-        problems: Gets what is wrong.
-        sizes: Minimum and maximum.
-        lead_time_seconds: Launch to first healthy answer.
-        target_tracking: Its signals: one at least, since a minimum only ever adds instances.
-    """
+) -> dict[str, Any]:
+    """The autoscaler's policy, in the shape of the provider's argument."""
     initialization, control = args.initialization_seconds, args.scale_in_control
-    return Autoscaler(
-        {
-            "min_replicas": sizes[0],
-            "max_replicas": sizes[1],
-            "mode": "ON" if args.mode is None else args.mode,
-            "cooldown_period": lift(lambda seconds: min(max(seconds, 60), 3600), lead_time_seconds)
-            if initialization is None
-            else initialization,
-            "stabilization_period": 600 if args.stabilization_seconds is None else args.stabilization_seconds,
-            **({} if control is None else {"scale_in_control": _scale_in_control(control, problems)}),
-            **_signals(target_tracking, args, problems),
-        }
-    )
-
-
-def ordered_sizes(
-    minimum: Value[int], maximum: Value[int], problems: Problems, at: str = ""
-) -> tuple[Value[int], Value[int]]:
-    """Minimum and maximum size, in order."""
-
-    def in_order(least: int, most: int) -> tuple[int, int]:
-        if most < max(least, 1):
-            raise SettingsError(f"{at}max_size", most, f"at least min_size ({least}) and 1")
-        return least, most
-
-    with problems.collect():
-        pair = lift(in_order, minimum, maximum)
-        return lift(lambda sizes: sizes[0], pair), lift(lambda sizes: sizes[1], pair)
-    return minimum, maximum
+    return {
+        "min_replicas": sizes.minimum,
+        "max_replicas": sizes.maximum,
+        "mode": "ON" if args.mode is None else args.mode,
+        "cooldown_period": lift(lambda seconds: min(max(seconds, 60), 3600), lead_time_seconds)
+        if initialization is None
+        else initialization,
+        "stabilization_period": 600 if args.stabilization_seconds is None else args.stabilization_seconds,
+        **({} if control is None else {"scale_in_control": _scale_in_control(control, problems)}),
+        **_signals(target_tracking, args, problems),
+    }
 
 
 def _scale_in_control(control: GcpScaleInControl, problems: Problems) -> dict[str, Any]:
@@ -123,6 +93,23 @@ def _custom(item: GcpTargetTracking, metric: GcpMetric) -> dict[str, Any]:
         "target": item.target_value,
         **({} if metric.filter is None else {"filter": metric.filter}),
     }
+
+
+def declare_autoscaler(
+    name: str, policy: dict[str, Any], place: Group, group: Manager, front: Front | None, parent: pulumi.Resource
+) -> Autoscaler:
+    """Declare the autoscaler of the group."""
+    given: Any = {"target": group.self_link, "autoscaling_policy": policy}
+    opts = pulumi.ResourceOptions(
+        parent=parent,
+        # Its own option, since one on the component would not reach it.
+        ignore_changes=SCHEDULES_OF_THE_JOB,
+        # Load-balancing utilisation is refused until the group stands behind a load balancer.
+        depends_on=front.rules if front else None,
+    )
+    if place.zone is not None:
+        return gcp.compute.Autoscaler(f"{name}-autoscaler", opts, **given, zone=place.zone)
+    return gcp.compute.RegionAutoscaler(f"{name}-autoscaler", opts, **given, region=place.region)
 
 
 def policy_revision(policy: Mapping[str, Any], target: pulumi.Input[str]) -> pulumi.Output[str]:

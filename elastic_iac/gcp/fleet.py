@@ -1,74 +1,65 @@
 """The `fleet` output: the group and its forecast settings in the form that the forecasting job reads."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import pulumi
 
+from elastic_iac.common.capacity import Sizes
+from elastic_iac.common.fleet_output import fleet_fields
 from elastic_iac.common.parsing import lift
 from elastic_iac.common.schema.base import Value
-from elastic_iac.common.schema.fleet import FORECAST_FIELDS
 from elastic_iac.common.schema.gcp import GcpForecastFields, GcpLoad
 from elastic_iac.gcp.instance_template import FLEET_LABEL
 from forecasting.settings.gcp import load_balancer_refusals, load_balancer_requests
 
-UNKNOWN_TARGET = {
-    "project": "unknown",
-    "location": "europe-west1",
-    "autoscaler": "unknown",
-    "group": "unknown",
-    "kind": "regional",
-}
+
+class Place(NamedTuple):
+    """Where the group is, and how its series are found."""
+
+    target: Mapping[str, pulumi.Input[str]]
+    """Fields of `forecasting.settings.GcpTarget`."""
+    backend_service: pulumi.Input[str]
+    """Name of the load balancer's; read only without a load."""
+    group_label: str = ""
+    """Label of the group's instances."""
+    revision: pulumi.Input[str] | None = None
+    """Changes with every update of an autoscaler that a component declares."""
+
+
+UNKNOWN = Place(
+    {
+        "project": "unknown",
+        "location": "europe-west1",
+        "autoscaler": "unknown",
+        "group": "unknown",
+        "kind": "regional",
+    },
+    *("unknown", "unknown", "0"),
+)
 """In the early check of a fleet, whose group is not declared yet."""
 
 
 def fleet_settings(
     name: str,
     forecast: GcpForecastFields,
-    *,
-    load: GcpLoad | None,
+    place: Place,
+    sizes: Sizes,
     load_per_instance: Value[float],
-    minimum: Value[int],
-    maximum: Value[int],
-    target: dict[str, pulumi.Input[str]],
-    group_label: str,
-    backend_service: pulumi.Input[str],
-    revision: pulumi.Input[str] | None = None,
+    load: GcpLoad | None,
 ) -> dict[str, Any]:
-    """A fleet's settings, with outputs where the arguments or the resources are outputs.
-
-    Args:
-        name: Name of the fleet.
-        forecast: The forecast of the component; only fields that were given become settings.
-        load: The load; the load balancer's requests without one.
-        load_per_instance: Load that one instance serves.
-        minimum: Configured minimum of the group.
-        maximum: Configured maximum of the group.
-        target: Fields of `forecasting.settings.GcpTarget`.
-        group_label: Label of the group's instances.
-        backend_service: Name of the load balancer's; read only without a load.
-        revision: Changes with every update of an autoscaler that a component declares.
-    """
-    return {
-        "name": name,
-        "cloud": "gcp",
-        "target": target,
-        "source": _source(forecast, load, group_label=group_label, backend_service=backend_service),
-        "load_per_instance": load_per_instance,
-        "floor": minimum,
-        "ceiling": maximum,
-        **({} if revision is None else {"revision": revision}),
-        **forecast.given(*FORECAST_FIELDS),
-    }
+    """A fleet's settings, with outputs where the arguments or the resources are outputs; without a load, by requests."""
+    own = fleet_fields(name, "gcp", forecast, sizes, load_per_instance)
+    revision = {} if place.revision is None else {"revision": place.revision}
+    return {**own, **revision, "target": {**place.target}, "source": _source(forecast, load, place)}
 
 
-def _source(
-    forecast: GcpForecastFields, load: GcpLoad | None, *, group_label: str, backend_service: pulumi.Input[str]
-) -> dict[str, Any]:
+def _source(forecast: GcpForecastFields, load: GcpLoad | None, place: Place) -> dict[str, Any]:
     """Samples of Cloud Monitoring, and the metrics that mark lower bounds of the load."""
     source: dict[str, Any] = {"kind": "cloud-monitoring"}
     if load is None:
-        source["metric"] = dict(load_balancer_requests(backend_service))
-        source["refused"] = dict(load_balancer_refusals(backend_service))
+        source["metric"] = dict(load_balancer_requests(place.backend_service))
+        source["refused"] = dict(load_balancer_refusals(place.backend_service))
     else:
         average = load.per_instance is True
         source["metric"] = {
@@ -80,7 +71,7 @@ def _source(
         source["per_instance"] = load.per_instance
     source |= forecast.given("period_seconds")
     if forecast.saturated_cpu_percent is not None:
-        source["utilisation"] = _cpu(group_label)
+        source["utilisation"] = _cpu(place.group_label)
         source["saturated_above"] = lift(lambda percent: percent / 100, forecast.saturated_cpu_percent)
     return source
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import pulumi
+import pulumi_gcp as gcp
 
 from elastic_iac.common.parsing import Problems, lift
 from elastic_iac.common.schema.base import Value
@@ -16,7 +17,10 @@ from elastic_iac.common.schema.gcp import (
     GcpStandbyPool,
     GcpUpdatePolicy,
 )
+from elastic_iac.gcp.health import HealthCheck, declare_health_check
 from forecasting.errors import SettingsError
+
+Manager = gcp.compute.RegionInstanceGroupManager | gcp.compute.InstanceGroupManager
 
 SIZE_OF_THE_AUTOSCALER = ["targetSize"]
 """The autoscaler owns it; a group with one refuses another size (412)."""
@@ -34,14 +38,7 @@ _ROLLING = GcpUpdatePolicy(proactive=True)
 
 @dataclass(frozen=True)
 class Group:
-    """The managed instance group; `zone` makes it a zonal one.
-
-    Attributes:
-        target_shape: Distribution over the zones, if it is another than 'EVEN'.
-        repairs: Whether failed instances are replaced; false without an autoscaler.
-        standby: Standby pool, in the shape of the provider's arguments.
-        selections: Selections of machine types, in the shape of the provider's argument.
-    """
+    """The managed instance group, zonal with a `zone`; policies are in the shape of the provider's arguments."""
 
     region: Value[str] | None
     zones: Sequence[Value[str]]
@@ -51,7 +48,9 @@ class Group:
     update_policy: dict[str, Any]
     standby: dict[str, Any]
     target_shape: str | None = None
+    """Distribution over the zones, if it is another than 'EVEN'."""
     repairs: bool = True
+    """Replace failed instances; false without an autoscaler."""
     selections: Sequence[dict[str, Any]] = ()
 
     def over_scarce_zones(self, selections: Sequence[dict[str, Any]] = ()) -> Self:
@@ -63,14 +62,7 @@ class Group:
 def configure_group(
     args: GcpInstancesArguments, problems: Problems, *, lead_time_seconds: Value[int], planned: bool
 ) -> Group:
-    """The group's own arguments.
-
-    Args:
-        args: The arguments of the group or the pool.
-        problems: Gets what is wrong.
-        lead_time_seconds: Launch to first healthy answer.
-        planned: Whether the lead time is the user's: nobody declares one for the nodes of a trainer.
-    """
+    """The group's own arguments; the lead time is `planned` if it is the user's, which nobody declares for a trainer's nodes."""
     _check_place(args, problems)
     zones = 1 if args.zone is not None else len(args.zones) or _ZONES_OF_A_REGION
     return Group(
@@ -170,30 +162,36 @@ def _standby(pool: GcpStandbyPool, lead_time_seconds: Value[int]) -> dict[str, A
     }
 
 
-def group_args(
-    name: str, group: Group, *, template: pulumi.Input[str], health_check: pulumi.Input[str] | None
-) -> dict[str, Any]:
-    """The arguments that a regional and a zonal group share; the resource's class adds the place.
+def declare_group(
+    name: str, group: Group, template: pulumi.Output[str], check: HealthCheck | None, parent: pulumi.Resource
+) -> Manager:
+    """Declare the managed instance group `name`, with the check that replaces its instances.
 
     The template is named with its unique id: one that is made again under the same name is another one.
     """
-    return {
+    healing = None
+    if check is not None:
+        child = pulumi.ResourceOptions(parent=parent)
+        link = declare_health_check(f"{name}-healing", check, f"Replaces instances of {name}", child).self_link
+        healing = {"health_check": link, "initial_delay_sec": group.health_check_grace_seconds}
+    given: Any = {
         "base_instance_name": name,
         "versions": [{"name": "primary", "instance_template": template}],
         "named_ports": [{"name": port, "port": number} for port, number in group.named_ports.items()],
-        "auto_healing_policies": None
-        if health_check is None
-        else {"health_check": health_check, "initial_delay_sec": group.health_check_grace_seconds},
+        "auto_healing_policies": healing,
         "update_policy": group.update_policy,
         **group.standby,
         "instance_lifecycle_policy": None if group.repairs else {"default_action_on_failure": "DO_NOTHING"},
     }
-
-
-def regional_args(group: Group) -> dict[str, Any]:
-    """What a regional group has besides: its zones, and how it spreads over them."""
-    return {
-        "distribution_policy_zones": list(group.zones) or None,
-        "distribution_policy_target_shape": group.target_shape,
-        "instance_flexibility_policy": {"instance_selections": list(group.selections)} if group.selections else None,
-    }
+    opts = pulumi.ResourceOptions(parent=parent, ignore_changes=SIZE_OF_THE_AUTOSCALER)
+    if group.zone is not None:
+        return gcp.compute.InstanceGroupManager(f"{name}-group", opts, **given, zone=group.zone)
+    return gcp.compute.RegionInstanceGroupManager(
+        f"{name}-group",
+        opts,
+        **given,
+        region=group.region,
+        distribution_policy_zones=list(group.zones) or None,
+        distribution_policy_target_shape=group.target_shape,
+        instance_flexibility_policy={"instance_selections": list[Any](group.selections)} if group.selections else None,
+    )

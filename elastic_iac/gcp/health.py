@@ -1,6 +1,7 @@
-"""Health checks: the load balancer's, and the patient one that replaces instances."""
+"""Health checks: the load balancer's, and the patient one that replaces instances; and who may reach the instances."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_gcp as gcp
@@ -31,61 +32,39 @@ def healing_check(given: GcpHealthCheck | None, balancer: GcpLoadBalancer | None
     return None if balancer is None else HealthCheck(balancer.instance_port, balancer.health_check_path)
 
 
-def serving_check(balancer: GcpLoadBalancer) -> HealthCheck:
-    """The load balancer's own check."""
-    return HealthCheck(balancer.instance_port, balancer.health_check_path, balancer.health_check_interval_seconds)
-
-
-def health_check_args(check: HealthCheck, description: str) -> gcp.compute.HealthCheckArgs:
-    """Two good answers make an instance healthy, three bad ones unhealthy."""
-    return gcp.compute.HealthCheckArgs(
+def declare_health_check(
+    name: str, check: HealthCheck, description: str, child: pulumi.ResourceOptions
+) -> gcp.compute.HealthCheck:
+    """Declare a check: two good answers make an instance healthy, three bad ones unhealthy."""
+    return gcp.compute.HealthCheck(
+        name,
+        child,
         description=description,
         check_interval_sec=check.interval_seconds,
         timeout_sec=lift(lambda seconds: min(5, seconds), check.interval_seconds),
         healthy_threshold=2,
         unhealthy_threshold=3,
-        http_health_check=gcp.compute.HealthCheckHttpHealthCheckArgs(
-            port=check.port, request_path=check.path, port_specification="USE_FIXED_PORT"
-        ),
+        http_health_check={"port": check.port, "request_path": check.path, "port_specification": "USE_FIXED_PORT"},
+    )
+
+
+def declare_firewall(
+    name: str, network: Value[str], account: gcp.serviceaccount.Account, child: pulumi.ResourceOptions, **rule: Any
+) -> gcp.compute.Firewall:
+    """Declare a rule for the instances of a service account; what it allows is given as fields of the rule.
+
+    Unlike a network tag, nobody who may only edit instances can put a service account on one.
+    """
+    return gcp.compute.Firewall(
+        name,
+        child,
+        network=network,
+        project=lift(_project, network),  # a shared network's rules are in its own project
+        direction="INGRESS",
+        target_service_accounts=[account.email],
+        **rule,
     )
 
 
 def _project(network: str) -> str:
     return network.split("projects/", 1)[1].split("/", 1)[0]
-
-
-def _sorted(*ports: int) -> list[str]:
-    return [str(port) for port in sorted(set(ports))]
-
-
-def firewall_args(
-    ports: list[Value[int]], *, network: Value[str], service_account: pulumi.Input[str], description: str
-) -> gcp.compute.FirewallArgs:
-    """Google's probes and load balancers reach these ports of the group's instances; this rule lets nobody else in.
-
-    The target is the instances' service account: unlike a network tag, nobody who may only edit instances can put one on.
-    """
-    return gcp.compute.FirewallArgs(
-        network=network,
-        project=lift(_project, network),  # a shared network's rules are in its own project
-        description=description,
-        direction="INGRESS",
-        source_ranges=PROBE_RANGES,
-        target_service_accounts=[service_account],
-        allows=[gcp.compute.FirewallAllowArgs(protocol="tcp", ports=lift(_sorted, *ports))],
-    )
-
-
-def node_firewall_args(
-    *, network: Value[str], service_account: pulumi.Input[str], description: str
-) -> gcp.compute.FirewallArgs:
-    """Nodes of one trainer reach each other at any port: collectives choose theirs."""
-    return gcp.compute.FirewallArgs(
-        network=network,
-        project=lift(_project, network),
-        description=description,
-        direction="INGRESS",
-        source_service_accounts=[service_account],
-        target_service_accounts=[service_account],
-        allows=[gcp.compute.FirewallAllowArgs(protocol="tcp"), gcp.compute.FirewallAllowArgs(protocol="udp")],
-    )

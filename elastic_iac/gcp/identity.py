@@ -1,6 +1,8 @@
-"""Who the instances are: a service account of their own that may write logs and metrics, and what the user names besides."""
+"""Service account of the instances: it may write logs and metrics, and has the roles that the user names besides."""
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_gcp as gcp
@@ -21,13 +23,23 @@ def unique_id(name: str) -> str:
     return f"{name[:21].rstrip('-')}-{digest[:8]}"
 
 
-def account_args(name: str, account_id: str) -> gcp.serviceaccount.AccountArgs:
-    """The service account of the instances of the group `name`."""
-    return gcp.serviceaccount.AccountArgs(account_id=account_id, display_name=f"Instances of {name}")
+@dataclass(frozen=True)
+class Identity:
+    """A service account with its roles."""
+
+    account: gcp.serviceaccount.Account
+    roles: list[pulumi.Resource]
 
 
-def role_args(
-    role: pulumi.Input[str], *, project: pulumi.Input[str], member: pulumi.Input[str]
-) -> gcp.projects.IAMMemberArgs:
-    """One role of one member in the project; other members of the role are left alone."""
-    return gcp.projects.IAMMemberArgs(project=project, role=role, member=member)
+def declare_identity(
+    name: str, owner: str, display_name: str, roles: Mapping[str, pulumi.Input[str]], child: pulumi.ResourceOptions
+) -> Identity:
+    """Declare the account `name` of a group or a job and its roles in the project; other members of a role are left alone."""
+    account = gcp.serviceaccount.Account(name, child, account_id=unique_id(owner), display_name=display_name)
+    return Identity(
+        account,
+        [
+            gcp.projects.IAMMember(f"{name}-{key}", child, project=account.project, role=role, member=account.member)
+            for key, role in roles.items()
+        ],
+    )

@@ -1,4 +1,4 @@
-"""What an instance is launched with."""
+"""The instance template of a group."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,8 @@ from elastic_iac.common.parsing import Problems, lift
 from elastic_iac.common.schema.base import Value
 from elastic_iac.common.schema.gcp import HYPERDISK, GcpBootDisk, GcpInstancesArguments
 from elastic_iac.common.validation import is_literal
-from elastic_iac.gcp.identity import CLOUD_PLATFORM_SCOPE
+from elastic_iac.gcp.identity import CLOUD_PLATFORM_SCOPE, Identity
+from elastic_iac.gcp.image import Image, report_held_image, resolve_image
 from forecasting.errors import SettingsError
 
 Labels = Value[dict[str, Value[str]]]
@@ -25,18 +26,16 @@ FLEET_LABEL = "elastic-iac-group"
 
 @dataclass(frozen=True)
 class Launch:
-    """Parts of the instance template; the last four are a pool's."""
+    """Parts of the instance template, in the shape of the provider's arguments; the last four are a pool's."""
 
     machine_type: Value[str]
     metadata: Value[Mapping[str, Any]]
-    boot_disk: gcp.compute.InstanceTemplateDiskArgs
-    scheduling: gcp.compute.InstanceTemplateSchedulingArgs
+    boot_disk: dict[str, Any]
+    scheduling: Any
     secure_boot: Value[bool]
-    public_address: bool
-    network_tags: Sequence[Value[str]]
-    guest_accelerators: list[gcp.compute.InstanceTemplateGuestAcceleratorArgs] | None = None
-    reservation_affinity: gcp.compute.InstanceTemplateReservationAffinityArgs | None = None
-    local_disks: Sequence[gcp.compute.InstanceTemplateDiskArgs] = ()
+    guest_accelerators: Any = None
+    reservation_affinity: Any = None
+    local_disks: Sequence[Any] = ()
     nic_type: str | None = None
 
 
@@ -52,21 +51,10 @@ def _merged(*layers: Mapping[str, Any]) -> Mapping[str, Any]:
     return {key: value for layer in layers for key, value in layer.items()}
 
 
-def boot_disk_args(
-    disk: GcpBootDisk,
-    problems: Problems,
-    *,
-    machine_type: Value[str],
-    boot_disks: Callable[[str], tuple[str, ...]],
-) -> gcp.compute.InstanceTemplateDiskArgs:
-    """The boot disk, of a type that the machine type takes.
-
-    Args:
-        disk: The arguments of the disk.
-        problems: Gets what is wrong.
-        machine_type: Machine type of the instances.
-        boot_disks: Types of boot disk that a machine type takes, the default first.
-    """
+def boot_disk(
+    disk: GcpBootDisk, problems: Problems, machine_type: Value[str], boot_disks: Callable[[str], tuple[str, ...]]
+) -> dict[str, Any]:
+    """The boot disk, of a type that the machine type takes; `boot_disks` are those of a machine type, the default first."""
 
     def type_on(given: str | None, machine: str) -> str:
         known = boot_disks(machine)
@@ -80,67 +68,71 @@ def boot_disk_args(
     for field, value in (("iops", disk.iops), ("throughput_mib", disk.throughput_mib)):
         if value is not None and is_literal(kind) and kind != HYPERDISK:
             problems.refuse(f"boot_disk.{field}", value, "nothing: only 'hyperdisk-balanced' is provisioned so")
-    key = disk.kms_key
-    return gcp.compute.InstanceTemplateDiskArgs(
-        boot=True,
-        auto_delete=True,
-        disk_size_gb=disk.size_gib,
-        disk_type=kind,
-        provisioned_iops=disk.iops,
-        provisioned_throughput=disk.throughput_mib,
-        disk_encryption_key=None
-        if key is None
-        else gcp.compute.InstanceTemplateDiskDiskEncryptionKeyArgs(kms_key_self_link=key),
-    )
+    return {
+        "boot": True,
+        "auto_delete": True,
+        "disk_size_gb": disk.size_gib,
+        "disk_type": kind,
+        "provisioned_iops": disk.iops,
+        "provisioned_throughput": disk.throughput_mib,
+        "disk_encryption_key": None if disk.kms_key is None else {"kms_key_self_link": disk.kms_key},
+    }
 
 
-def scheduling_args(spot: Value[bool]) -> gcp.compute.InstanceTemplateSchedulingArgs:
+def scheduling(spot: Value[bool]) -> dict[str, Any]:
     """Spot instances can neither migrate nor restart by themselves; the group replaces them."""
-    return gcp.compute.InstanceTemplateSchedulingArgs(
-        provisioning_model=lift(lambda cheap: "SPOT" if cheap else "STANDARD", spot),
-        preemptible=spot,
-        automatic_restart=lift(lambda cheap: not cheap, spot),
-        on_host_maintenance=lift(lambda cheap: "TERMINATE" if cheap else "MIGRATE", spot),
-    )
+    return {
+        "provisioning_model": lift(lambda cheap: "SPOT" if cheap else "STANDARD", spot),
+        "preemptible": spot,
+        "automatic_restart": lift(lambda cheap: not cheap, spot),
+        "on_host_maintenance": lift(lambda cheap: "TERMINATE" if cheap else "MIGRATE", spot),
+    }
 
 
-def template_args(
+def declare_template(
+    name: str,
     launch: Launch,
+    image: Image,
     *,
-    source_image: pulumi.Input[str],
-    network: pulumi.Input[str],
-    subnetwork: pulumi.Input[str],
-    service_account: pulumi.Input[str],
+    args: GcpInstancesArguments,
+    owner: Identity,
     labels: Labels,
-) -> gcp.compute.InstanceTemplateArgs:
-    """The instance template: a shielded VM with a service account of its own and, unless asked for, no public address.
+    parent: pulumi.Resource,
+) -> gcp.compute.InstanceTemplate:
+    """Declare the instance template: a shielded VM with a service account of its own and, unless asked for, no public address.
 
     Templates are immutable: any change makes a new one, which stands before the group leaves the old one (automatic names let both be there).
+    If its image is held and the family has moved on, the log says so.
     """
-    disk = launch.boot_disk
-    disk.source_image, disk.labels = source_image, labels
-    access = [gcp.compute.InstanceTemplateNetworkInterfaceAccessConfigArgs(network_tier="PREMIUM")]
-    return gcp.compute.InstanceTemplateArgs(
+    newest = resolve_image(image, pulumi.InvokeOptions(parent=parent))
+    disk: Any = {**launch.boot_disk, "source_image": newest, "labels": labels}
+    template = gcp.compute.InstanceTemplate(
+        f"{name}-template",
+        # An instance that boots before its roles are granted loses its first logs.
+        pulumi.ResourceOptions(parent=parent, depends_on=owner.roles, ignore_changes=image.ignored_changes),
         machine_type=launch.machine_type,
         disks=[disk, *launch.local_disks],
         guest_accelerators=launch.guest_accelerators,
         reservation_affinity=launch.reservation_affinity,
         network_interfaces=[
-            gcp.compute.InstanceTemplateNetworkInterfaceArgs(
-                network=network,
-                subnetwork=subnetwork,
-                nic_type=launch.nic_type,
-                access_configs=access if launch.public_address else None,
-            )
+            {
+                "network": args.network,
+                "subnetwork": args.subnetwork,
+                "nic_type": launch.nic_type,
+                "access_configs": [{"network_tier": "PREMIUM"}] if args.public_address else None,
+            }
         ],
-        service_account=gcp.compute.InstanceTemplateServiceAccountArgs(
-            email=service_account, scopes=[CLOUD_PLATFORM_SCOPE]
-        ),
-        shielded_instance_config=gcp.compute.InstanceTemplateShieldedInstanceConfigArgs(
-            enable_secure_boot=launch.secure_boot, enable_vtpm=True, enable_integrity_monitoring=True
-        ),
+        service_account={"email": owner.account.email, "scopes": [CLOUD_PLATFORM_SCOPE]},
+        shielded_instance_config={
+            "enable_secure_boot": launch.secure_boot,
+            "enable_vtpm": True,
+            "enable_integrity_monitoring": True,
+        },
         scheduling=launch.scheduling,
         metadata=launch.metadata,
-        tags=list(launch.network_tags),
+        tags=list(args.network_tags),
         labels=labels,
     )
+    if image.family is not None:
+        report_held_image(template, newest, image.family)
+    return template

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
-from elastic_iac.common.generate import SCHEMA, TARGETS, default_of, kind_of
+from elastic_iac.common.generate import TARGETS, default_of, kind_of, objects_of
 from elastic_iac.common.schema.base import Arguments
 
 _Fields = dict[str, dict[str, Any]]
@@ -25,6 +24,4 @@ def _fields(kind: type[Arguments]) -> _Fields:
     return found
 
 
-DECLARED: dict[str, _Fields] = {
-    kind.__name__: _fields(kind) for module in TARGETS for kind in importlib.import_module(f"{SCHEMA}.{module}").OBJECTS
-}
+DECLARED: dict[str, _Fields] = {kind.__name__: _fields(kind) for name in TARGETS for kind in objects_of(name)}

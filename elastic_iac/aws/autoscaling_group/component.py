@@ -1,14 +1,11 @@
 """An Auto Scaling group whose floor a forecast moves."""
 
 import pulumi
-import pulumi_aws as aws
 
 from elastic_iac.aws.autoscaling_group.args import AwsAutoscalingGroupArgs
 from elastic_iac.aws.autoscaling_group.config import configure
 from elastic_iac.aws.autoscaling_group.resources import declare
-from elastic_iac.aws.instance_profile import role_outputs
-from elastic_iac.aws.load_balancer import Front
-from elastic_iac.common.fleet_output import fleet_json
+from elastic_iac.common.publish import publish
 
 __all__ = ["AwsAutoscalingGroup", "AwsAutoscalingGroupArgs"]
 
@@ -62,40 +59,4 @@ class AwsAutoscalingGroup(pulumi.ComponentResource):
         """
         config = configure(name, args)
         super().__init__("elastic-iac:index:AwsAutoscalingGroup", name, {}, opts)
-        declared = declare(config, self)
-        group, template, role, front = declared.group, declared.template, declared.role, declared.front
-
-        self.group_name, self.group_arn = group.name, group.arn
-        self.launch_template_id, self.launch_template_version = template.id, template.latest_version
-        self.ami_id = template.image_id.apply(lambda image: image or "")
-        self.instance_role_arn, self.instance_role_name = role_outputs(role)
-        self.security_group_id = declared.instances.id
-        self._describe_front(front)
-        settings = config.fleet(
-            region=aws.get_region_output(opts=pulumi.InvokeOptions(parent=self)).region,
-            group_name=group.name,
-            load_balancer=front.load_balancer.arn_suffix if front else "",
-        )
-        self.fleet = pulumi.Output.from_input(settings).apply(fleet_json)
-        self.register_outputs({field: getattr(self, field) for field in _OUTPUTS})
-
-    def _describe_front(self, front: Front | None) -> None:
-        if front is None:
-            nothing: pulumi.Output[str | None] = pulumi.Output.from_input(None)
-            self.load_balancer_url = self.load_balancer_arn = self.target_group_arn = nothing
-            self.load_balancer_dns_name = self.load_balancer_zone_id = nothing
-            return
-        load_balancer = front.load_balancer
-        self.load_balancer_url = front.url.apply(_optional)
-        self.load_balancer_dns_name = load_balancer.dns_name.apply(_optional)
-        self.load_balancer_arn = load_balancer.arn.apply(_optional)
-        self.load_balancer_zone_id = load_balancer.zone_id.apply(_optional)
-        self.target_group_arn = front.target_group.arn.apply(_optional)
-
-
-def _optional(value: str) -> str | None:
-    """An output that is there, in the type of one that may be absent."""
-    return value
-
-
-_OUTPUTS = tuple(AwsAutoscalingGroup.__annotations__)
+        publish(self, declare(config, self))

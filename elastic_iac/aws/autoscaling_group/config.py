@@ -4,16 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pulumi
-
 from elastic_iac.aws import group as groups
 from elastic_iac.aws import image as images
 from elastic_iac.aws import scaling_policies
 from elastic_iac.aws.architecture import architecture_of
-from elastic_iac.aws.fleet import fleet_settings
+from elastic_iac.aws.fleet import UNKNOWN, Place, fleet_settings
 from elastic_iac.aws.instance_profile import refuse_beside_own_profile
 from elastic_iac.aws.launch_template import Launch
 from elastic_iac.aws.load_balancer import check_load_balancer
+from elastic_iac.common.capacity import ordered_sizes
 from elastic_iac.common.fleet_output import check_literals
 from elastic_iac.common.parsing import Problems, parse_component
 from elastic_iac.common.schema.aws import AwsInstanceRefresh, AwsRootVolume, AwsTargetTracking
@@ -40,22 +39,10 @@ class GroupConfig:
     target_tracking: Mapping[str, AwsTargetTracking]
     tags: Tags
 
-    def fleet(
-        self, *, region: pulumi.Input[str], group_name: pulumi.Input[str], load_balancer: pulumi.Input[str]
-    ) -> dict[str, Any]:
-        """The fleet's settings, for a group of that name."""
+    def fleet(self, place: Place) -> dict[str, Any]:
+        """The fleet's settings, for a group at that place."""
         forecast = self.args.forecast
-        return fleet_settings(
-            self.name,
-            forecast,
-            load=forecast.load,
-            load_per_instance=forecast.load_per_instance,
-            minimum=self.args.min_size,
-            maximum=self.args.max_size,
-            region=region,
-            group_name=group_name,
-            load_balancer=load_balancer,
-        )
+        return fleet_settings(self.name, forecast, place, self.group.sizes, forecast.load_per_instance, forecast.load)
 
 
 def configure(name: str, raw: object) -> GroupConfig:
@@ -87,7 +74,7 @@ def configure(name: str, raw: object) -> GroupConfig:
             args,
             problems,
             subnet_ids=args.subnet_ids,
-            sizes=groups.ordered_sizes(args.min_size, args.desired_capacity, args.max_size, problems),
+            sizes=ordered_sizes(args.min_size, args.max_size, problems, desired=args.desired_capacity),
             mixed=_mixed(args, problems),
             lead_time_seconds=LEAD_TIME_SECONDS if forecast.lead_time_seconds is None else forecast.lead_time_seconds,
             capacity_rebalance=args.capacity_rebalance,
@@ -101,7 +88,7 @@ def configure(name: str, raw: object) -> GroupConfig:
         tags=groups.named_tags(name, args.tags),
     )
     problems.report()
-    check_literals(config.fleet(region="us-east-1", group_name="unknown", load_balancer="unknown"))
+    check_literals(config.fleet(UNKNOWN))
     return config
 
 

@@ -56,6 +56,8 @@ class AwsForecastJobArgs(TypedDict):
     enabled: NotRequired[pulumi.Input[bool]]
     """The kill switch of all fleets. False: the job still runs and reports it, writes nothing, and
     its alarms send nothing. Default: true."""
+    timeout_seconds: NotRequired[pulumi.Input[float]]
+    """A run's time. What does not fit goes first in the next run. From 60 to 900. Default: 900."""
     alarm_emails: NotRequired[list[str]]
     """Addresses that alarms go to; each must confirm by the mail that the cloud sends."""
     store_retention_days: NotRequired[pulumi.Input[float]]
@@ -77,8 +79,6 @@ class AwsForecastJobArgs(TypedDict):
     """Processor of the function. One of 'arm64', 'x86_64'. Default: 'arm64'."""
     memory_mib: NotRequired[pulumi.Input[float]]
     """The function's memory; with 1769 it has one whole CPU. From 512 to 10240. Default: 1769."""
-    timeout_seconds: NotRequired[pulumi.Input[float]]
-    """A run's time. What does not fit goes first in the next run. From 60 to 900. Default: 900."""
     log_retention_days: NotRequired[pulumi.Input[float]]
     """How long CloudWatch keeps the function's log. One of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150,
     180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653. Default: 30."""

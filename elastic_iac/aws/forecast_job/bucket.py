@@ -1,142 +1,81 @@
 """The job's bucket: the function's code, the settings and the records, each under a prefix of its own."""
 
+from typing import Any
+
 import pulumi
 import pulumi_aws as aws
 
-SETTINGS_PREFIX = "settings/"
-STORE_PREFIX = "store"
-
-_DAYS_OF_FORMER_RECORDS = 7
-_DAYS_OF_FORMER_SETTINGS = 365
-_DAYS_OF_FORMER_CODE = 90
-_DAYS_OF_UPLOADS = 1
+from elastic_iac.aws.forecast_job.iam import tls_only_policy
+from elastic_iac.common.forecast_job import DAYS_OF_FORMER, SETTINGS_PREFIX, STORE_PREFIX
+from elastic_iac.common.schema.aws_forecast_job import AwsForecastJobArgs
+from elastic_iac.common.schema.base import Tags
 
 
-def settings_key(job: str) -> str:
-    """Where the settings of the job `job` stand."""
-    return f"{SETTINGS_PREFIX}{job}.json"
-
-
-def versioning_args(bucket: pulumi.Input[str]) -> aws.s3.BucketVersioningInitArgs:
-    """Former settings and code can be had back."""
-    status = aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled")
-    return aws.s3.BucketVersioningInitArgs(bucket=bucket, versioning_configuration=status)
-
-
-def encryption_args(
-    bucket: pulumi.Input[str], kms_key_arn: pulumi.Input[str] | None
-) -> aws.s3.BucketServerSideEncryptionConfigurationInitArgs:
-    """S3's own key, or the given one with a key for the bucket, which saves a call to KMS for each object."""
-    by_default = aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
-        sse_algorithm="aws:kms" if kms_key_arn is not None else "AES256", kms_master_key_id=kms_key_arn
-    )
-    rule = aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
-        apply_server_side_encryption_by_default=by_default, bucket_key_enabled=kms_key_arn is not None
-    )
-    return aws.s3.BucketServerSideEncryptionConfigurationInitArgs(bucket=bucket, rules=[rule])
-
-
-def public_access_args(bucket: pulumi.Input[str]) -> aws.s3.BucketPublicAccessBlockArgs:
-    """Nothing in it is ever public."""
-    return aws.s3.BucketPublicAccessBlockArgs(
-        bucket=bucket,
+def declare_bucket(
+    name: str, args: AwsForecastJobArgs, tags: Tags, parent: pulumi.Resource
+) -> tuple[aws.s3.Bucket, list[pulumi.Resource]]:
+    """Declare a private, encrypted bucket with former versions, and the resources after which it can be used."""
+    child = pulumi.ResourceOptions(parent=parent)
+    bucket = aws.s3.Bucket(f"{name}-bucket", child, force_destroy=args.force_destroy, tags=tags)
+    private = aws.s3.BucketPublicAccessBlock(
+        f"{name}-bucket-private",
+        child,
+        bucket=bucket.id,
         block_public_acls=True,
         block_public_policy=True,
         ignore_public_acls=True,
         restrict_public_buckets=True,
     )
+    versioning = aws.s3.BucketVersioning(
+        f"{name}-bucket-versioning", child, bucket=bucket.id, versioning_configuration={"status": "Enabled"}
+    )
+    encryption = aws.s3.BucketServerSideEncryptionConfiguration(
+        f"{name}-bucket-encryption",
+        child,
+        bucket=bucket.id,
+        rules=[
+            {
+                "apply_server_side_encryption_by_default": {
+                    "sse_algorithm": "aws:kms" if args.kms_key_arn is not None else "AES256",
+                    "kms_master_key_id": args.kms_key_arn,
+                },
+                "bucket_key_enabled": args.kms_key_arn is not None,  # saves a call to KMS for each object
+            }
+        ],
+    )
+    ownership = aws.s3.BucketOwnershipControls(
+        f"{name}-bucket-ownership", child, bucket=bucket.id, rule={"object_ownership": "BucketOwnerEnforced"}
+    )
+    policy = aws.s3.BucketPolicy(
+        f"{name}-bucket-policy",
+        # S3 refuses two changes of who may reach a bucket at once.
+        pulumi.ResourceOptions(parent=parent, depends_on=[private]),
+        bucket=bucket.id,
+        policy=bucket.arn.apply(tls_only_policy),
+    )
+    aws.s3.BucketLifecycleConfiguration(
+        f"{name}-bucket-lifecycle",
+        # Rules for former versions mean nothing before there are any.
+        pulumi.ResourceOptions(parent=parent, depends_on=[versioning]),
+        bucket=bucket.id,
+        rules=_lifecycle(args),
+    )
+    return bucket, [versioning, encryption, ownership, policy]
 
 
-def ownership_args(bucket: pulumi.Input[str]) -> aws.s3.BucketOwnershipControlsArgs:
-    """No access lists: policies alone decide."""
-    rule = aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced")
-    return aws.s3.BucketOwnershipControlsArgs(bucket=bucket, rule=rule)
-
-
-def lifecycle_args(
-    bucket: pulumi.Input[str], store_retention_days: pulumi.Input[int]
-) -> aws.s3.BucketLifecycleConfigurationArgs:
-    """What is old goes, by prefix.
+def _lifecycle(args: AwsForecastJobArgs) -> list[Any]:
+    """Expiration by prefix.
 
     Records expire by their last write. A target's state is written by every run, so it stays as long as the target is served; what lies beside
     `targets/` (the job's own notes, a pause) never expires.
     """
-    return aws.s3.BucketLifecycleConfigurationArgs(
-        bucket=bucket,
-        rules=[
-            _rule(
-                "records",
-                f"{STORE_PREFIX}/targets/",
-                expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=store_retention_days),
-            ),
-            _rule(
-                "former-records",
-                f"{STORE_PREFIX}/",
-                noncurrent_version_expiration=_former(_DAYS_OF_FORMER_RECORDS),
-                expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(expired_object_delete_marker=True),
-            ),
-            _rule("former-settings", SETTINGS_PREFIX, noncurrent_version_expiration=_former(_DAYS_OF_FORMER_SETTINGS)),
-            _rule("former-code", "code/", noncurrent_version_expiration=_former(_DAYS_OF_FORMER_CODE)),
-            _rule(
-                "abandoned-uploads",
-                "",
-                abort_incomplete_multipart_upload=aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
-                    days_after_initiation=_DAYS_OF_UPLOADS
-                ),
-            ),
-        ],
-    )
-
-
-def _rule(
-    name: str,
-    prefix: str,
-    *,
-    expiration: aws.s3.BucketLifecycleConfigurationRuleExpirationArgs | None = None,
-    noncurrent_version_expiration: aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs | None = None,
-    abort_incomplete_multipart_upload: (
-        aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs | None
-    ) = None,
-) -> aws.s3.BucketLifecycleConfigurationRuleArgs:
-    return aws.s3.BucketLifecycleConfigurationRuleArgs(
-        id=name,
-        status="Enabled",
-        filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=prefix),
-        expiration=expiration,
-        noncurrent_version_expiration=noncurrent_version_expiration,
-        abort_incomplete_multipart_upload=abort_incomplete_multipart_upload,
-    )
-
-
-def _former(days: int) -> aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs:
-    return aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(noncurrent_days=days)
-
-
-def settings_args(bucket: pulumi.Input[str], job: str, settings: pulumi.Output[str]) -> aws.s3.BucketObjectv2Args:
-    """The settings of one job, as the function reads them."""
-    return aws.s3.BucketObjectv2Args(
-        bucket=bucket, key=settings_key(job), content=settings, content_type="application/json"
-    )
-
-
-def notification_args(
-    bucket: pulumi.Input[str], functions: dict[str, pulumi.Output[str]]
-) -> aws.s3.BucketNotificationArgs:
-    """New settings run the job that they are of; a bucket has one such configuration, so it holds those of all shards.
-
-    Args:
-        bucket: The bucket.
-        functions: The function's ARN by the job's name.
-    """
-    return aws.s3.BucketNotificationArgs(
-        bucket=bucket,
-        lambda_functions=[
-            aws.s3.BucketNotificationLambdaFunctionArgs(
-                id=job,
-                lambda_function_arn=arn,
-                events=["s3:ObjectCreated:*"],
-                filter_prefix=settings_key(job),
-            )
-            for job, arn in functions.items()
-        ],
-    )
+    rules: dict[str, tuple[str, dict[str, Any]]] = {
+        "records": (f"{STORE_PREFIX}/targets/", {"expiration": {"days": args.store_retention_days}}),
+        "abandoned-uploads": ("", {"abort_incomplete_multipart_upload": {"days_after_initiation": 1}}),
+    }
+    for name, prefix in (("records", f"{STORE_PREFIX}/"), ("settings", SETTINGS_PREFIX), ("code", "code/")):
+        expired = {"noncurrent_version_expiration": {"noncurrent_days": DAYS_OF_FORMER[prefix]}}
+        rules[f"former-{name}"] = (prefix, expired)
+    rules["former-records"][1]["expiration"] = {"expired_object_delete_marker": True}
+    order = ("records", "former-records", "former-settings", "former-code", "abandoned-uploads")
+    return [{"id": name, "status": "Enabled", "filter": {"prefix": rules[name][0]}, **rules[name][1]} for name in order]

@@ -5,6 +5,7 @@ import pulumi
 from elastic_iac.aws.forecast_job.args import AwsForecastJobArgs
 from elastic_iac.aws.forecast_job.config import configure
 from elastic_iac.aws.forecast_job.resources import JobResources
+from elastic_iac.common.publish import publish
 
 __all__ = ["AwsForecastJob", "AwsForecastJobArgs"]
 
@@ -50,9 +51,4 @@ class AwsForecastJob(pulumi.ComponentResource):
         """
         config = configure(name, args)
         super().__init__("elastic-iac:index:AwsForecastJob", name, {}, opts)
-        for field, value in JobResources(config, self).declare().items():
-            setattr(self, field, value)
-        self.register_outputs({field: getattr(self, field) for field in _OUTPUTS})
-
-
-_OUTPUTS = tuple(AwsForecastJob.__annotations__)
+        publish(self, JobResources(config, self).declare())

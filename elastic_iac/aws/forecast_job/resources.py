@@ -1,356 +1,295 @@
-"""The resources of a forecast job."""
+"""The resources of a forecast job: one bucket, and a function with its schedules for each shard."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import base64
+import json
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from elastic_iac.aws.forecast_job import alarms
-from elastic_iac.aws.forecast_job import bucket as buckets
-from elastic_iac.aws.forecast_job import function as functions
 from elastic_iac.aws.forecast_job import iam as policies
-from elastic_iac.aws.forecast_job import schedule as schedules
-from elastic_iac.aws.forecast_job.config import JobConfig
+from elastic_iac.aws.forecast_job.alarms import declare_alarms
+from elastic_iac.aws.forecast_job.bucket import declare_bucket
+from elastic_iac.aws.forecast_job.config import RUNTIME, JobConfig
 from elastic_iac.aws.forecast_job.dashboard import dashboard_body
-from elastic_iac.common.forecast_job import Shard, job_json
-from forecasting.settings import Fleet
+from elastic_iac.aws.group import named_tags
+from elastic_iac.common.forecast_job import STORE_PREFIX, Shard, settings_key
+from elastic_iac.common.parsing import lift
+from elastic_iac.common.publish import every
 
+HANDLER = "forecasting.entrypoints.aws_lambda.handler"
 _FOURTEEN_DAYS = 14 * 86_400
-
-
-@dataclass(frozen=True)
-class _Common:
-    """What all functions of the job share."""
-
-    bucket: aws.s3.Bucket
-    readied: Sequence[pulumi.Resource]
-    code: aws.s3.BucketObjectv2
-    queue: aws.sqs.Queue
-    topic_arn: pulumi.Output[str]
-    region: pulumi.Output[str]
-    partition: pulumi.Output[str]
-    account_id: pulumi.Output[str]
-
-
-@dataclass(frozen=True)
-class _Running:
-    """One function, before its settings and its schedule."""
-
-    function: aws.lambda_.Function
-    log_group: aws.cloudwatch.LogGroup
-    may: Sequence[pulumi.Resource]
-    permission: aws.lambda_.Permission
-
-
-@dataclass(frozen=True)
-class _Started:
-    """The schedules and the dashboard of one function."""
-
-    schedule: aws.scheduler.Schedule
-    short: aws.scheduler.Schedule | None
-    dashboard: aws.cloudwatch.Dashboard
+_LONGEST_EVENT_AGE_SECONDS = 21_600
+EVENT: dict[str, str] = {"source": "schedule", "scheduled_time": "<aws.scheduler.scheduled-time>"}
+"""The job tells a repeated delivery by the planned time."""
 
 
 class JobResources:
-    """Declares what a job needs, as children of its component."""
+    """Resources that all functions of the job share, as children of its component."""
 
     def __init__(self, config: JobConfig, parent: pulumi.Resource) -> None:
-        self._config, self._args, self._prefix = config, config.args, config.name
-        self._parent = parent
-        self._child = pulumi.ResourceOptions(parent=parent)
+        name, args, self.config, self.parent = config.name, config.args, config, parent
+        self.args, self.tags = args, named_tags(name, args.tags)
+        self.child, invoke = pulumi.ResourceOptions(parent=parent), pulumi.InvokeOptions(parent=parent)
+        self.region = aws.get_region_output(opts=invoke).region
+        self.partition = aws.get_partition_output(opts=invoke).partition
+        self.account_id = aws.get_caller_identity_output(opts=invoke).account_id
+        self.bucket, self.readied = declare_bucket(name, args, self.tags, parent)
+        self.code = aws.s3.BucketObjectv2(
+            f"{name}-code",
+            self.after(*self.readied),
+            bucket=self.bucket.id,
+            key=config.code.key(f"{name}-{args.architecture}"),
+            source=pulumi.FileAsset(str(config.code.path)),
+            content_type="application/zip",
+        )
+        self.queue = aws.sqs.Queue(
+            f"{name}-failures",
+            self.child,
+            message_retention_seconds=_FOURTEEN_DAYS,
+            sqs_managed_sse_enabled=True,
+            tags=self.tags,
+        )
+        self.topic_arn = self._topic()
+
+    def after(self, *resources: pulumi.Resource) -> pulumi.ResourceOptions:
+        """Options of a child that is declared after these resources."""
+        return pulumi.ResourceOptions(parent=self.parent, depends_on=list(resources))
 
     def declare(self) -> Mapping[str, pulumi.Output[Any]]:
-        """Declare all; the component's outputs by name."""
-        name, shards = self._prefix, self._config.shards
-        common = self._common()
-        running = {shard.name: self._function(shard, common) for shard in shards}
+        """Declare the functions with their schedules; the component's outputs by name."""
+        functions = [_Function(self, shard) for shard in self.config.shards]
         notification = aws.s3.BucketNotification(
-            f"{name}-settings-changed",
-            buckets.notification_args(common.bucket.id, {job: each.function.arn for job, each in running.items()}),
+            f"{self.config.name}-settings-changed",
             # S3 tries the invocation when it is told of it.
-            pulumi.ResourceOptions(parent=self._parent, depends_on=[each.permission for each in running.values()]),
+            self.after(*(each.permission for each in functions)),
+            bucket=self.bucket.id,
+            # New settings run the job that they are of; a bucket has one such configuration, those of all shards.
+            lambda_functions=[
+                {
+                    "id": each.job,
+                    "lambda_function_arn": each.function.arn,
+                    "events": ["s3:ObjectCreated:*"],
+                    "filter_prefix": settings_key(each.job),
+                }
+                for each in functions
+            ],
         )
-        started = [self._start(shard, common, running[shard.name], notification) for shard in shards]
+        started = [each.start(notification) for each in functions]
         return {
-            "bucket_name": common.bucket.id,
-            "function_names": _all(each.function.name for each in running.values()),
-            "function_arns": _all(each.function.arn for each in running.values()),
-            "log_group_names": _all(each.log_group.name for each in running.values()),
-            "schedule_names": _all(each.schedule.name for each in started),
-            "short_schedule_names": _all(each.short.name for each in started if each.short is not None),
-            "settings_urls": _all(_settings_url(common.bucket, shard.name) for shard in shards),
-            "dashboard_names": _all(each.dashboard.dashboard_name for each in started),
-            "alarm_topic_arn": common.topic_arn,
-            "failure_queue_url": common.queue.url,
+            "bucket_name": self.bucket.id,
+            "function_names": every(each.function.name for each in functions),
+            "function_arns": every(each.function.arn for each in functions),
+            "log_group_names": every(each.log_group.name for each in functions),
+            "schedule_names": every(full.name for full, _ in started),
+            "short_schedule_names": every(short.name for _, short in started if short is not None),
+            "settings_urls": every(each.settings_url for each in functions),
+            "dashboard_names": every(each.watch().dashboard_name for each in functions),
+            "alarm_topic_arn": self.topic_arn,
+            "failure_queue_url": self.queue.url,
         }
 
-    def _common(self) -> _Common:
-        name = self._prefix
-        bucket, readied = self._bucket()
-        code = aws.s3.BucketObjectv2(
-            f"{name}-code",
-            functions.code_args(name, bucket.id, self._config.code, self._args.architecture),
-            pulumi.ResourceOptions(parent=self._parent, depends_on=readied),
+    def role(self, name: str, trust: pulumi.Input[str], description: str) -> aws.iam.Role:
+        """Declare a role of the job."""
+        return aws.iam.Role(
+            name,
+            self.child,
+            assume_role_policy=trust,
+            description=description,
+            tags=self.tags,
+            permissions_boundary=self.args.permissions_boundary_arn,
         )
-        queue = aws.sqs.Queue(
-            f"{name}-failures",
-            aws.sqs.QueueArgs(
-                message_retention_seconds=_FOURTEEN_DAYS, sqs_managed_sse_enabled=True, tags=self._config.tags
-            ),
-            self._child,
-        )
-        invoke = pulumi.InvokeOptions(parent=self._parent)
-        return _Common(
-            bucket=bucket,
-            readied=readied,
-            code=code,
-            queue=queue,
-            topic_arn=self._topic(),
-            region=aws.get_region_output(opts=invoke).region,
-            partition=aws.get_partition_output(opts=invoke).partition,
-            account_id=aws.get_caller_identity_output(opts=invoke).account_id,
-        )
-
-    def _bucket(self) -> tuple[aws.s3.Bucket, list[pulumi.Resource]]:
-        name = self._prefix
-        bucket = aws.s3.Bucket(
-            f"{name}-bucket",
-            aws.s3.BucketArgs(force_destroy=self._args.force_destroy, tags=self._config.tags),
-            self._child,
-        )
-        private = aws.s3.BucketPublicAccessBlock(
-            f"{name}-bucket-private", buckets.public_access_args(bucket.id), self._child
-        )
-        readied: list[pulumi.Resource] = [
-            aws.s3.BucketVersioning(f"{name}-bucket-versioning", buckets.versioning_args(bucket.id), self._child),
-            aws.s3.BucketServerSideEncryptionConfiguration(
-                f"{name}-bucket-encryption", buckets.encryption_args(bucket.id, self._args.kms_key_arn), self._child
-            ),
-            aws.s3.BucketOwnershipControls(f"{name}-bucket-ownership", buckets.ownership_args(bucket.id), self._child),
-            aws.s3.BucketPolicy(
-                f"{name}-bucket-policy",
-                aws.s3.BucketPolicyArgs(bucket=bucket.id, policy=bucket.arn.apply(policies.tls_only_policy)),
-                # S3 refuses two changes of who may reach a bucket at once.
-                pulumi.ResourceOptions(parent=self._parent, depends_on=[private]),
-            ),
-        ]
-        aws.s3.BucketLifecycleConfiguration(
-            f"{name}-bucket-lifecycle",
-            buckets.lifecycle_args(bucket.id, self._args.store_retention_days),
-            # Rules for former versions mean nothing before there are any.
-            pulumi.ResourceOptions(parent=self._parent, depends_on=readied[:1]),
-        )
-        return bucket, readied
 
     def _topic(self) -> pulumi.Output[str]:
-        if self._args.alarm_topic_arn is not None:
-            return pulumi.Output.from_input(self._args.alarm_topic_arn)
-        topic = aws.sns.Topic(f"{self._prefix}-alarms", aws.sns.TopicArgs(tags=self._config.tags), self._child)
-        for email in self._args.alarm_emails:
+        name = f"{self.config.name}-alarms"
+        if self.args.alarm_topic_arn is not None:
+            return pulumi.Output.from_input(self.args.alarm_topic_arn)
+        topic = aws.sns.Topic(name, self.child, tags=self.tags)
+        for email in self.args.alarm_emails:
             aws.sns.TopicSubscription(
-                f"{self._prefix}-alarms-to-{email}",
-                aws.sns.TopicSubscriptionArgs(topic=topic.arn, protocol="email", endpoint=email),
-                self._child,
+                f"{name}-to-{email}", self.child, topic=topic.arn, protocol="email", endpoint=email
             )
         return topic.arn
 
-    def _function(self, shard: Shard, common: _Common) -> _Running:
-        job = shard.name
-        log_group = aws.cloudwatch.LogGroup(
-            f"{job}-log",
-            aws.cloudwatch.LogGroupArgs(retention_in_days=self._args.log_retention_days, tags=self._config.tags),
-            self._child,
+
+class _Function:
+    """One function: its role, its settings, its schedules, and what watches it."""
+
+    def __init__(self, common: JobResources, shard: Shard) -> None:
+        self.common, self.shard, self.job = common, shard, shard.name
+        job, args, child = shard.name, common.args, common.child
+        self.settings_url = pulumi.Output.concat("s3://", common.bucket.id, "/", settings_key(job))
+        self.log_group = aws.cloudwatch.LogGroup(
+            f"{job}-log", child, retention_in_days=args.log_retention_days, tags=common.tags
         )
-        role = self._role(f"{job}-function-role", policies.trust("lambda"), f"Forecast job {job}")
-        may = self._permissions(shard, role, log_group, common)
-        function = aws.lambda_.Function(
+        role = common.role(f"{job}-function-role", policies.trust("lambda"), f"Forecast job {job}")
+        self.may = self._permissions(role)
+        self.function = aws.lambda_.Function(
             f"{job}-function",
-            functions.function_args(
-                job,
-                self._args,
-                code=self._config.code,
-                bucket=common.bucket.id,
-                code_key=common.code.key,
-                settings_url=_settings_url(common.bucket, job),
-                role_arn=role.arn,
-                log_group_name=log_group.name,
-                tags=self._config.tags,
-            ),
             # Lambda refuses a VPC that the role may not join.
-            pulumi.ResourceOptions(parent=self._parent, depends_on=may) if self._args.vpc_subnet_ids else self._child,
+            common.after(*self.may) if args.vpc_subnet_ids else child,
+            description=f"Forecast job {job}: raises the floors of its groups ahead of the load",
+            runtime=RUNTIME,
+            handler=HANDLER,
+            architectures=[args.architecture],
+            s3_bucket=common.bucket.id,
+            s3_key=common.code.key,
+            source_code_hash=base64.b64encode(bytes.fromhex(common.config.code.sha256)).decode(),
+            role=role.arn,
+            memory_size=args.memory_mib,
+            timeout=args.timeout_seconds,
+            reserved_concurrent_executions=args.reserved_concurrency,
+            environment={
+                "variables": {
+                    "ELASTIC_IAC_SETTINGS": self.settings_url,
+                    "POWERTOOLS_SERVICE_NAME": "elastic-iac",
+                    "POWERTOOLS_METRICS_NAMESPACE": "ElasticIac",
+                    "POWERTOOLS_LOG_LEVEL": "INFO",
+                }
+            },
+            vpc_config=None
+            if args.vpc_subnet_ids is None
+            else {"subnet_ids": args.vpc_subnet_ids, "security_group_ids": args.vpc_security_group_ids},
+            logging_config={"log_format": "JSON", "log_group": self.log_group.name},
+            tags=common.tags,
         )
-        on_failure = aws.lambda_.FunctionEventInvokeConfig(
-            f"{job}-invocation",
-            functions.invoke_config_args(function.name, self._config.schedule.interval_minutes, common.queue.arn),
-            # Lambda refuses a destination that the role may not write to.
-            pulumi.ResourceOptions(parent=self._parent, depends_on=may),
-        )
-        permission = aws.lambda_.Permission(
+        self.permission = aws.lambda_.Permission(
             f"{job}-settings-may-invoke",
-            aws.lambda_.PermissionArgs(
-                action="lambda:InvokeFunction",
-                function=function.name,
-                principal="s3.amazonaws.com",
-                source_arn=common.bucket.arn,
-                source_account=common.account_id,
-            ),
-            self._child,
+            child,
+            action="lambda:InvokeFunction",
+            function=self.function.name,
+            principal="s3.amazonaws.com",
+            source_arn=common.bucket.arn,
+            source_account=common.account_id,
         )
-        return _Running(function=function, log_group=log_group, may=[*may, on_failure], permission=permission)
+        self._report_failures()
 
-    def _role(self, resource_name: str, trust: pulumi.Input[str], description: str) -> aws.iam.Role:
-        return aws.iam.Role(
-            resource_name,
-            functions.role_args(
-                trust, description, tags=self._config.tags, permissions_boundary_arn=self._args.permissions_boundary_arn
-            ),
-            self._child,
+    def _report_failures(self) -> None:
+        """An invocation that waits longer than the interval is dropped, one that fails is not repeated: the next run goes on."""
+        common, interval = self.common, self.common.config.schedule.interval_minutes
+        on_failure = aws.lambda_.FunctionEventInvokeConfig(
+            f"{self.job}-invocation",
+            common.after(*self.may),  # Lambda refuses a destination that the role may not write to
+            function_name=self.function.name,
+            maximum_event_age_in_seconds=lift(lambda minutes: min(minutes * 60, _LONGEST_EVENT_AGE_SECONDS), interval),
+            maximum_retry_attempts=0,
+            destination_config={"on_failure": {"destination": common.queue.arn}},
         )
+        self.may.append(on_failure)
 
-    def _permissions(
-        self,
-        shard: Shard,
-        role: aws.iam.Role,
-        log_group: aws.cloudwatch.LogGroup,
-        common: _Common,
-    ) -> list[pulumi.Resource]:
+    def _permissions(self, role: aws.iam.Role) -> list[pulumi.Resource]:
         """The role's inline policy and, for every fifteen fleets, a managed one."""
-        job = shard.name
+        job, common, fleets = self.job, self.common, self.shard.fleets
         inline = pulumi.Output.all(
             bucket_arn=common.bucket.arn,
-            settings_key=buckets.settings_key(job),
-            log_group_arn=log_group.arn,
+            settings_key=settings_key(job),
+            log_group_arn=self.log_group.arn,
             queue_arn=common.queue.arn,
-            kms_key_arn=self._args.kms_key_arn,
-            fleets=pulumi.Output.all(*shard.fleets),
+            kms_key_arn=common.args.kms_key_arn,
+            fleets=pulumi.Output.all(*fleets),
         ).apply(lambda known: policies.function_policy(**known))
         may: list[pulumi.Resource] = [
-            aws.iam.RolePolicy(
-                f"{job}-function-policy", aws.iam.RolePolicyArgs(role=role.name, policy=inline), self._child
-            )
+            aws.iam.RolePolicy(f"{job}-function-policy", common.child, role=role.name, policy=inline)
         ]
-        if self._args.vpc_subnet_ids is not None:
-            policy_arn = common.partition.apply(
-                lambda partition: f"arn:{partition}:iam::aws:policy/{policies.VPC_ACCESS}"
+        attached: dict[str, pulumi.Output[str]] = {}
+        if common.args.vpc_subnet_ids is not None:
+            attached["join-vpc"] = pulumi.Output.concat(
+                "arn:", common.partition, ":iam::aws:policy/", policies.VPC_ACCESS
             )
-            attachment = aws.iam.RolePolicyAttachmentArgs(role=role.name, policy_arn=policy_arn)
-            may.append(aws.iam.RolePolicyAttachment(f"{job}-may-join-vpc", attachment, self._child))
-        for number, start in enumerate(range(0, len(shard.fleets), policies.FLEETS_PER_POLICY), start=1):
-            writes = aws.iam.Policy(
+        for number, start in enumerate(range(0, len(fleets), policies.FLEETS_PER_POLICY), start=1):
+            writes = pulumi.Output.all(
+                fleets=pulumi.Output.all(*fleets[start : start + policies.FLEETS_PER_POLICY]),
+                partition=common.partition,
+                account_id=common.account_id,
+            ).apply(lambda known: policies.write_policy(**known))
+            attached[f"write-{number}"] = aws.iam.Policy(
                 f"{job}-writes-{number}",
-                aws.iam.PolicyArgs(
-                    description=f"Floors of the groups of {job}, part {number}",
-                    policy=_write_policy(shard.fleets[start : start + policies.FLEETS_PER_POLICY], common),
-                    tags=self._config.tags,
-                ),
-                self._child,
-            )
-            may.append(
-                aws.iam.RolePolicyAttachment(
-                    f"{job}-may-write-{number}",
-                    aws.iam.RolePolicyAttachmentArgs(role=role.name, policy_arn=writes.arn),
-                    self._child,
-                )
-            )
+                common.child,
+                description=f"Floors of the groups of {job}, part {number}",
+                policy=writes,
+                tags=common.tags,
+            ).arn
+        may += [
+            aws.iam.RolePolicyAttachment(f"{job}-may-{key}", common.child, role=role.name, policy_arn=arn)
+            for key, arn in attached.items()
+        ]
         return may
 
-    def _start(
-        self,
-        shard: Shard,
-        common: _Common,
-        running: _Running,
-        notification: aws.s3.BucketNotification,
-    ) -> _Started:
-        """What runs the function, once it may do its work: first its settings, then its schedule; and what watches it."""
-        job, function = shard.name, running.function
+    def start(
+        self, notification: aws.s3.BucketNotification
+    ) -> tuple[aws.scheduler.Schedule, aws.scheduler.Schedule | None]:
+        """Run the function once it may do its work: first by its settings, then by its schedules."""
+        job, common, schedule = self.job, self.common, self.common.config.schedule
+        store = {"kind": "s3", "bucket": common.bucket.id, "prefix": STORE_PREFIX, "region": common.region}
         settings = aws.s3.BucketObjectv2(
             f"{job}-settings",
-            buckets.settings_args(common.bucket.id, job, _settings(shard, self._config, common)),
-            pulumi.ResourceOptions(parent=self._parent, depends_on=[notification, *common.readied, *running.may]),
+            common.after(notification, *common.readied, *self.may),
+            bucket=common.bucket.id,
+            key=settings_key(job),
+            content=common.config.shard_settings(self.shard, store),
+            content_type="application/json",
         )
-        schedule, short = self._schedule(shard, common, function, settings)
-        alarms_of_job = alarms.alarm_args(
-            job,
-            function_name=function.name,
-            interval_minutes=self._config.schedule.interval_minutes,
-            short_run_minutes=self._config.schedule.short_run_minutes,
-            topic_arn=common.topic_arn,
-            enabled=self._args.enabled,
-            tags=self._config.tags,
-        )
-        for key, alarm in alarms_of_job.items():
-            aws.cloudwatch.MetricAlarm(f"{job}-alarm-{key}", alarm, self._child)
-        body = pulumi.Output.all(
-            fleets=shard.settled.apply(lambda fleets: [fleet.name for fleet in fleets]),
-            region=common.region,
-            function_name=function.name,
-            queue_name=common.queue.name,
-            interval_minutes=self._config.schedule.interval_minutes,
-            short_run_minutes=self._config.schedule.short_run_minutes,
-        ).apply(lambda known: dashboard_body(job, **known))
-        dashboard = aws.cloudwatch.Dashboard(
-            f"{job}-dashboard",
-            # It has no automatic name; the function's is unique.
-            aws.cloudwatch.DashboardArgs(dashboard_name=function.name, dashboard_body=body),
-            self._child,
-        )
-        return _Started(schedule, short, dashboard)
-
-    def _schedule(
-        self,
-        shard: Shard,
-        common: _Common,
-        function: aws.lambda_.Function,
-        settings: aws.s3.BucketObjectv2,
-    ) -> tuple[aws.scheduler.Schedule, aws.scheduler.Schedule | None]:
-        job = shard.name
         trust = common.account_id.apply(lambda account: policies.trust("scheduler", account_id=account))
-        role = self._role(f"{job}-schedule-role", trust, f"Schedule of the forecast job {job}")
+        role = common.role(f"{job}-schedule-role", trust, f"Schedule of the forecast job {job}")
+        policy = pulumi.Output.all(function_arn=self.function.arn, queue_arn=common.queue.arn)
         invoke = aws.iam.RolePolicy(
             f"{job}-schedule-policy",
-            aws.iam.RolePolicyArgs(
-                role=role.name,
-                policy=pulumi.Output.all(function_arn=function.arn, queue_arn=common.queue.arn).apply(
-                    lambda known: policies.schedule_policy(**known)
-                ),
-            ),
-            self._child,
+            common.child,
+            role=role.name,
+            policy=policy.apply(lambda known: policies.schedule_policy(**known)),
         )
-        after = pulumi.ResourceOptions(parent=self._parent, depends_on=[invoke, settings])
-        to: dict[str, Any] = {"function_arn": function.arn, "role_arn": role.arn, "queue_arn": common.queue.arn}
+        after, window = common.after(invoke, settings), schedule.flexible_window_minutes
+        # It stays on with the kill switch: the job itself says that it is off.
         full = aws.scheduler.Schedule(
-            f"{job}-schedule", schedules.schedule_args(job, self._config.schedule, **to), after
+            f"{job}-schedule",
+            after,
+            description=f"Runs the forecast job {job}",
+            schedule_expression=schedule.expression,
+            schedule_expression_timezone=schedule.time_zone,
+            flexible_time_window={
+                "mode": lift(lambda minutes: "FLEXIBLE" if minutes else "OFF", window),
+                "maximum_window_in_minutes": lift(_none_for_zero, window),
+            },
+            target=self._invocation(role, EVENT, lift(lambda minutes: minutes * 60, schedule.interval_minutes), 3),
         )
-        minutes = self._config.schedule.short_run_minutes
+        minutes = schedule.short_run_minutes
         if not minutes:
             return full, None
-        args = schedules.short_schedule_args(job, minutes, **to)
-        return full, aws.scheduler.Schedule(f"{job}-short-schedule", args, after)
+        return full, aws.scheduler.Schedule(
+            f"{job}-short-schedule",
+            after,
+            description=f"Short runs of the forecast job {job}",
+            schedule_expression=f"rate({minutes} minute{'s' * (minutes > 1)})",
+            flexible_time_window={"mode": "OFF"},
+            # What cannot be delivered before the next one is due goes to the queue.
+            target=self._invocation(role, {**EVENT, "kind": "short"}, 60 * minutes, 1),
+        )
+
+    def _invocation(self, role: aws.iam.Role, event: Mapping[str, str], age_seconds: Any, attempts: int) -> Any:
+        return {
+            "arn": self.function.arn,
+            "role_arn": role.arn,
+            "input": json.dumps(event),
+            "dead_letter_config": {"arn": self.common.queue.arn},
+            "retry_policy": {"maximum_event_age_in_seconds": age_seconds, "maximum_retry_attempts": attempts},
+        }
+
+    def watch(self) -> aws.cloudwatch.Dashboard:
+        """Declare the alarms and the dashboard."""
+        common, schedule, name = self.common, self.common.config.schedule, self.function.name
+        declare_alarms(self.job, name, common.config, common.topic_arn, common.tags, common.child)
+        body = pulumi.Output.all(
+            fleets=self.shard.settled.apply(lambda fleets: [fleet.name for fleet in fleets]),
+            region=common.region,
+            function_name=name,
+            queue_name=common.queue.name,
+            interval_minutes=schedule.interval_minutes,
+            short_run_minutes=schedule.short_run_minutes,
+        ).apply(lambda known: dashboard_body(self.job, **known))
+        # It has no automatic name; the function's is unique.
+        return aws.cloudwatch.Dashboard(f"{self.job}-dashboard", common.child, dashboard_name=name, dashboard_body=body)
 
 
-def _settings(shard: Shard, config: JobConfig, common: _Common) -> pulumi.Output[str]:
-    store = {
-        "kind": "s3",
-        "bucket": common.bucket.id,
-        "prefix": buckets.STORE_PREFIX,
-        "region": common.region,
-    }
-    return pulumi.Output.all(
-        settings={**shard.settings, "store": store, **config.settings}, fleets=shard.settled
-    ).apply(lambda known: job_json(known["settings"], known["fleets"]))
-
-
-def _write_policy(fleets: Sequence[pulumi.Output[Fleet]], common: _Common) -> pulumi.Output[str]:
-    return pulumi.Output.all(
-        fleets=pulumi.Output.all(*fleets), partition=common.partition, account_id=common.account_id
-    ).apply(lambda known: policies.write_policy(**known))
-
-
-def _settings_url(bucket: aws.s3.Bucket, job: str) -> pulumi.Output[str]:
-    return pulumi.Output.concat("s3://", bucket.id, "/", buckets.settings_key(job))
-
-
-def _all(values: Any) -> pulumi.Output[list[str]]:
-    return pulumi.Output.all(*values)
+def _none_for_zero(minutes: int) -> int | None:
+    return minutes or None

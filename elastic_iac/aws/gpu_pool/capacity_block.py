@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -59,6 +60,16 @@ class Block:
         """Tells it from the others, for names: an extension keeps the start."""
         return f"{self.start:%Y%m%dT%H%MZ}"
 
+    @property
+    def window(self) -> dict[str, Any]:
+        """Its time and sizes, for the settings of a fleet."""
+        return {
+            "start": self.opens.isoformat(),
+            "end": self.closes.isoformat(),
+            "floor": self.min_instances,
+            "units": self.instances,
+        }
+
     def is_over(self, now: datetime) -> bool:
         """Whether its closing has been executed, even late."""
         return now >= self.closes + LATENESS
@@ -67,10 +78,7 @@ class Block:
 def configure_blocks(given: Sequence[AwsCapacityBlock], problems: Problems, *, all_running: bool) -> tuple[Block, ...]:
     """The Blocks in order of time; Blocks that overlap are refused.
 
-    Args:
-        given: The arguments.
-        problems: What is wrong is added to these.
-        all_running: Keep all instances of a Block running by default: no job raises the minimum.
+    With `all_running` all instances of a Block run by default: no job raises the minimum.
     """
     if not given:
         expected = "one Capacity Block or more: the last one stays when it is over, and the pool at 0"
@@ -134,21 +142,33 @@ def _aside(moment: datetime) -> timedelta:
     return timedelta(minutes=0 if moment.minute % _SLOTS_MINUTES else 1)
 
 
-def opening_args(block: Block, group_name: pulumi.Input[str], opens: datetime) -> aws.autoscaling.ScheduleArgs:
-    """Let the pool have the Block's instances; those that already run stay."""
-    return aws.autoscaling.ScheduleArgs(
-        autoscaling_group_name=group_name,
-        scheduled_action_name=f"capacity-block-{block.key}-opens",
-        start_time=_stamp(opens),
-        min_size=block.min_instances,
-        max_size=block.instances,
-        desired_capacity=LEAVE,  # it follows the bounds
-    )
+def declare_schedules(
+    name: str, block: Block, group_name: pulumi.Output[str], deployed: datetime, parent: pulumi.Resource
+) -> None:
+    """Open the pool `name` for the Block, and close it.
 
-
-def closing_args(block: Block, group_name: pulumi.Input[str]) -> aws.autoscaling.ScheduleArgs:
-    """Empty the pool before EC2 does, and keep it empty."""
-    return aws.autoscaling.ScheduleArgs(
+    What has been executed is gone from the cloud and stays in the state: the declaration is the same until the Block is over.
+    """
+    opens = opening_of(block, deployed)
+    if opens is not None:
+        aws.autoscaling.Schedule(
+            f"{name}-block-{block.key}-opens",
+            # If the Block has begun the start is that of the deployment, which is another one at the next; and the action has run, so that
+            # nothing of it can be changed any more: its start would be refused as past.
+            pulumi.ResourceOptions(
+                parent=parent,
+                ignore_changes=["startTime", *(["minSize", "maxSize"] if block.opens <= deployed else [])],
+            ),
+            autoscaling_group_name=group_name,
+            scheduled_action_name=f"capacity-block-{block.key}-opens",
+            start_time=_stamp(opens),
+            min_size=block.min_instances,
+            max_size=block.instances,
+            desired_capacity=LEAVE,  # it follows the bounds: instances that already run stay
+        )
+    aws.autoscaling.Schedule(
+        f"{name}-block-{block.key}-closes",
+        pulumi.ResourceOptions(parent=parent),
         autoscaling_group_name=group_name,
         scheduled_action_name=f"capacity-block-{block.key}-closes",
         start_time=_stamp(block.closes),

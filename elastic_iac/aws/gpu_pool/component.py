@@ -4,8 +4,8 @@ import pulumi
 
 from elastic_iac.aws.gpu_pool.args import AwsGpuPoolArgs
 from elastic_iac.aws.gpu_pool.config import configure
-from elastic_iac.aws.gpu_pool.resources import DeclaredPartition, declare
-from elastic_iac.aws.instance_profile import role_outputs
+from elastic_iac.aws.gpu_pool.resources import declare
+from elastic_iac.common.publish import publish
 
 __all__ = ["AwsGpuPool", "AwsGpuPoolArgs"]
 
@@ -58,30 +58,4 @@ class AwsGpuPool(pulumi.ComponentResource):
         """
         config = configure(name, args)
         super().__init__("elastic-iac:index:AwsGpuPool", name, {}, opts)
-        declared = declare(config, self)
-        self.instance_role_arn, self.instance_role_name = role_outputs(declared.role)
-        self.security_group_id = declared.instances.id
-        self._describe(declared.partitions, sharded=config.args.shards is not None)
-        self.register_outputs({field: getattr(self, field) for field in _OUTPUTS})
-
-    def _describe(self, declared: list[DeclaredPartition], *, sharded: bool) -> None:
-        fleets = [item.fleet for item in declared if item.fleet is not None]
-        fronts = [item.front for item in declared if item.front is not None]
-        self.fleets = pulumi.Output.all(*fleets).apply(list)
-        self.group_names = pulumi.Output.all(*(item.group.name for item in declared)).apply(list)
-        self.launch_template_ids = pulumi.Output.all(*(item.template.id for item in declared)).apply(list)
-        self.load_balancer_urls = pulumi.Output.all(*(front.url for front in fronts)).apply(list)
-        self.load_balancer_arns = pulumi.Output.all(*(front.load_balancer.arn for front in fronts)).apply(list)
-        self.target_group_arns = pulumi.Output.all(*(front.target_group.arn for front in fronts)).apply(list)
-        self.ami_id = declared[0].template.image_id.apply(lambda image: image or "")
-        self.fleet = _only(self.fleets, sharded=sharded)
-        self.group_name = _only(self.group_names, sharded=sharded)
-        self.load_balancer_url = _only(self.load_balancer_urls, sharded=sharded)
-
-
-def _only(values: pulumi.Output[list[str]], *, sharded: bool) -> pulumi.Output[str | None]:
-    """The one of a pool that is not sharded, if it has one."""
-    return values.apply(lambda known: None if sharded or not known else known[0])
-
-
-_OUTPUTS = tuple(AwsGpuPool.__annotations__)
+        publish(self, declare(config, self))

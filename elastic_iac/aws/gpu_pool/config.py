@@ -5,15 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-import pulumi
-
 from elastic_iac.aws import group as groups
 from elastic_iac.aws import image as images
 from elastic_iac.aws import scaling_policies
+from elastic_iac.aws.fleet import UNKNOWN, Place, fleet_settings
 from elastic_iac.aws.gpu_pool import capacity_block
 from elastic_iac.aws.gpu_pool.capacity_block import Block
 from elastic_iac.aws.gpu_pool.constraints import check_hibernation, refuse_combinations
-from elastic_iac.aws.gpu_pool.fleet import pool_fleet
 from elastic_iac.aws.gpu_pool.instance_types import GpuType
 from elastic_iac.aws.gpu_pool.purchasing import (
     configure_hook,
@@ -33,8 +31,9 @@ from elastic_iac.aws.gpu_pool.workload import (
 from elastic_iac.aws.instance_profile import refuse_beside_own_profile
 from elastic_iac.aws.launch_template import Launch
 from elastic_iac.aws.load_balancer import check_load_balancer
+from elastic_iac.common.capacity import Sizes, ordered_sizes
 from elastic_iac.common.fleet_output import check_literals
-from elastic_iac.common.parsing import Problems, parse_component
+from elastic_iac.common.parsing import Problems, lift, parse_component
 from elastic_iac.common.schema.aws import (
     AwsInstanceRefresh,
     AwsLoad,
@@ -57,7 +56,7 @@ class Partition:
 
     name: str
     group: groups.Group
-    sizes: groups.Sizes
+    sizes: Sizes
     """Of its fleet: those of the group, or of its largest Capacity Block."""
     load: AwsLoad | None
     work: Work | None
@@ -85,28 +84,28 @@ class PoolConfig:
         """Tags of what is called `name`."""
         return groups.named_tags(name, self.args.tags)
 
-    def fleet(
-        self,
-        partition: Partition,
-        *,
-        region: pulumi.Input[str],
-        group_name: pulumi.Input[str],
-        load_balancer: pulumi.Input[str],
-    ) -> dict[str, Any] | None:
-        """Settings of a partition's fleet, for a group of that name; None without a forecast."""
+    def fleet(self, partition: Partition, place: Place) -> dict[str, Any] | None:
+        """Settings of a partition's fleet, for a group at that place; None without a forecast.
+
+        They are those of a group, counted in replicas, with the fields that only a pool has.
+        """
         forecast = self.args.forecast
-        return forecast and pool_fleet(
-            partition.name,
-            forecast,
-            load=partition.load,
-            sizes=partition.sizes,
-            weights=self.weights,
-            blocks=self.blocks,
-            warm_pool=self.args.warm_pool is not None,
-            region=region,
-            group_name=group_name,
-            load_balancer=load_balancer,
-        )
+        if forecast is None:
+            return None
+        pool = forecast.given("warm_headroom", "on_demand_quantile")
+        per_unit, units = forecast.load_per_replica, lift(lambda *counts: min(counts), *self.weights)
+        if self.blocks or self.args.warm_pool is not None:  # such a group has no weights: its unit is an instance
+            per_unit, units = lift(lambda load, count: load * count, per_unit, self.weights[0]), 1
+            if forecast.warm_headroom is not None:
+                pool["warm_headroom"] = lift(
+                    lambda replicas, count: -(-replicas // count), forecast.warm_headroom, self.weights[0]
+                )
+        pool["units_per_instance"] = units
+        if self.blocks:
+            pool["windows"] = [block.window for block in self.blocks]
+        settings = fleet_settings(partition.name, forecast, place, partition.sizes, per_unit, partition.load)
+        own = {"lead_time_seconds": forecast.lead_time_seconds, "learn_lead_time": forecast.learn_lead_time}
+        return {**settings, **own, "pool": pool}
 
 
 def configure(name: str, raw: object) -> PoolConfig:
@@ -146,7 +145,7 @@ def configure(name: str, raw: object) -> PoolConfig:
     problems.report()
     pool = _with_partitions(pool, types, work, problems)
     for partition in pool.partitions:
-        settings = pool.fleet(partition, region="us-east-1", group_name="unknown", load_balancer="unknown")
+        settings = pool.fleet(partition, UNKNOWN)
         with problems.collect():
             if settings is not None:
                 check_literals(settings)
@@ -212,7 +211,7 @@ def _with_partitions(pool: PoolConfig, types: Sequence[GpuType], work: Work | No
         args,
         problems,
         subnet_ids=_subnets(args, problems),
-        sizes=groups.Sizes(0, 0, 0),  # of a pool of Blocks, whose scheduled actions open it
+        sizes=Sizes(0, 0, 0),  # of a pool of Blocks, whose scheduled actions open it
         mixed=mixed_instances(args, types, pool.weights),
         lead_time_seconds=lead_time_of(args),
         capacity_rebalance=args.capacity_rebalance if args.spot is not None else False,
@@ -240,7 +239,7 @@ def _partition(
     if shard is not None:
         name, at = f"{name}-{shard.name}", f"shards[{index}]."
         problems.verified(f"{at}name", name, NAME)
-        sizes = groups.ordered_sizes(shard.min_size, None, shard.max_size, problems, at)
+        sizes = ordered_sizes(shard.min_size, shard.max_size, problems, at)
         load = shard.load or load
         if work is not None:
             work = work.of_shard(shard.name, shard.environment)
@@ -254,11 +253,11 @@ def _partition(
     return Partition(name, group, sizes, load, work)
 
 
-def _sizes(args: AwsGpuPoolArgs, problems: Problems) -> groups.Sizes:
+def _sizes(args: AwsGpuPoolArgs, problems: Problems) -> Sizes:
     """Sizes of a pool without shards; those of its fleet, if it has Capacity Blocks."""
     if args.min_size is None or args.max_size is None:
-        return groups.Sizes(0, 0, max((block.instances for block in args.capacity_blocks or ()), default=0))
-    return groups.ordered_sizes(args.min_size, args.desired_capacity, args.max_size, problems)
+        return Sizes(0, max((block.instances for block in args.capacity_blocks or ()), default=0))
+    return ordered_sizes(args.min_size, args.max_size, problems, desired=args.desired_capacity)
 
 
 def _default_refresh(args: AwsGpuPoolArgs) -> AwsInstanceRefresh:

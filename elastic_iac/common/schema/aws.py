@@ -51,6 +51,15 @@ def _user_data(field: str, value: object) -> str:
     return value
 
 
+ImageParameter = Annotated[
+    Value[str], matching(r"/[A-Za-z0-9_.\-/]+", "the path of a public parameter, '/aws/service/...'")
+]
+ProfileArn = Annotated[
+    Value[str], matching(r"arn:aws[a-z-]*:iam::\d{12}:instance-profile/\S+", "an instance profile's ARN")
+]
+Statuses = Annotated[
+    Value[str], matching(r"[2-4]\d\d(-[2-4]\d\d|(,[2-4]\d\d)*)", "statuses such as '200', '200,302' or '200-399'")
+]
 SecurityGroupId = Annotated[Value[str], SECURITY_GROUP_ID]
 InstanceType = Annotated[Value[str], INSTANCE_TYPE]
 Seconds6h = Annotated[Value[int], whole(0, 21_600)]
@@ -175,9 +184,7 @@ class AwsLoadBalancer(Arguments):
     """IPv6 ranges that may reach it, with 'dualstack'."""
     health_check_path: Annotated[Value[str], matching(r"/[\x21-\x7e]{0,1023}", "a path that begins with '/'")] = "/"
     """Path that answers 200 once the instance can serve."""
-    health_check_matcher: Annotated[
-        Value[str], matching(r"[2-4]\d\d(-[2-4]\d\d|(,[2-4]\d\d)*)", "statuses such as '200', '200,302' or '200-399'")
-    ] = "200"
+    health_check_matcher: Statuses = "200"
     """Statuses of a good answer."""
     health_check_interval_seconds: Annotated[Value[int], whole(5, 300)] = 15
     """Between two checks. Two good answers make an instance healthy, three bad ones unhealthy."""
@@ -226,10 +233,7 @@ class InstancesArguments(Arguments):
     """Size at creation; `min_size` by default. Updates leave it alone."""
     ami_id: Annotated[Value[str], IMAGE_ID] | None = None
     """The image. Give this or `ami_ssm_parameter`; a pool has a deep learning image by default."""
-    ami_ssm_parameter: (
-        Annotated[Value[str], matching(r"/[A-Za-z0-9_.\-/]+", "the path of a public parameter, '/aws/service/...'")]
-        | None
-    ) = None
+    ami_ssm_parameter: ImageParameter | None = None
     """Public parameter that names the image, resolved when the group is first deployed and held until `refresh_ami`. A pool's default is the base
     deep learning image with NVIDIA's open driver on Amazon Linux 2023; V100 (p3) needs another."""
     refresh_ami: PlainFlag = False
@@ -246,10 +250,7 @@ class InstancesArguments(Arguments):
     """Further security groups of the instances."""
     permissions_boundary_arn: Arn | None = None
     """Permissions boundary of the role that is created for the instances."""
-    instance_profile_arn: (
-        Annotated[Value[str], matching(r"arn:aws[a-z-]*:iam::\d{12}:instance-profile/\S+", "an instance profile's ARN")]
-        | None
-    ) = None
+    instance_profile_arn: ProfileArn | None = None
     """Instance profile of your own: no role is created, and its role needs all rights that the instances use."""
     key_name: Text | None = None
     """EC2 key pair for SSH; none by default, Systems Manager reaches the instances. A rule for port 22 belongs in a security group of yours."""
@@ -284,15 +285,3 @@ class InstancesArguments(Arguments):
     """Reactive policies above the minimum; by default the workload's load at `load_per_replica`, else CPU at 60 per cent; none beside `training`."""
     tags: Texts = {}
     """Tags of the group, propagated to instances and volumes. (A provider's default tags reach everything but these.)"""
-
-
-OBJECTS: tuple[type[Arguments], ...] = (
-    AwsRootVolume,
-    AwsWarmPool,
-    AwsInstanceRefresh,
-    AwsInstanceMaintenancePolicy,
-    AwsMetric,
-    AwsTargetTracking,
-    AwsLoadBalancer,
-    AwsLoad,
-)

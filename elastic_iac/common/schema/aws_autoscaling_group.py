@@ -90,12 +90,3 @@ class AwsAutoscalingGroupArgs(InstancesArguments):
     """Select instance types by attributes; `mixed_instances`, with an empty list of types, shares them between on demand and spot."""
     other_architecture_ami_id: Annotated[Value[str], IMAGE_ID] | None = None
     """Image of the types in `mixed_instances` whose processor architecture is not that of `instance_type` (Graviton beside x86)."""
-
-
-OBJECTS: tuple[type[Arguments], ...] = (
-    AwsInstanceType,
-    AwsMixedInstances,
-    AwsInstanceRequirements,
-    AwsForecast,
-    AwsAutoscalingGroupArgs,
-)

@@ -10,6 +10,16 @@ from elastic_iac.common.validation import Kind, matching, one_of, whole
 from forecasting.errors import SettingsError
 from forecasting.settings import AwsTarget, Fleet
 
+LoadBalancerSuffix = Annotated[
+    Value[str], matching(r"app/[^/\s]+/[0-9a-f]+", "the last part of the load balancer's ARN, 'app/NAME/ID'")
+]
+ScheduleExpression = Annotated[
+    Value[str],
+    matching(
+        r"rate\([1-9]\d* (minute|hour|day)s?\)|cron\(\S+( \S+){5}\)",
+        "'rate(15 minutes)' or EventBridge's 'cron(minute hour day month weekday year)'",
+    ),
+]
 _LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 """Accepted by CloudWatch Logs (PutRetentionPolicy)."""
 
@@ -36,28 +46,14 @@ class AwsExistingGroup(Arguments):
     """Never a minimum above this."""
     forecast: AwsForecast
     """How the minimum is planned ahead."""
-    load_balancer: (
-        Annotated[
-            Value[str], matching(r"app/[^/\s]+/[0-9a-f]+", "the last part of the load balancer's ARN, 'app/NAME/ID'")
-        ]
-        | None
-    ) = None
+    load_balancer: LoadBalancerSuffix | None = None
     """Application load balancer whose requests are the load, 'app/NAME/ID'; give this or `forecast.load`."""
 
 
 class AwsForecastJobArgs(JobArguments):
     """Arguments of `AwsForecastJob`."""
 
-    schedule: (
-        Annotated[
-            Value[str],
-            matching(
-                r"rate\([1-9]\d* (minute|hour|day)s?\)|cron\(\S+( \S+){5}\)",
-                "'rate(15 minutes)' or EventBridge's 'cron(minute hour day month weekday year)'",
-            ),
-        ]
-        | None
-    ) = None
+    schedule: ScheduleExpression | None = None
     """When full runs are: 'rate(6 hours)' by default ('rate(15 minutes)' without short runs), up to a day, or six-field 'cron(...)'."""
     interval_minutes: Annotated[Value[int], whole(1, 1440)] | None = None
     """The longest time between two full runs; required with a cron and only there. Events expire after it, alarms count in it."""
@@ -69,8 +65,6 @@ class AwsForecastJobArgs(JobArguments):
     """Processor of the function."""
     memory_mib: Annotated[Value[int], whole(512, 10_240)] = 1769
     """The function's memory; with 1769 it has one whole CPU."""
-    timeout_seconds: Annotated[Value[int], whole(60, 900)] = 900
-    """A run's time. What does not fit goes first in the next run."""
     log_retention_days: Annotated[Value[int], Kind(_log_days, {"type": "integer", "enum": list(_LOG_DAYS)})] = 30
     """How long CloudWatch keeps the function's log."""
     reserved_concurrency: Annotated[Value[int], whole(1, 1000)] | None = None
@@ -87,6 +81,3 @@ class AwsForecastJobArgs(JobArguments):
     """Security groups of the functions, with `vpc_subnet_ids`."""
     tags: Texts = {}
     """Tags of everything that takes tags."""
-
-
-OBJECTS: tuple[type[Arguments], ...] = (AwsExistingGroup, AwsForecastJobArgs)

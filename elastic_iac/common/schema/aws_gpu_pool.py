@@ -155,16 +155,3 @@ class AwsGpuPoolArgs(InstancesArguments):
     """Elastic Fabric Adapters on every network card, and traffic among the instances."""
     ready_hook: AwsReadyHook | None = None
     """The launch hook that waits for the server; with `workload` by default, else off."""
-
-
-OBJECTS: tuple[type[Arguments], ...] = (
-    AwsGpuInstanceType,
-    AwsSpot,
-    AwsGpuReservation,
-    AwsCapacityBlock,
-    AwsDedicatedHosts,
-    AwsReadyHook,
-    AwsGpuShard,
-    AwsGpuForecast,
-    AwsGpuPoolArgs,
-)

@@ -38,9 +38,9 @@ def _declared(model: type[Settings], name: str) -> tuple[Any, Any]:
 
 
 _OBJECTS: dict[Any, Any] = {}
-for _model, _name in ((Prices, "LoadPrices"), (Event, "LoadEvent"), (Exclusion, "LoadExclusion")):
-    _OBJECTS[_model] = arguments_of(_model, _name, tuple(_model.model_fields))
-OBJECTS: tuple[type[Arguments], ...] = tuple(_OBJECTS.values())
+LoadPrices = _OBJECTS[Prices] = arguments_of(Prices, "LoadPrices", tuple(Prices.model_fields))
+LoadEvent = _OBJECTS[Event] = arguments_of(Event, "LoadEvent", tuple(Event.model_fields))
+LoadExclusion = _OBJECTS[Exclusion] = arguments_of(Exclusion, "LoadExclusion", tuple(Exclusion.model_fields))
 
 if TYPE_CHECKING:
 

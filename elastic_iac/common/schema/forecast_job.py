@@ -21,12 +21,15 @@ def _fleets(_field: str, value: object) -> Any:
     return [item.output if isinstance(item, Later) else item for item in cast("Sequence[object]", value)]
 
 
+FLEETS = Kind(_fleets, {"type": "array", "items": {"type": "string"}})
+OWNERS = distinct(_OWNER, at_least=0, expected="different owners")
+EMAIL = matching(r"[^\s@]+@[^\s@]+\.[^\s@]+", "an address such as 'oncall@example.com'")
+
+
 class JobArguments(Arguments):
     """Arguments that the forecast jobs of both clouds share."""
 
-    fleets: Annotated[Value[list[Value[str]]], Kind(_fleets, {"type": "array", "items": {"type": "string"}})] | None = (
-        None
-    )
+    fleets: Annotated[Value[list[Value[str]]], FLEETS] | None = None
     """The `fleet` outputs of the groups; every 150 of them get a function of their own."""
     fleet_count: Annotated[int, whole(1, MOST_FLEETS)] | None = None
     """Number of fleets; needed only if `fleets` as a whole is an output (YAML programs make it one)."""
@@ -38,17 +41,15 @@ class JobArguments(Arguments):
     """A zip built beforehand by `elastic-iac package`; by default it is built when it is missing or stale."""
     owner: Annotated[Value[str], _OWNER] | None = None
     """Owner of the scheduled actions, part of their names; the component's name by default."""
-    former_owners: (
-        Annotated[Value[list[Value[str]]], distinct(_OWNER, at_least=0, expected="different owners")] | None
-    ) = None
+    former_owners: Annotated[Value[list[Value[str]]], OWNERS] | None = None
     """Owners before: their actions are taken over, not orphaned."""
     dry_run: Annotated[Value[bool], of(Job, "dry_run")] = False
     """Plan and record, write nothing to the groups."""
     enabled: Annotated[Value[bool], of(Job, "enabled")] = True
     """The kill switch of all fleets. False: the job still runs and reports it, writes nothing, and its alarms send nothing."""
-    alarm_emails: list[
-        Annotated[str, matching(r"[^\s@]+@[^\s@]+\.[^\s@]+", "an address such as 'oncall@example.com'")]
-    ] = []
+    timeout_seconds: Annotated[Value[int], whole(60, 900)] = 900
+    """A run's time. What does not fit goes first in the next run."""
+    alarm_emails: list[Annotated[str, EMAIL]] = []
     """Addresses that alarms go to; each must confirm by the mail that the cloud sends."""
     store_retention_days: Annotated[Value[int], whole(61, 3650)] = 90
     """Records of runs and forecasts are deleted after that much time. The job itself reads 60 days back."""

@@ -68,6 +68,46 @@ Zone = Annotated[Value[str], matching(r"[a-z]+-[a-z]+\d+-[a-z]", "a zone such as
 NetworkTag = Annotated[
     Value[str], matching(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", "a network tag: lower-case letters, digits and hyphens")
 ]
+Certificate = Annotated[
+    Value[str],
+    matching(
+        _HOST + r"projects/[^/\s]+/global/sslCertificates/[^/\s]+",
+        "a certificate, 'projects/PROJECT/global/sslCertificates/NAME'",
+    ),
+]
+SecurityPolicy = Annotated[
+    Value[str],
+    matching(
+        _HOST + r"projects/[^/\s]+/global/securityPolicies/[^/\s]+",
+        "a Cloud Armor policy, 'projects/PROJECT/global/securityPolicies/NAME'",
+    ),
+]
+Network = Annotated[
+    Value[str],
+    matching(
+        _HOST + r"projects/[^/\s]+/global/networks/[a-z0-9-]+", "a network, 'projects/PROJECT/global/networks/NAME'"
+    ),
+]
+Subnetwork = Annotated[
+    Value[str],
+    matching(
+        _HOST + r"projects/[^/\s]+/regions/[a-z0-9-]+/subnetworks/[a-z0-9-]+",
+        "a subnetwork, 'projects/PROJECT/regions/REGION/subnetworks/NAME'",
+    ),
+]
+ImageName = Annotated[
+    Value[str],
+    matching(
+        _HOST + r"projects/[a-z0-9.:-]+/global/images/[a-z0-9-]+", "an image, 'projects/PROJECT/global/images/NAME'"
+    ),
+]
+ImageFamily = Annotated[
+    Value[str],
+    matching(
+        _HOST + r"projects/[a-z0-9.:-]+/global/images/family/[a-z0-9-]+",
+        "a family, 'projects/PROJECT/global/images/family/FAMILY'",
+    ),
+]
 HealthInterval = Annotated[Value[int], whole(5, 300)]
 Path = Annotated[Value[str], PATH]
 
@@ -160,29 +200,11 @@ class GcpLoadBalancer(Arguments):
 
     instance_port: Port
     """Port on which the instances serve HTTP."""
-    certificate: (
-        Annotated[
-            Value[str],
-            matching(
-                _HOST + r"projects/[^/\s]+/global/sslCertificates/[^/\s]+",
-                "a certificate, 'projects/PROJECT/global/sslCertificates/NAME'",
-            ),
-        ]
-        | None
-    ) = None
+    certificate: Certificate | None = None
     """SSL certificate, 'projects/PROJECT/global/sslCertificates/NAME': HTTPS on 443, and 80 redirects there. Without one, HTTP on 80 only."""
     max_rate_per_instance: Annotated[Value[float], number(0, 1e6)] | None = None
     """Requests per second that fill an instance; beyond it they go elsewhere. By default instances are judged by their CPU."""
-    security_policy: (
-        Annotated[
-            Value[str],
-            matching(
-                _HOST + r"projects/[^/\s]+/global/securityPolicies/[^/\s]+",
-                "a Cloud Armor policy, 'projects/PROJECT/global/securityPolicies/NAME'",
-            ),
-        ]
-        | None
-    ) = None
+    security_policy: SecurityPolicy | None = None
     """Cloud Armor policy, 'projects/PROJECT/global/securityPolicies/NAME', that limits access; without one everybody may reach it."""
     health_check_path: Path = "/"
     """Path that answers 200 once the instance can serve."""
@@ -231,20 +253,9 @@ class GcpForecastFields(ForecastFields):
 class GcpInstancesArguments(Arguments):
     """Arguments that groups and pools share."""
 
-    network: Annotated[
-        Value[str],
-        matching(
-            _HOST + r"projects/[^/\s]+/global/networks/[a-z0-9-]+", "a network, 'projects/PROJECT/global/networks/NAME'"
-        ),
-    ]
+    network: Network
     """The VPC network of the subnetwork, 'projects/PROJECT/global/networks/NAME'."""
-    subnetwork: Annotated[
-        Value[str],
-        matching(
-            _HOST + r"projects/[^/\s]+/regions/[a-z0-9-]+/subnetworks/[a-z0-9-]+",
-            "a subnetwork, 'projects/PROJECT/regions/REGION/subnetworks/NAME'",
-        ),
-    ]
+    subnetwork: Subnetwork
     """The instances' subnetwork, 'projects/PROJECT/regions/REGION/subnetworks/NAME', with a Cloud NAT for what they fetch from outside."""
     region: Annotated[Value[str], REGION] | None = None
     """Region of a regional group; the provider's by default."""
@@ -252,27 +263,9 @@ class GcpInstancesArguments(Arguments):
     """Zones over which a regional group spreads, in a pool those that have the GPUs; the cloud's choice by default."""
     zone: Zone | None = None
     """Makes the group a zonal one, in this zone."""
-    image: (
-        Annotated[
-            Value[str],
-            matching(
-                _HOST + r"projects/[a-z0-9.:-]+/global/images/[a-z0-9-]+",
-                "an image, 'projects/PROJECT/global/images/NAME'",
-            ),
-        ]
-        | None
-    ) = None
+    image: ImageName | None = None
     """The image, 'projects/PROJECT/global/images/NAME'. Give this or `image_family`."""
-    image_family: (
-        Annotated[
-            Value[str],
-            matching(
-                _HOST + r"projects/[a-z0-9.:-]+/global/images/family/[a-z0-9-]+",
-                "a family, 'projects/PROJECT/global/images/family/FAMILY'",
-            ),
-        ]
-        | None
-    ) = None
+    image_family: ImageFamily | None = None
     """Family, 'projects/PROJECT/global/images/family/FAMILY', resolved when the group is first deployed and held until `refresh_image`. For a pool
     for example one of 'projects/deeplearning-platform-release'."""
     refresh_image: PlainFlag = False
@@ -316,16 +309,3 @@ class GcpInstancesArguments(Arguments):
     """A global external application load balancer in front of the group, of each shard of a pool."""
     labels: Labels = {}
     """Labels of the instances, their disks and the template. (A provider's default labels reach everything but the instances.)"""
-
-
-OBJECTS: tuple[type[Arguments], ...] = (
-    GcpBootDisk,
-    GcpHealthCheck,
-    GcpUpdatePolicy,
-    GcpMetric,
-    GcpTargetTracking,
-    GcpScaleInControl,
-    GcpStandbyPool,
-    GcpLoadBalancer,
-    GcpLoad,
-)

@@ -44,6 +44,3 @@ class GcpAutoscalingGroupArgs(GcpInstancesArguments):
     instance_selections: list[GcpInstanceSelection] = []
     """Machine types instead of `machine_type`, of a regional group: another one is launched if the preferred one is out of stock. They serve the
     same load, and take the same boot disk."""
-
-
-OBJECTS: tuple[type[Arguments], ...] = (GcpInstanceSelection, GcpForecast, GcpAutoscalingGroupArgs)

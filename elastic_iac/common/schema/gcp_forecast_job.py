@@ -51,14 +51,9 @@ class GcpForecastJobArgs(JobArguments):
     """Groups that no component declared, beside `fleets`."""
     memory_mib: Annotated[Value[int], whole(512, 16_384)] = 2048
     """The function's memory. It has one CPU, and two above 4096."""
-    timeout_seconds: Annotated[Value[int], whole(60, 900)] = 900
-    """A run's time. What does not fit goes first in the next run."""
     alarm_channels: list[Channel] = []
     """Notification channels that alerts go to, 'projects/PROJECT/notificationChannels/ID'."""
     kms_key: Annotated[Value[str], KMS_KEY] | None = None
     """Customer-managed key for the bucket, 'projects/.../cryptoKeys/NAME', which Cloud Storage's agent may use; a key of Google's by default."""
     labels: Labels = {}
     """Labels of everything that takes labels."""
-
-
-OBJECTS: tuple[type[Arguments], ...] = (GcpExistingGroup, GcpForecastJobArgs)

@@ -125,14 +125,3 @@ class GcpGpuPoolArgs(GcpInstancesArguments):
     """The reservations that the instances may use up; any that match by default."""
     node_affinities: list[GcpNodeAffinity] = []
     """Labels of the sole-tenant nodes on which the instances run; shared hosts by default."""
-
-
-OBJECTS: tuple[type[Arguments], ...] = (
-    GcpGuestAccelerator,
-    GcpReservation,
-    GcpNodeAffinity,
-    GcpFlexStart,
-    GcpGpuShard,
-    GcpGpuForecast,
-    GcpGpuPoolArgs,
-)

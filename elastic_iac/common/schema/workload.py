@@ -72,6 +72,3 @@ class GpuTraining(Arguments):
     secrets: dict[str, Deferred] | None = None
     """Environment variable to the secret that holds its value, read at boot by the instance's role: the ARN of a Secrets Manager secret, or
     'projects/PROJECT/secrets/NAME'."""
-
-
-OBJECTS: tuple[type[Arguments], ...] = (GpuWorkload, GpuTraining)

@@ -2,12 +2,10 @@
 
 import pulumi
 
-from elastic_iac.common.fleet_output import fleet_json
-from elastic_iac.gcp.autoscaler import policy_revision
+from elastic_iac.common.publish import publish
 from elastic_iac.gcp.autoscaling_group.args import GcpAutoscalingGroupArgs
 from elastic_iac.gcp.autoscaling_group.config import configure
 from elastic_iac.gcp.autoscaling_group.resources import declare
-from elastic_iac.gcp.children import Front
 
 __all__ = ["GcpAutoscalingGroup", "GcpAutoscalingGroupArgs"]
 
@@ -55,36 +53,4 @@ class GcpAutoscalingGroup(pulumi.ComponentResource):
         """
         config = configure(name, args)
         super().__init__("elastic-iac:index:GcpAutoscalingGroup", name, {}, opts)
-        declared = declare(config, self)
-        group, template, front = declared.group, declared.template, declared.front
-
-        self.group_name, self.group_self_link, self.instance_group = group.name, group.self_link, group.instance_group
-        self.autoscaler_name = declared.autoscaler.name
-        self.instance_template = template.self_link_unique
-        self.image = template.disks.apply(lambda disks: disks[0].source_image or "")
-        self.service_account_email = declared.owner.account.email
-        self._describe_front(front)
-        settings = config.fleet(
-            target=declared.target,
-            backend_service=front.backend_service.name if front else "",
-            revision=policy_revision(config.autoscaler.policy, group.self_link),
-        )
-        self.fleet = pulumi.Output.from_input(settings).apply(fleet_json)
-        self.register_outputs({field: getattr(self, field) for field in _OUTPUTS})
-
-    def _describe_front(self, front: Front | None) -> None:
-        if front is None:
-            nothing: pulumi.Output[str | None] = pulumi.Output.from_input(None)
-            self.load_balancer_url = self.load_balancer_address = self.backend_service_name = nothing
-            return
-        self.load_balancer_url = front.url.apply(_optional)
-        self.load_balancer_address = front.address.address.apply(_optional)
-        self.backend_service_name = front.backend_service.name.apply(_optional)
-
-
-def _optional(value: str) -> str | None:
-    """An output that is there, in the type of one that may be absent."""
-    return value
-
-
-_OUTPUTS = tuple(GcpAutoscalingGroup.__annotations__)
+        publish(self, declare(config, self))

@@ -3,17 +3,16 @@
 from dataclasses import dataclass
 from typing import Any
 
-import pulumi
-
+from elastic_iac.common.capacity import Sizes, ordered_sizes
 from elastic_iac.common.fleet_output import check_literals
 from elastic_iac.common.parsing import Problems, parse_component
 from elastic_iac.common.schema.base import Value
 from elastic_iac.common.schema.gcp import GCP_NAME, GcpBootDisk
 from elastic_iac.common.schema.gcp_autoscaling_group import GcpAutoscalingGroupArgs
-from elastic_iac.gcp import autoscaler as autoscalers
 from elastic_iac.gcp import instance_template as templates
+from elastic_iac.gcp.autoscaler import DEFAULT_TARGET_TRACKING, configure_autoscaler
 from elastic_iac.gcp.children import Instances
-from elastic_iac.gcp.fleet import UNKNOWN_TARGET, fleet_settings
+from elastic_iac.gcp.fleet import UNKNOWN, Place, fleet_settings
 from elastic_iac.gcp.group import Group, configure_group, lead_time_of
 from elastic_iac.gcp.health import healing_check
 from elastic_iac.gcp.image import configure_image
@@ -26,31 +25,15 @@ BOOT_DISK_GIB = 20
 class GroupConfig:
     """All arguments of a group, checked."""
 
-    name: str
     args: GcpAutoscalingGroupArgs
     instances: Instances
-    autoscaler: autoscalers.Autoscaler
+    sizes: Sizes
 
-    def fleet(
-        self,
-        *,
-        target: dict[str, pulumi.Input[str]],
-        backend_service: pulumi.Input[str],
-        revision: pulumi.Input[str],
-    ) -> dict[str, Any]:
-        """The fleet's settings, for that target."""
+    def fleet(self, place: Place) -> dict[str, Any]:
+        """The fleet's settings, for a group at that place."""
         forecast = self.args.forecast
         return fleet_settings(
-            self.name,
-            forecast,
-            load=forecast.load,
-            load_per_instance=forecast.load_per_instance,
-            minimum=self.args.min_size,
-            maximum=self.args.max_size,
-            target=target,
-            group_label=self.instances.unique_id,
-            backend_service=backend_service,
-            revision=revision,
+            self.instances.name, forecast, place, self.sizes, forecast.load_per_instance, forecast.load
         )
 
 
@@ -64,33 +47,23 @@ def configure(name: str, raw: object) -> GroupConfig:
     problems, forecast, lead_time = Problems(), args.forecast, lead_time_of(args.forecast)
     if forecast.load is None and args.load_balancer is None:
         problems.refuse("forecast.load", None, "a metric of the fleet's load, or a load_balancer that counts requests")
-    config = GroupConfig(
+    sizes = ordered_sizes(args.min_size, args.max_size, problems)
+    tracking = DEFAULT_TARGET_TRACKING if args.target_tracking is None else args.target_tracking
+    group = configure_group(args, problems, lead_time_seconds=lead_time, planned=True)
+    instances = Instances(
         name=name,
         args=args,
-        instances=Instances(
-            name=name,
-            args=args,
-            image=configure_image(args, problems),
-            launch=_launch(args, problems),
-            group=_with_selections(
-                configure_group(args, problems, lead_time_seconds=lead_time, planned=True), args, problems
-            ),
-            health_check=healing_check(args.health_check, args.load_balancer),
-            load_balancer=args.load_balancer,
-            roles=args.instance_roles,
-        ),
-        autoscaler=autoscalers.configure_autoscaler(
-            args,
-            problems,
-            sizes=autoscalers.ordered_sizes(args.min_size, args.max_size, problems),
-            lead_time_seconds=lead_time,
-            target_tracking=autoscalers.DEFAULT_TARGET_TRACKING
-            if args.target_tracking is None
-            else args.target_tracking,
-        ),
+        image=configure_image(args, problems),
+        launch=_launch(args, problems),
+        group=_with_selections(group, args, problems),
+        health_check=healing_check(args.health_check, args.load_balancer),
+        load_balancer=args.load_balancer,
+        roles=args.instance_roles,
+        policy=configure_autoscaler(args, problems, sizes, lead_time, tracking),
     )
     problems.report()
-    check_literals(config.fleet(target={**UNKNOWN_TARGET}, backend_service="unknown", revision="0"))
+    config = GroupConfig(args, instances, sizes)
+    check_literals(config.fleet(UNKNOWN))
     return config
 
 
@@ -102,19 +75,13 @@ def _launch(args: GcpAutoscalingGroupArgs, problems: Problems) -> templates.Laun
         each = [boot_disks(machine) for machine in (machine_type, *others) if isinstance(machine, str)]
         return tuple(kind for kind in each[0] if all(kind in kinds for kinds in each))
 
+    disk = args.boot_disk or GcpBootDisk(size_gib=BOOT_DISK_GIB)
     return templates.Launch(
         machine_type=args.machine_type,
         metadata=templates.metadata_of(args, args.metadata),
-        boot_disk=templates.boot_disk_args(
-            args.boot_disk or GcpBootDisk(size_gib=BOOT_DISK_GIB),
-            problems,
-            machine_type=args.machine_type,
-            boot_disks=common_disks,
-        ),
-        scheduling=templates.scheduling_args(args.spot),
+        boot_disk=templates.boot_disk(disk, problems, args.machine_type, common_disks),
+        scheduling=templates.scheduling(args.spot),
         secure_boot=True if args.secure_boot is None else args.secure_boot,
-        public_address=args.public_address,
-        network_tags=args.network_tags,
     )
 
 

@@ -9,7 +9,8 @@ import pulumi_gcp as gcp
 from elastic_iac.common.alarms import ALARMS, FAILED, PLAN_OLD, sentence
 from elastic_iac.common.forecast_job import watched_minutes
 from elastic_iac.common.parsing import lift
-from elastic_iac.common.schema.base import Tags, Value
+from elastic_iac.common.schema.base import Value
+from elastic_iac.gcp.forecast_job.config import JobConfig
 from elastic_iac.gcp.forecast_job.metrics import time_series
 
 _LONGEST_SECONDS = 84_600
@@ -17,98 +18,70 @@ _LONGEST_SECONDS = 84_600
 _SHORTEST_CLOSE_SECONDS = 1800
 
 
-Condition = gcp.monitoring.AlertPolicyConditionArgs
-
-
-def alert_args(
+def declare_alerts(
     job: str,
-    *,
     service: pulumi.Output[str],
+    config: JobConfig,
     metrics: Mapping[str, pulumi.Output[str]],
-    interval_minutes: Value[int],
-    short_run_minutes: int = 0,
     channels: Sequence[pulumi.Input[str]],
-    enabled: Value[bool],
-    labels: Tags,
-) -> dict[str, gcp.monitoring.AlertPolicyArgs]:
-    """The alerts of the job `job`, by what they are of; with the kill switch on they are off.
+    child: pulumi.ResourceOptions,
+) -> None:
+    """Declare the alerts of the job `job`; with the kill switch on they are off.
 
     Args:
         job: The job's name, a label of its metrics.
         service: Name of the Cloud Run service behind its function.
+        config: Configuration of the component.
         metrics: Names of the log-based metrics by what they measure.
-        interval_minutes: Between two full runs.
-        short_run_minutes: Between two short ones; what they measure too is looked at in their interval.
-        channels: Who is told.
-        enabled: The kill switch.
-        labels: Of the policies.
+        channels: Notification channels.
+        child: Options of the alerts.
     """
+    interval_minutes, short_run_minutes = config.schedule.interval_minutes, config.schedule.short_run_minutes
     full_seconds = lift(lambda minutes: minutes * 60, interval_minutes)
     seconds = lift(lambda minutes: 60 * watched_minutes(minutes, short_run_minutes), interval_minutes)
 
-    def policy(key: str, says: str, conditions: list[Condition]) -> gcp.monitoring.AlertPolicyArgs:
-        return gcp.monitoring.AlertPolicyArgs(
+    def policy(key: str, says: str, conditions: list[Any]) -> None:
+        gcp.monitoring.AlertPolicy(
+            f"{job}-alert-{key}",
+            child,
             display_name=f"{job}: {key}",
             combiner="OR",
             conditions=conditions,
-            enabled=enabled,
+            enabled=config.args.enabled,
             notification_channels=list(channels),
-            documentation=gcp.monitoring.AlertPolicyDocumentationArgs(
-                mime_type="text/markdown", content=sentence(job, key, says, "Google Cloud")
-            ),
-            alert_strategy=gcp.monitoring.AlertPolicyAlertStrategyArgs(
-                auto_close=lift(lambda interval: f"{max(2 * interval, _SHORTEST_CLOSE_SECONDS)}s", seconds)
-            ),
-            user_labels=labels,
+            documentation={"mime_type": "text/markdown", "content": sentence(job, key, says, "Google Cloud")},
+            alert_strategy={
+                "auto_close": lift(lambda interval: f"{max(2 * interval, _SHORTEST_CLOSE_SECONDS)}s", seconds)
+            },
+            user_labels=config.args.labels,
         )
 
     def of_job(metric: str) -> pulumi.Output[str]:
         return metrics[metric].apply(lambda name: time_series(name, {"job": job}))
 
-    return {
-        "failed": policy(
-            "failed",
-            FAILED,
-            [_condition("a run failed", service.apply(_failures), seconds, aligner="ALIGN_SUM", reducer="REDUCE_SUM")],
-        ),
-        "plan-old": policy(
-            "plan-old",
-            PLAN_OLD,
-            [
-                _condition(
-                    "the oldest plan is old",
-                    of_job("OldestPlanAgeMinutes"),
-                    seconds,
-                    threshold=lift(lambda minutes: 2.0 * minutes, interval_minutes),
-                ),
-                _condition(
-                    "the job is silent",
-                    of_job("RunSeconds"),
-                    lift(lambda interval: min(2 * interval, _LONGEST_SECONDS), seconds),
-                    comparison="COMPARISON_LT",
-                    threshold=1,
-                    reducer="REDUCE_COUNT",
-                    missing="EVALUATION_MISSING_DATA_ACTIVE",
-                    lasting="60s",
-                ),
-            ],
-        ),
-        **{
-            key: policy(
-                key,
-                alert.says,
-                [
-                    _condition(
-                        key.replace("-", " "),
-                        of_job(alert.metric),
-                        full_seconds if alert.of_full_runs else seconds,
-                        lasting=_lasting(seconds, 2 if alert.lasting else 1),
-                    )
-                ],
-            )
-            for key, alert in ALARMS.items()
-        },
-    }
+    failed = _condition("a run failed", service.apply(_failures), seconds, aligner="ALIGN_SUM", reducer="REDUCE_SUM")
+    policy("failed", FAILED, [failed])
+    old = _condition(
+        "the oldest plan is old",
+        of_job("OldestPlanAgeMinutes"),
+        seconds,
+        threshold=lift(lambda minutes: 2.0 * minutes, interval_minutes),
+    )
+    silent = _condition(
+        "the job is silent",
+        of_job("RunSeconds"),
+        lift(lambda interval: min(2 * interval, _LONGEST_SECONDS), seconds),
+        comparison="COMPARISON_LT",
+        threshold=1,
+        reducer="REDUCE_COUNT",
+        missing="EVALUATION_MISSING_DATA_ACTIVE",
+        lasting="60s",
+    )
+    policy("plan-old", PLAN_OLD, [old, silent])
+    for key, alert in ALARMS.items():
+        period, lasting = full_seconds if alert.of_full_runs else seconds, _lasting(seconds, 2 if alert.lasting else 1)
+        condition = _condition(key.replace("-", " "), of_job(alert.metric), period, lasting=lasting)
+        policy(key, alert.says, [condition])
 
 
 def _lasting(seconds: Value[int], intervals: int) -> Value[str]:
@@ -117,14 +90,9 @@ def _lasting(seconds: Value[int], intervals: int) -> Value[str]:
 
 
 def _failures(service: str) -> str:
-    return " AND ".join(
-        [
-            'metric.type="run.googleapis.com/request_count"',
-            'resource.type="cloud_run_revision"',
-            f'resource.labels.service_name="{service}"',
-            'metric.labels.response_code_class="5xx"',
-        ]
-    )
+    parts = ['metric.type="run.googleapis.com/request_count"', 'resource.type="cloud_run_revision"']
+    parts += [f'resource.labels.service_name="{service}"', 'metric.labels.response_code_class="5xx"']
+    return " AND ".join(parts)
 
 
 def _condition(
@@ -138,22 +106,22 @@ def _condition(
     reducer: str = "REDUCE_MEAN",
     lasting: pulumi.Input[str] = "0s",
     missing: Any = None,
-) -> Condition:
+) -> Any:
     """The series that are selected, made one over each interval and compared."""
-    return Condition(
-        display_name=says,
-        condition_threshold=gcp.monitoring.AlertPolicyConditionConditionThresholdArgs(
-            filter=selection,
-            comparison=comparison,
-            threshold_value=threshold,
-            duration=lasting,
-            evaluation_missing_data=missing,
-            aggregations=[
-                gcp.monitoring.AlertPolicyConditionConditionThresholdAggregationArgs(
-                    alignment_period=lift(lambda interval: f"{max(interval, 60)}s", seconds),
-                    per_series_aligner=aligner,
-                    cross_series_reducer=reducer,
-                )
+    return {
+        "display_name": says,
+        "condition_threshold": {
+            "filter": selection,
+            "comparison": comparison,
+            "threshold_value": threshold,
+            "duration": lasting,
+            "evaluation_missing_data": missing,
+            "aggregations": [
+                {
+                    "alignment_period": lift(lambda interval: f"{max(interval, 60)}s", seconds),
+                    "per_series_aligner": aligner,
+                    "cross_series_reducer": reducer,
+                }
             ],
-        ),
-    )
+        },
+    }

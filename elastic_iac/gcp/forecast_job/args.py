@@ -61,6 +61,8 @@ class GcpForecastJobArgs(TypedDict):
     enabled: NotRequired[pulumi.Input[bool]]
     """The kill switch of all fleets. False: the job still runs and reports it, writes nothing, and
     its alarms send nothing. Default: true."""
+    timeout_seconds: NotRequired[pulumi.Input[float]]
+    """A run's time. What does not fit goes first in the next run. From 60 to 900. Default: 900."""
     alarm_emails: NotRequired[list[str]]
     """Addresses that alarms go to; each must confirm by the mail that the cloud sends."""
     store_retention_days: NotRequired[pulumi.Input[float]]
@@ -81,8 +83,6 @@ class GcpForecastJobArgs(TypedDict):
     """Groups that no component declared, beside `fleets`."""
     memory_mib: NotRequired[pulumi.Input[float]]
     """The function's memory. It has one CPU, and two above 4096. From 512 to 16384. Default: 2048."""
-    timeout_seconds: NotRequired[pulumi.Input[float]]
-    """A run's time. What does not fit goes first in the next run. From 60 to 900. Default: 900."""
     alarm_channels: NotRequired[list[pulumi.Input[str]]]
     """Notification channels that alerts go to, 'projects/PROJECT/notificationChannels/ID'."""
     kms_key: NotRequired[pulumi.Input[str]]

@@ -2,6 +2,7 @@
 
 import pulumi
 
+from elastic_iac.common.publish import publish
 from elastic_iac.gcp.forecast_job.args import GcpForecastJobArgs
 from elastic_iac.gcp.forecast_job.config import configure
 from elastic_iac.gcp.forecast_job.resources import JobResources
@@ -46,9 +47,4 @@ class GcpForecastJob(pulumi.ComponentResource):
         """
         config = configure(name, args)
         super().__init__("elastic-iac:index:GcpForecastJob", name, {}, opts)
-        for field, value in JobResources(config, self).declare().items():
-            setattr(self, field, value)
-        self.register_outputs({field: getattr(self, field) for field in _OUTPUTS})
-
-
-_OUTPUTS = tuple(GcpForecastJob.__annotations__)
+        publish(self, JobResources(config, self).declare())

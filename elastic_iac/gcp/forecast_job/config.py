@@ -1,35 +1,21 @@
 """The arguments of a forecast job as one frozen configuration."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-import pulumi
-
-from elastic_iac.common.forecast_job import Shard, own_settings, settle_shards
-from elastic_iac.common.parsing import Problems, parse_component
-from elastic_iac.common.schema.gcp_forecast_job import GcpForecastJobArgs
+from elastic_iac.common import forecast_job as jobs
+from elastic_iac.common.capacity import Sizes
+from elastic_iac.common.parsing import Problems, lift, parse_component
+from elastic_iac.common.schema.gcp_forecast_job import GcpExistingGroup, GcpForecastJobArgs
 from elastic_iac.common.validation import matching
-from elastic_iac.gcp.forecast_job.existing_groups import check_existing_groups, existing_fleets
-from elastic_iac.gcp.forecast_job.function import Code, find_code
-from elastic_iac.gcp.forecast_job.schedule import Schedule, configure_schedule
+from elastic_iac.gcp.fleet import Place, fleet_settings
 
 NAME = matching(
     r"[a-z]([a-z0-9-]{0,26}[a-z0-9])?",
     "1 to 28 lower-case letters, digits and inner hyphens, a letter first: with a function's number it becomes part of names in the cloud",
 )
+_EVERY_SIX_HOURS, _EVERY_QUARTER = ("0 */6 * * *", 360), ("*/15 * * * *", 15)
 
-
-@dataclass(frozen=True)
-class JobConfig:
-    """All arguments of a job, checked; `settings` are the job's own but for its name, store and fleets."""
-
-    name: str
-    args: GcpForecastJobArgs
-    shards: list[Shard]
-    schedule: Schedule
-    settings: Mapping[str, pulumi.Input[Any]]
-    code: Code
+JobConfig = jobs.JobConfig[GcpForecastJobArgs, jobs.Schedule]
 
 
 def configure(name: str, raw: object) -> JobConfig:
@@ -39,23 +25,51 @@ def configure(name: str, raw: object) -> JobConfig:
         ArgumentsError: every problem of a literal; a wrong output raises inside the deployment.
     """
     args, problems = parse_component(GcpForecastJobArgs, name, raw, NAME), Problems()
-    shards: list[Shard] = []
-    check_existing_groups(args.existing_groups, problems)
-    with problems.collect():
-        more = existing_fleets(args.existing_groups) if not problems else []
-        fleets = [] if args.fleets is None and args.existing_groups else args.fleets
-        shards = settle_shards(name, fleets, args.fleet_count, cloud="gcp", more=more)
-    schedule = configure_schedule(args, problems)
-    emails = args.alarm_emails
-    if len(set(emails)) < len(emails):
-        problems.refuse("alarm_emails", ", ".join(emails), "each address once")
-    settings = own_settings(name, args, schedule, problems, timeout_seconds=args.timeout_seconds)
-    problems.report()
-    return JobConfig(
-        name=name,
-        args=args,
-        shards=shards,
-        schedule=schedule,
-        settings=settings,
-        code=find_code(args.package_path),
+    for index, group in enumerate(args.existing_groups):
+        if group.forecast.saturated_cpu_percent is not None:
+            at = f"existing_groups[{index}].forecast.saturated_cpu_percent"
+            expected = "nothing: only the instances of a component have the label that selects their CPU"
+            problems.refuse(at, group.forecast.saturated_cpu_percent, expected)
+    existing = jobs.existing_fleets(args.existing_groups, _existing, "backend_service", problems)
+    return jobs.configure_job(
+        name,
+        args,
+        problems,
+        cloud="gcp",
+        schedule=_schedule(args, problems),
+        existing=existing,
+        code=lambda: jobs.find_code("gcp-function", args.package_path),
     )
+
+
+def _existing(group: GcpExistingGroup) -> dict[str, Any]:
+    target = {
+        "project": group.project,
+        "location": group.location,
+        "autoscaler": group.autoscaler_name,
+        "group": group.group_name,
+        "kind": lift(_kind, group.location),
+    }
+    place, sizes = Place(target, group.backend_service or ""), Sizes(group.min_size, group.max_size)
+    forecast = group.forecast
+    return fleet_settings(group.name, forecast, place, sizes, forecast.load_per_instance, forecast.load)
+
+
+def _kind(location: str) -> str:
+    """A zone has one part more than its region."""
+    return "zonal" if location.count("-") == 2 else "regional"
+
+
+def _schedule(args: GcpForecastJobArgs, problems: Problems) -> jobs.Schedule:
+    """When the job runs, and how long apart."""
+    given, interval, short = args.schedule, args.interval_minutes, args.short_run_minutes
+    default, minutes = _EVERY_SIX_HOURS if short is None or short else _EVERY_QUARTER
+    if given is None and interval is not None:
+        problems.refuse("interval_minutes", interval, f"nothing beside the default schedule, {default!r}")
+    if given is not None and interval is None:
+        problems.refuse("interval_minutes", None, "the longest time between two runs of the schedule")
+    between = minutes if interval is None else interval
+    short_runs = 0
+    with problems.collect():
+        short_runs = jobs.settle_short_runs(short, between)
+    return jobs.Schedule(given or default, args.time_zone, between, short_runs)

@@ -6,11 +6,6 @@ project may write all of them. Which ones, and between which floor and ceiling, 
 
 from collections.abc import Sequence
 
-import pulumi
-import pulumi_gcp as gcp
-
-from elastic_iac.gcp.forecast_job.bucket import STORE_PREFIX, settings_key
-from elastic_iac.gcp.identity import unique_id
 from forecasting.settings import Fleet
 from forecasting.settings.gcp import GcpTarget
 
@@ -21,9 +16,11 @@ BUILD_ROLES = {
 }
 """What a build account needs at least: https://cloud.google.com/functions/docs/securing/build-custom-sa"""
 
-READ_PERMISSIONS = ("storage.objects.get",)
-WRITE_PERMISSIONS = ("storage.objects.create", "storage.objects.delete", "storage.objects.get")
-LIST_PERMISSIONS = ("storage.objects.list",)
+BUCKET_PERMISSIONS = {
+    "read": ("storage.objects.get",),
+    "write": ("storage.objects.create", "storage.objects.delete", "storage.objects.get"),
+    "list": ("storage.objects.list",),
+}
 _SCALING_PERMISSIONS = (
     "compute.autoscalers.get",
     "compute.autoscalers.update",
@@ -41,24 +38,3 @@ def scaling_permissions(fleets: Sequence[Fleet]) -> list[str]:
     kinds = {fleet.target.kind for fleet in fleets if isinstance(fleet.target, GcpTarget)}
     launches = _LAUNCH_PERMISSIONS if any(fleet.plans_by_launches for fleet in fleets) else ()
     return sorted([*_SCALING_PERMISSIONS, *launches, *(_OPERATIONS[kind] for kind in kinds)])
-
-
-def custom_role_args(
-    name: str, title: str, permissions: pulumi.Input[Sequence[pulumi.Input[str]]]
-) -> gcp.projects.IAMCustomRoleArgs:
-    """A role of these permissions; its id is unique to the stack, since a deleted role keeps its id for weeks."""
-    return gcp.projects.IAMCustomRoleArgs(
-        role_id=unique_id(name).replace("-", "_"), title=title, permissions=permissions, stage="GA"
-    )
-
-
-def bucket_conditions(bucket: pulumi.Output[str], job: str) -> dict[str, gcp.storage.BucketIAMMemberConditionArgs]:
-    """Where in the bucket the job may read its settings and where it keeps its records, by what it may do there."""
-
-    def under(title: str, prefix: str) -> gcp.storage.BucketIAMMemberConditionArgs:
-        expression = bucket.apply(
-            lambda name: f'resource.name.startsWith("projects/_/buckets/{name}/objects/{prefix}")'
-        )
-        return gcp.storage.BucketIAMMemberConditionArgs(title=title, expression=expression)
-
-    return {"read": under("its settings", settings_key(job)), "write": under("the records", f"{STORE_PREFIX}/")}

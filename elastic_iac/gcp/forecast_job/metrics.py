@@ -9,6 +9,7 @@ The mean of such a metric (its values are kept as a distribution, whose sum and 
 
 from collections.abc import Mapping
 
+import pulumi
 import pulumi_gcp as gcp
 
 JOB_METRICS = (
@@ -37,34 +38,30 @@ FLEET_METRICS = (
     "NaiveWeightedQuantileLoss",
 )
 
-_BUCKETS = gcp.logging.MetricBucketOptionsExponentialBucketsArgs(num_finite_buckets=64, growth_factor=2, scale=0.01)
 
-
-def metric_args(name: str, metric: str) -> gcp.logging.MetricArgs:
-    """One metric of the component `name` and its shards, NAME, NAME-2, ..."""
-    of_fleets = metric in FLEET_METRICS
-    labels = {"job": "jsonPayload.job", **({"fleet": "jsonPayload.fleet"} if of_fleets else {})}
-    return gcp.logging.MetricArgs(
+def declare_metric(name: str, metric: str, child: pulumi.ResourceOptions) -> gcp.logging.Metric:
+    """Declare one metric of the component `name` and its shards, NAME, NAME-2, ..."""
+    labels = {"job": "jsonPayload.job", **({"fleet": "jsonPayload.fleet"} if metric in FLEET_METRICS else {})}
+    conditions = [
+        'resource.type="cloud_run_revision"',
+        # Nothing in a name needs an escape, and what Logging makes of a backslash within quotes is better not asked.
+        f'jsonPayload.job=~"^{name}(-[0-9]+)?$"',
+        f"jsonPayload.metrics.{metric}>=0",
+    ]
+    return gcp.logging.Metric(
+        f"{name}-{metric.lower()}",
+        child,
         description=f"{metric} of the forecast job {name}",
-        filter=" AND ".join(
-            [
-                'resource.type="cloud_run_revision"',
-                # Nothing in a name needs an escape, and what Logging makes of a backslash within quotes is better not asked.
-                f'jsonPayload.job=~"^{name}(-[0-9]+)?$"',
-                f"jsonPayload.metrics.{metric}>=0",
-            ]
-        ),
+        filter=" AND ".join(conditions),
         value_extractor=f"EXTRACT(jsonPayload.metrics.{metric})",
         label_extractors={label: f"EXTRACT({path})" for label, path in labels.items()},
-        bucket_options=gcp.logging.MetricBucketOptionsArgs(exponential_buckets=_BUCKETS),
-        metric_descriptor=gcp.logging.MetricMetricDescriptorArgs(
-            metric_kind="DELTA",
-            value_type="DISTRIBUTION",
-            unit="1",
-            labels=[
-                gcp.logging.MetricMetricDescriptorLabelArgs(key=label, value_type="STRING") for label in sorted(labels)
-            ],
-        ),
+        bucket_options={"exponential_buckets": {"num_finite_buckets": 64, "growth_factor": 2, "scale": 0.01}},
+        metric_descriptor={
+            "metric_kind": "DELTA",
+            "value_type": "DISTRIBUTION",
+            "unit": "1",
+            "labels": [{"key": label, "value_type": "STRING"} for label in sorted(labels)],
+        },
     )
 
 

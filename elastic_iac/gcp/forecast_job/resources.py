@@ -1,114 +1,110 @@
 """The resources of a forecast job: one bucket, and a function with its schedules for each shard."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import base64
+import json
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
 import pulumi_gcp as gcp
 
-from elastic_iac.common.forecast_job import Shard, job_json, watched_minutes
+from elastic_iac.common.forecast_job import (
+    DAYS_OF_FORMER,
+    SETTINGS_PREFIX,
+    STORE_PREFIX,
+    Shard,
+    settings_key,
+    watched_minutes,
+)
 from elastic_iac.common.parsing import lift
-from elastic_iac.common.schema.base import Value
-from elastic_iac.gcp import identity
-from elastic_iac.gcp.forecast_job import alarms as alerts
-from elastic_iac.gcp.forecast_job import bucket as buckets
-from elastic_iac.gcp.forecast_job import function as functions
-from elastic_iac.gcp.forecast_job import iam as permissions
-from elastic_iac.gcp.forecast_job import metrics as measures
-from elastic_iac.gcp.forecast_job import schedule as schedules
+from elastic_iac.common.publish import every
+from elastic_iac.gcp.forecast_job import iam, metrics
+from elastic_iac.gcp.forecast_job.alarms import declare_alerts
 from elastic_iac.gcp.forecast_job.config import JobConfig
 from elastic_iac.gcp.forecast_job.dashboard import dashboard_body
+from elastic_iac.gcp.identity import Identity, declare_identity, unique_id
 from forecasting.errors import SettingsError
 from forecasting.settings import Fleet
 from forecasting.settings.gcp import GcpTarget
 
-
-@dataclass(frozen=True)
-class _Common:
-    """What all functions of the job share."""
-
-    project: pulumi.Output[str]
-    region: pulumi.Output[str]
-    bucket: gcp.storage.Bucket
-    code: gcp.storage.BucketObject
-    roles: Mapping[str, gcp.projects.IAMCustomRole]
-    build_account: pulumi.Output[str]
-    may_build: Sequence[pulumi.Resource]
-    topic: gcp.pubsub.Topic
-    notification: gcp.storage.Notification
-    metrics: Mapping[str, pulumi.Output[str]]
-    channels: Sequence[Value[str]]
-
-
-@dataclass(frozen=True)
-class _Running:
-    """One function: how it is called, by whom, and what it may do."""
-
-    function: gcp.cloudfunctionsv2.Function
-    uri: pulumi.Output[str]
-    service: pulumi.Output[str]
-    invoker: pulumi.Output[str]
-    may: Sequence[pulumi.Resource]
+RUNTIME = "python313"
+ENTRY_POINT = "handle"
+_ONE_CPU_MIB = 4096
+"""Of one CPU, at most: https://cloud.google.com/run/docs/configuring/services/memory-limits"""
+_LONGEST_ATTEMPT_SECONDS = 1800
+"""Cloud Scheduler's own limit of an attempt."""
+_GRACE_SECONDS = 60
+"""Beyond the function's own timeout: the scheduler hears how the run ended."""
 
 
 class JobResources:
-    """Declares the resources of a job as children of its component."""
+    """Resources that all functions of the job share, as children of its component."""
 
-    def __init__(self, config: JobConfig, component: pulumi.Resource) -> None:
-        self._config = config
-        self._component = component
-        self._child = pulumi.ResourceOptions(parent=component)
+    def __init__(self, config: JobConfig, parent: pulumi.Resource) -> None:
+        name, args, self.config, self.parent = config.name, config.args, config, parent
+        self.args, self.child = args, pulumi.ResourceOptions(parent=parent)
+        client = gcp.organizations.get_client_config_output(opts=pulumi.InvokeOptions(parent=parent))
+        self.project = client.project
+        self.region = client.region if args.region is None else pulumi.Output.from_input(args.region)
+        self.bucket = gcp.storage.Bucket(
+            f"{name}-bucket",
+            self.child,
+            location=self.region,
+            uniform_bucket_level_access=True,
+            public_access_prevention="enforced",
+            versioning={"enabled": True},
+            lifecycle_rules=_lifecycle(config),
+            encryption=None if args.kms_key is None else {"default_kms_key_name": args.kms_key},
+            force_destroy=args.force_destroy,
+            labels=args.labels,
+        )
+        self.code = gcp.storage.BucketObject(
+            f"{name}-code",
+            self.child,
+            bucket=self.bucket.name,
+            name=config.code.key(name),
+            source=pulumi.FileAsset(str(config.code.path)),
+            content_type="application/zip",
+        )
+        self.topic, self.notification = self._settings_changed()
+        # By default the account that builds would be one that can do far more.
+        self.builder = self.account(f"{name}-build", f"Builds the forecast job {name}", iam.BUILD_ROLES)
+        self.roles = self._roles()
+        self.metrics = {
+            measured: metrics.declare_metric(name, measured, self.child).name
+            for measured in (*metrics.JOB_METRICS, *metrics.FLEET_METRICS)
+        }
+        self.channels = [*args.alarm_channels, *self._email_channels()]
+
+    def account(self, name: str, display_name: str, roles: Mapping[str, str] | None = None) -> Identity:
+        """Declare a service account of the job."""
+        return declare_identity(name, name, display_name, roles or {}, self.child)
+
+    def after(self, *resources: pulumi.Resource, replaced_first: bool | None = None) -> pulumi.ResourceOptions:
+        """Options of a child that is declared after these resources."""
+        return pulumi.ResourceOptions(
+            parent=self.parent, depends_on=list(resources), delete_before_replace=replaced_first
+        )
 
     def declare(self) -> dict[str, pulumi.Output[Any]]:
-        """Declare all resources; the component's outputs."""
-        shards, common = self._config.shards, self._common()
-        running = {shard.name: self._function(shard, common) for shard in shards}
-        started = [self._start(shard, common, running[shard.name]) for shard in shards]
+        """Declare the functions with their schedules; the component's outputs by name."""
+        functions = [_Function(self, shard) for shard in self.config.shards]
+        started = [each.start() for each in functions]
         return {
-            "bucket_name": common.bucket.name,
-            "function_names": _all(each.function.name for each in running.values()),
-            "function_urls": _all(each.uri for each in running.values()),
-            "schedule_names": _all(schedule.name for schedule, _, _ in started),
-            "short_schedule_names": _all(short.name for _, short, _ in started if short is not None),
-            "settings_urls": _all(_settings_url(common.bucket, shard.name) for shard in shards),
-            "runtime_account_emails": _all(_account_of(each.function) for each in running.values()),
-            "dashboard_ids": _all(dashboard.id for _, _, dashboard in started),
+            "bucket_name": self.bucket.name,
+            "function_names": every(each.function.name for each in functions),
+            "function_urls": every(each.uri for each in functions),
+            "schedule_names": every(full.name for full, _ in started),
+            "short_schedule_names": every(short.name for _, short in started if short is not None),
+            "settings_urls": every(each.settings_url for each in functions),
+            "runtime_account_emails": every(each.account_email for each in functions),
+            "dashboard_ids": every(each.watch().id for each in functions),
         }
 
-    def _common(self) -> _Common:
-        name, args = self._config.name, self._config.args
-        client = gcp.organizations.get_client_config_output(opts=pulumi.InvokeOptions(parent=self._component))
-        region = client.region if args.region is None else pulumi.Output.from_input(args.region)
-        bucket = gcp.storage.Bucket(
-            f"{name}-bucket",
-            buckets.bucket_args(args, location=region),
-            self._child,
-        )
-        topic, notification = self._settings_changed(bucket)
-        build_account, may_build = self._builder()
-        return _Common(
-            project=client.project,
-            region=region,
-            bucket=bucket,
-            code=gcp.storage.BucketObject(
-                f"{name}-code", functions.code_args(name, bucket.name, self._config.code), self._child
-            ),
-            roles=self._roles(),
-            build_account=build_account.name,
-            may_build=may_build,
-            topic=topic,
-            notification=notification,
-            metrics=self._metrics(),
-            channels=[*args.alarm_channels, *self._email_channels()],
-        )
-
-    def _settings_changed(self, bucket: gcp.storage.Bucket) -> tuple[gcp.pubsub.Topic, gcp.storage.Notification]:
-        name = self._config.name
-        topic = gcp.pubsub.Topic(
-            f"{name}-settings-changed", gcp.pubsub.TopicArgs(labels=self._config.args.labels), self._child
-        )
-        invoke = pulumi.InvokeOptions(parent=self._component)
+    def _settings_changed(self) -> tuple[gcp.pubsub.Topic, gcp.storage.Notification]:
+        """The topic that is told of new settings, those of all shards."""
+        name, invoke = self.config.name, pulumi.InvokeOptions(parent=self.parent)
+        topic = gcp.pubsub.Topic(f"{name}-settings-changed", self.child, labels=self.args.labels)
         # Asked for, the agent is made where the project has none yet; its address follows from the project's number.
         agent = gcp.storage.get_project_service_account_output(opts=invoke)
         project = gcp.organizations.get_project_output(opts=invoke)
@@ -116,233 +112,248 @@ class JobResources:
             lambda known: f"serviceAccount:service-{known[0]}@gs-project-accounts.iam.gserviceaccount.com"
         )
         may_tell = gcp.pubsub.TopicIAMMember(
-            f"{name}-bucket-may-publish",
-            gcp.pubsub.TopicIAMMemberArgs(topic=topic.id, role="roles/pubsub.publisher", member=member),
-            self._child,
+            f"{name}-bucket-may-publish", self.child, topic=topic.id, role="roles/pubsub.publisher", member=member
         )
-        notification = gcp.storage.Notification(
+        return topic, gcp.storage.Notification(
             f"{name}-settings-notification",
-            buckets.notification_args(bucket.name, topic.id),
-            # Cloud Storage publishes when it is told of the topic.
-            pulumi.ResourceOptions(parent=self._component, depends_on=[may_tell]),
-        )
-        return topic, notification
-
-    def _builder(self) -> tuple[gcp.serviceaccount.Account, list[pulumi.Resource]]:
-        """The account that builds the function: by default it would be one that can do far more."""
-        account = self._account(f"{self._config.name}-build", f"Builds the forecast job {self._config.name}")
-        return account, [
-            gcp.projects.IAMMember(
-                f"{self._config.name}-build-{key}",
-                identity.role_args(role, project=account.project, member=account.member),
-                self._child,
-            )
-            for key, role in permissions.BUILD_ROLES.items()
-        ]
-
-    def _account(self, name: str, says: str) -> gcp.serviceaccount.Account:
-        return gcp.serviceaccount.Account(
-            name,
-            gcp.serviceaccount.AccountArgs(account_id=identity.unique_id(name), display_name=says),
-            self._child,
+            self.after(may_tell),  # Cloud Storage publishes when it is told of the topic
+            bucket=self.bucket.name,
+            topic=topic.id,
+            payload_format="JSON_API_V1",
+            event_types=["OBJECT_FINALIZE"],
+            object_name_prefix=SETTINGS_PREFIX,
         )
 
     def _roles(self) -> dict[str, gcp.projects.IAMCustomRole]:
-        """Custom roles by what they let one do."""
-        name = self._config.name
-        fleets = pulumi.Output.all(*(shard.settled for shard in self._config.shards))
-        scaling = fleets.apply(
-            lambda shards: permissions.scaling_permissions([fleet for each in shards for fleet in each])
-        )
-        wanted: dict[str, tuple[str, pulumi.Input[Sequence[pulumi.Input[str]]]]] = {
-            "scale": ("reads load and writes scaling schedules", scaling),
-            "read": ("reads objects", permissions.READ_PERMISSIONS),
-            "write": ("writes objects", permissions.WRITE_PERMISSIONS),
-            "list": ("lists objects", permissions.LIST_PERMISSIONS),
-        }
+        """Custom roles by their work; an id is unique to the stack, since a deleted role keeps its id for weeks."""
+        name = self.config.name
+        fleets = pulumi.Output.all(*(shard.settled for shard in self.config.shards))
+        scaling = fleets.apply(lambda shards: iam.scaling_permissions([fleet for each in shards for fleet in each]))
+        wanted: dict[str, tuple[str, Any]] = {"scale": ("reads load and writes scaling schedules", scaling)}
+        wanted |= {key: (f"{key}s objects", granted) for key, granted in iam.BUCKET_PERMISSIONS.items()}
         return {
             key: gcp.projects.IAMCustomRole(
                 f"{name}-may-{key}",
-                permissions.custom_role_args(f"{name}-may-{key}", f"Forecast job {name}: {says}", granted),
-                self._child,
+                self.child,
+                role_id=unique_id(f"{name}-may-{key}").replace("-", "_"),
+                title=f"Forecast job {name}: {work}",
+                permissions=granted,
+                stage="GA",
             )
-            for key, (says, granted) in wanted.items()
-        }
-
-    def _metrics(self) -> dict[str, pulumi.Output[str]]:
-        return {
-            measured: gcp.logging.Metric(
-                f"{self._config.name}-{measured.lower()}",
-                measures.metric_args(self._config.name, measured),
-                self._child,
-            ).name
-            for measured in (*measures.JOB_METRICS, *measures.FLEET_METRICS)
+            for key, (work, granted) in wanted.items()
         }
 
     def _email_channels(self) -> list[pulumi.Output[str]]:
         return [
             gcp.monitoring.NotificationChannel(
-                f"{self._config.name}-alerts-to-{email}",
-                gcp.monitoring.NotificationChannelArgs(
-                    type="email",
-                    display_name=f"Forecast job {self._config.name}",
-                    labels={"email_address": email},
-                    user_labels=self._config.args.labels,
-                ),
-                self._child,
+                f"{self.config.name}-alerts-to-{email}",
+                self.child,
+                type="email",
+                display_name=f"Forecast job {self.config.name}",
+                labels={"email_address": email},
+                user_labels=self.args.labels,
             ).name
-            for email in self._config.args.alarm_emails
+            for email in self.args.alarm_emails
         ]
 
-    def _function(self, shard: Shard, common: _Common) -> _Running:
-        job = shard.name
-        runtime = self._account(f"{job}-run", f"Runs the forecast job {job}")
-        invoker = self._account(f"{job}-invoke", f"Calls the forecast job {job}")
-        function = gcp.cloudfunctionsv2.Function(
+
+def _lifecycle(config: JobConfig) -> list[Any]:
+    """Expiration by prefix; former versions can be had back.
+
+    Records expire by their last write. A target's state is written by every run, so it stays as long as the target is served; what lies beside
+    `targets/` (the job's own notes, a pause) never expires.
+    """
+    records = {
+        "age": config.args.store_retention_days,
+        "with_state": "LIVE",
+        "matches_prefixes": [f"{STORE_PREFIX}/targets/"],
+    }
+    former = [
+        {"days_since_noncurrent_time": days, "matches_prefixes": [prefix]} for prefix, days in DAYS_OF_FORMER.items()
+    ]
+    return [{"action": {"type": "Delete"}, "condition": condition} for condition in (records, *former)]
+
+
+class _Function:
+    """One function: its accounts, its settings, its schedules, and what watches it."""
+
+    def __init__(self, common: JobResources, shard: Shard) -> None:
+        self.common, self.shard, self.job = common, shard, shard.name
+        job, args, one = shard.name, common.args, _ONE_CPU_MIB
+        runtime = common.account(f"{job}-run", f"Runs the forecast job {job}").account
+        invoker = common.account(f"{job}-invoke", f"Calls the forecast job {job}").account
+        self.settings_url = pulumi.Output.concat("gs://", common.bucket.name, "/", settings_key(job))
+        self.function = gcp.cloudfunctionsv2.Function(
             f"{job}-function",
-            functions.function_args(
-                job,
-                self._config.args,
-                location=common.region,
-                bucket=common.bucket.name,
-                code_object=common.code.name,
-                settings_url=_settings_url(common.bucket, job),
-                runtime_account=runtime.email,
-                build_account=common.build_account,
-            ),
-            pulumi.ResourceOptions(parent=self._component, depends_on=list(common.may_build)),
+            common.after(*common.builder.roles),
+            location=common.region,
+            description=f"Forecast job {job}: raises the floors of its groups ahead of the load",
+            build_config={
+                "runtime": RUNTIME,
+                "entry_point": ENTRY_POINT,
+                "service_account": common.builder.account.name,
+                "source": {"storage_source": {"bucket": common.bucket.name, "object": common.code.name}},
+            },
+            # One instance with one request, so two runs never meet; from within the project only.
+            service_config={
+                "available_memory": lift(lambda mib: f"{mib}Mi", args.memory_mib),
+                "available_cpu": lift(
+                    lambda mib: "1" if mib <= one else "2" if mib <= 2 * one else "4", args.memory_mib
+                ),
+                "timeout_seconds": args.timeout_seconds,
+                "min_instance_count": 0,
+                "max_instance_count": 1,
+                "max_instance_request_concurrency": 1,
+                "ingress_settings": "ALLOW_INTERNAL_ONLY",
+                "all_traffic_on_latest_revision": True,
+                "service_account_email": runtime.email,
+                "environment_variables": {"ELASTIC_IAC_SETTINGS": self.settings_url},
+            },
+            labels=args.labels,
         )
-        service = function.service_config.apply(lambda config: _last_name(config.service if config else None))
-        may_invoke = gcp.cloudrunv2.ServiceIamMember(
-            f"{job}-may-invoke",
-            gcp.cloudrunv2.ServiceIamMemberArgs(
-                project=function.project,
-                location=function.location,
-                name=service,
+        service: pulumi.Output[Any] = self.function.service_config
+        self.uri = service.apply(lambda config: (config and config.uri) or "")
+        self.service = service.apply(lambda config: ((config and config.service) or "").rsplit("/", 1)[-1])
+        self.account_email = service.apply(lambda config: (config and config.service_account_email) or "")
+        self.invoker = invoker.email
+        self.may = self._grants(runtime, invoker)
+
+    def _grants(
+        self, runtime: gcp.serviceaccount.Account, invoker: gcp.serviceaccount.Account
+    ) -> list[pulumi.Resource]:
+        """The invoker calls the function; it scales, reads its settings and keeps its records."""
+        job, common = self.job, self.common
+
+        def under(title: str, prefix: str) -> Any:
+            within = 'resource.name.startsWith("projects/_/buckets/', common.bucket.name, f'/objects/{prefix}")'
+            return {"title": title, "expression": pulumi.Output.concat(*within)}
+
+        conditions = {
+            "read": under("its settings", settings_key(job)),
+            "write": under("the records", f"{STORE_PREFIX}/"),
+            "list": None,
+        }
+        return [
+            gcp.cloudrunv2.ServiceIamMember(
+                f"{job}-may-invoke",
+                common.child,
+                project=self.function.project,
+                location=self.function.location,
+                name=self.service,
                 role="roles/run.invoker",
                 member=invoker.member,
             ),
-            self._child,
-        )
-        return _Running(
-            function=function,
-            uri=function.service_config.apply(lambda config: (config.uri if config else None) or ""),
-            service=service,
-            invoker=invoker.email,
-            may=[may_invoke, *self._grants(job, runtime, common)],
-        )
-
-    def _grants(self, job: str, runtime: gcp.serviceaccount.Account, common: _Common) -> list[pulumi.Resource]:
-        conditions = permissions.bucket_conditions(common.bucket.name, job)
-        return [
             gcp.projects.IAMMember(
                 f"{job}-may-scale",
-                identity.role_args(common.roles["scale"].name, project=runtime.project, member=runtime.member),
-                self._child,
+                common.child,
+                project=runtime.project,
+                role=common.roles["scale"].name,
+                member=runtime.member,
             ),
             *(
                 gcp.storage.BucketIAMMember(
                     f"{job}-may-{key}",
-                    gcp.storage.BucketIAMMemberArgs(
-                        bucket=common.bucket.name,
-                        role=common.roles[key].name,
-                        member=runtime.member,
-                        condition=conditions.get(key),
-                    ),
-                    self._child,
+                    common.child,
+                    bucket=common.bucket.name,
+                    role=common.roles[key].name,
+                    member=runtime.member,
+                    condition=condition,
                 )
-                for key in ("read", "write", "list")
+                for key, condition in conditions.items()
             ),
         ]
 
-    def _start(
-        self, shard: Shard, common: _Common, running: _Running
-    ) -> tuple[gcp.cloudscheduler.Job, gcp.cloudscheduler.Job | None, gcp.monitoring.Dashboard]:
-        """What runs the function, once it may do its work: first its settings, then its schedule; and what watches it."""
-        job = shard.name
+    def start(self) -> tuple[gcp.cloudscheduler.Job, gcp.cloudscheduler.Job | None]:
+        """Run the function once it may do its work: first by its settings, then by its schedules."""
+        job, common, schedule = self.job, self.common, self.common.config.schedule
         subscription = gcp.pubsub.Subscription(
             f"{job}-settings-pushed",
-            schedules.subscription_args(
-                job, topic=common.topic.id, uri=running.uri, invoker=running.invoker, labels=self._config.args.labels
-            ),
-            pulumi.ResourceOptions(parent=self._component, depends_on=list(running.may)),
+            common.after(*self.may),
+            topic=common.topic.id,
+            filter=f'attributes.objectId = "{settings_key(job)}"',
+            # A run may outlast the longest deadline: the job tells a repeated delivery by the object's generation.
+            ack_deadline_seconds=600,
+            message_retention_duration="3600s",
+            expiration_policy={"ttl": ""},  # settings may not change for months
+            retry_policy={"minimum_backoff": "30s", "maximum_backoff": "600s"},
+            push_config={
+                "push_endpoint": self.uri,
+                "oidc_token": {"service_account_email": self.invoker, "audience": self.uri},
+            },
+            labels=common.args.labels,
         )
+        store = {"kind": "gcs", "bucket": common.bucket.name, "prefix": STORE_PREFIX}
+        fleets = pulumi.Output.all(self.shard.settled, common.project).apply(lambda known: _of_project(*known))
         settings = gcp.storage.BucketObject(
             f"{job}-settings",
-            buckets.settings_args(common.bucket.name, job, _settings(shard, self._config, common)),
             # Under the same name a replacement that comes first would be deleted with the former one.
-            pulumi.ResourceOptions(
-                parent=self._component,
-                depends_on=[common.notification, subscription, *running.may],
-                delete_before_replace=True,
-            ),
+            common.after(common.notification, subscription, *self.may, replaced_first=True),
+            bucket=common.bucket.name,
+            name=settings_key(job),
+            content=common.config.shard_settings(self.shard, store, fleets),
+            content_type="application/json",
         )
-        after = pulumi.ResourceOptions(parent=self._component, depends_on=[*running.may, settings])
-        to: dict[str, Any] = {"region": common.region, "uri": running.uri, "invoker": running.invoker}
-        args = schedules.job_args(job, self._config.schedule, timeout_seconds=self._config.args.timeout_seconds, **to)
-        full = gcp.cloudscheduler.Job(f"{job}-schedule", args, after)
-        short = None
-        if minutes := self._config.schedule.short_run_minutes:
-            short_args = schedules.short_job_args(job, minutes, **to)
-            short = gcp.cloudscheduler.Job(f"{job}-short-schedule", short_args, after)
-        return full, short, self._watch(job, common, running)
+        after, timeout = common.after(*self.may, settings), common.args.timeout_seconds
+        # It stays on with the kill switch: the job itself says that it is off. A run that fails is tried again; the job tells a repeated delivery
+        # by the planned time (`X-CloudScheduler-ScheduleTime`).
+        full = gcp.cloudscheduler.Job(
+            f"{job}-schedule",
+            after,
+            region=common.region,
+            description=f"Runs the forecast job {job}",
+            schedule=schedule.expression,
+            time_zone=schedule.time_zone,
+            attempt_deadline=lift(lambda run: f"{min(run + _GRACE_SECONDS, _LONGEST_ATTEMPT_SECONDS)}s", timeout),
+            retry_config={
+                "retry_count": 2,
+                "min_backoff_duration": "30s",
+                "max_backoff_duration": "120s",
+                "max_doublings": 1,
+            },
+            http_target=self._call({"source": "schedule"}),
+        )
+        minutes = schedule.short_run_minutes
+        if not minutes:
+            return full, None
+        return full, gcp.cloudscheduler.Job(
+            f"{job}-short-schedule",
+            after,
+            region=common.region,
+            description=f"Short runs of the forecast job {job}",
+            schedule="0 * * * *" if minutes == 60 else f"*/{minutes} * * * *",
+            time_zone="UTC",
+            attempt_deadline=f"{60 * minutes}s",
+            # One that finds the function's one instance busy with a full run is not tried again: the next is near.
+            retry_config={"retry_count": 0},
+            http_target=self._call({"source": "schedule", "kind": "short"}),
+        )
 
-    def _watch(self, job: str, common: _Common, running: _Running) -> gcp.monitoring.Dashboard:
-        policies = alerts.alert_args(
-            job,
-            service=running.service,
-            metrics=common.metrics,
-            interval_minutes=self._config.schedule.interval_minutes,
-            short_run_minutes=self._config.schedule.short_run_minutes,
-            channels=common.channels,
-            enabled=self._config.args.enabled,
-            labels=self._config.args.labels,
-        )
-        for key, policy in policies.items():
-            gcp.monitoring.AlertPolicy(f"{job}-alert-{key}", policy, self._child)
+    def _call(self, event: Mapping[str, str]) -> Any:
+        return {
+            "uri": self.uri,
+            "http_method": "POST",
+            "headers": {"Content-Type": "application/json"},
+            "body": base64.b64encode(json.dumps(event).encode()).decode(),  # as the provider takes it
+            "oidc_token": {"service_account_email": self.invoker, "audience": self.uri},
+        }
+
+    def watch(self) -> gcp.monitoring.Dashboard:
+        """Declare the alerts and the dashboard."""
+        job, common, schedule = self.job, self.common, self.common.config.schedule
+        declare_alerts(job, self.service, common.config, common.metrics, common.channels, common.child)
         body = pulumi.Output.all(
             metrics=dict(common.metrics),
             interval_minutes=lift(
-                lambda minutes: watched_minutes(minutes, self._config.schedule.short_run_minutes),
-                self._config.schedule.interval_minutes,
+                lambda minutes: watched_minutes(minutes, schedule.short_run_minutes), schedule.interval_minutes
             ),
         ).apply(lambda known: dashboard_body(job, **known))
-        return gcp.monitoring.Dashboard(
-            f"{job}-dashboard", gcp.monitoring.DashboardArgs(dashboard_json=body), self._child
-        )
-
-
-def _settings(shard: Shard, config: JobConfig, common: _Common) -> pulumi.Output[str]:
-    store = {"kind": "gcs", "bucket": common.bucket.name, "prefix": buckets.STORE_PREFIX}
-    return pulumi.Output.all(
-        settings={**shard.settings, "store": store, **config.settings},
-        fleets=shard.settled,
-        project=common.project,
-    ).apply(lambda known: job_json(known["settings"], _of_project(known["fleets"], known["project"])))
+        return gcp.monitoring.Dashboard(f"{job}-dashboard", common.child, dashboard_json=body)
 
 
 def _of_project(fleets: list[Fleet], project: str) -> list[Fleet]:
     """Custom roles are a project's: groups of another one need a job there."""
     for index, fleet in enumerate(fleets):
         if isinstance(fleet.target, GcpTarget) and fleet.target.project != project:
-            field = f"fleets[{index}].target.project"
-            raise SettingsError(
-                field, fleet.target.project, f"{project!r}, the job's own: another project has its own job"
-            )
+            expected = f"{project!r}, the job's own: another project has its own job"
+            raise SettingsError(f"fleets[{index}].target.project", fleet.target.project, expected)
     return fleets
-
-
-def _settings_url(bucket: gcp.storage.Bucket, job: str) -> pulumi.Output[str]:
-    return pulumi.Output.concat("gs://", bucket.name, "/", buckets.settings_key(job))
-
-
-def _account_of(function: gcp.cloudfunctionsv2.Function) -> pulumi.Output[str]:
-    return function.service_config.apply(lambda config: (config.service_account_email if config else None) or "")
-
-
-def _last_name(path: str | None) -> str:
-    return (path or "").rsplit("/", 1)[-1]
-
-
-def _all(values: Any) -> pulumi.Output[list[str]]:
-    return pulumi.Output.all(*values)

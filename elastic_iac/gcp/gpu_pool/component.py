@@ -1,9 +1,8 @@
 """A pool of accelerators with forecast-driven minimum capacity, or with instances by request."""
 
-from typing import Any
-
 import pulumi
 
+from elastic_iac.common.publish import publish
 from elastic_iac.gcp.gpu_pool.args import GcpGpuPoolArgs
 from elastic_iac.gcp.gpu_pool.config import configure
 from elastic_iac.gcp.gpu_pool.resources import declare
@@ -59,32 +58,4 @@ class GcpGpuPool(pulumi.ComponentResource):
         """
         config = configure(name, args)
         super().__init__("elastic-iac:index:GcpGpuPool", name, {}, opts)
-        declared = declare(config, self)
-        parts = declared.parts
-        self.group_names = _each(one.group.name for one in parts)
-        self.instance_groups = _each(one.group.instance_group for one in parts)
-        self.autoscaler_names = _each(one.autoscaler.name for one in parts if one.autoscaler)
-        self.instance_templates = _each(one.template.self_link_unique for one in parts)
-        self.image = parts[0].template.disks.apply(lambda disks: disks[0].source_image or "")
-        self.service_account_email = declared.owner.account.email
-        self.load_balancer_urls = _each(one.front.url for one in parts if one.front)
-        self.load_balancer_addresses = _each(one.front.address.address for one in parts if one.front)
-        self.resize_requests = pulumi.Output.all(**declared.resize_requests).apply(dict)
-        self.fleets = _each(one.fleet for one in parts if one.fleet is not None)
-        alone = config.args.shards is None
-        self.fleet = _only(self.fleets, alone=alone)
-        self.group_name = _only(self.group_names, alone=alone)
-        self.load_balancer_url = _only(self.load_balancer_urls, alone=alone)
-        self.register_outputs({field: getattr(self, field) for field in _OUTPUTS})
-
-
-def _each(outputs: Any) -> pulumi.Output[list[str]]:
-    return pulumi.Output.all(*outputs).apply(list)
-
-
-def _only(values: pulumi.Output[list[str]], *, alone: bool) -> pulumi.Output[str | None]:
-    """The one value of a pool without shards, where there is one."""
-    return values.apply(lambda known: known[0] if alone and known else None)
-
-
-_OUTPUTS = tuple(GcpGpuPool.__annotations__)
+        publish(self, declare(config, self))

@@ -4,17 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import pulumi
-
+from elastic_iac.common.capacity import Sizes, ordered_sizes
 from elastic_iac.common.fleet_output import check_literals
 from elastic_iac.common.parsing import Problems, lift, parse_component
 from elastic_iac.common.schema.base import Value
 from elastic_iac.common.schema.gcp import GCP_NAME, GcpBootDisk, GcpLoad, GcpLoadBalancer, GcpTargetTracking
 from elastic_iac.common.schema.gcp_gpu_pool import GcpGpuPoolArgs, GcpGpuShard
-from elastic_iac.gcp import autoscaler as autoscalers
 from elastic_iac.gcp import instance_template as templates
+from elastic_iac.gcp.autoscaler import DEFAULT_TARGET_TRACKING, configure_autoscaler
 from elastic_iac.gcp.children import Instances
-from elastic_iac.gcp.fleet import UNKNOWN_TARGET, fleet_settings
+from elastic_iac.gcp.fleet import UNKNOWN, Place, fleet_settings
 from elastic_iac.gcp.gpu_pool.purchasing import Hardware, configure_hardware, configure_machine
 from elastic_iac.gcp.gpu_pool.workload import Running, check_nodes, configure_running
 from elastic_iac.gcp.group import NO_REDISTRIBUTION, Group, configure_group, lead_time_of
@@ -37,21 +36,13 @@ _REQUESTS_PER_INSTANCE = (GcpTargetTracking(metric="lb-utilization", target_valu
 
 @dataclass(frozen=True)
 class Part:
-    """One group of a pool, the only one or a shard's.
+    """One group of a pool, the only one or a shard's."""
 
-    Attributes:
-        name: Name of its fleet, prefix of its resources' names.
-        instances: Its instances; the script of a workload is added once the project is known.
-        autoscaler: None with flex start.
-        sizes: Minimum and maximum.
-        load: Its load; the load balancer's requests without one.
-    """
-
-    name: str
     instances: Instances
-    autoscaler: autoscalers.Autoscaler | None
-    sizes: tuple[Value[int], Value[int]]
+    """Without the script of a workload, which is added once the project is known."""
+    sizes: Sizes
     load: GcpLoad | None
+    """The load; the load balancer's requests without one."""
 
 
 @dataclass(frozen=True)
@@ -65,39 +56,21 @@ class PoolConfig:
     load_balancer: GcpLoadBalancer | None
     parts: Sequence[Part] = ()
 
-    def fleet(
-        self,
-        part: Part,
-        *,
-        target: dict[str, pulumi.Input[str]],
-        backend_service: pulumi.Input[str],
-        revision: pulumi.Input[str],
-    ) -> dict[str, Any] | None:
-        """Settings of a part's fleet, for that target; None without a forecast.
+    def fleet(self, part: Part, place: Place) -> dict[str, Any] | None:
+        """Settings of a part's fleet, for a group at that place; None without a forecast.
 
         On Google Cloud an autoscaler counts instances, so one is a unit.
         """
         forecast = self.args.forecast
         if forecast is None:
             return None
-        settings = fleet_settings(
-            part.name,
-            forecast,
-            load=part.load,
-            load_per_instance=lift(lambda load: load * self.running.replicas, forecast.load_per_replica),
-            minimum=part.sizes[0],
-            maximum=part.sizes[1],
-            target=target,
-            group_label=part.instances.unique_id,
-            backend_service=backend_service,
-            revision=revision,
-        )
+        per_unit = lift(lambda load: load * self.running.replicas, forecast.load_per_replica)
         own = {
             "lead_time_seconds": forecast.lead_time_seconds,
             "learn_lead_time": forecast.learn_lead_time,
             "pool": {"units_per_instance": 1, **forecast.given("warm_headroom", "on_demand_quantile")},
         }
-        return {**settings, **own}
+        return {**fleet_settings(part.instances.name, forecast, place, part.sizes, per_unit, part.load), **own}
 
 
 def configure(name: str, raw: object) -> PoolConfig:
@@ -121,7 +94,7 @@ def configure(name: str, raw: object) -> PoolConfig:
     pool = replace(pool, parts=[_part(pool, part, problems) for part in _shards(name, args, problems)])
     problems.report()
     for part in pool.parts:
-        settings = pool.fleet(part, target={**UNKNOWN_TARGET}, backend_service="unknown", revision="0")
+        settings = pool.fleet(part, UNKNOWN)
         with problems.collect():
             if settings is not None:
                 check_literals(settings)
@@ -185,32 +158,29 @@ def _part(pool: PoolConfig, of: tuple[str, str, GcpGpuShard | None], problems: P
         health_check=None if flex else running.health_check(args, pool.load_balancer),
         load_balancer=pool.load_balancer,
         roles={**running.roles, **args.instance_roles},
+        policy=None,
     )
     if flex:
-        return Part(name, instances, None, (0, 0), None)
+        return Part(instances, Sizes(0, 0), None)
     sizes, load = _sizes(args, shard, at, problems), _load(name, pool, shard)
     if args.forecast is not None and load is None and args.load_balancer is None:
         expected = (
             "a metric of the fleet's load, a workload that publishes one, or a load_balancer that counts requests"
         )
         problems.refuse(f"{at}load" if at else "forecast.load", None, expected)
-    autoscaler = autoscalers.configure_autoscaler(
-        args, problems, sizes=sizes, lead_time_seconds=lead_time, target_tracking=_target_tracking(args)
-    )
-    return Part(name, instances, autoscaler, sizes, load)
+    policy = configure_autoscaler(args, problems, sizes, lead_time, _target_tracking(args))
+    return Part(replace(instances, policy=policy), sizes, load)
 
 
-def _sizes(
-    args: GcpGpuPoolArgs, shard: GcpGpuShard | None, at: str, problems: Problems
-) -> tuple[Value[int], Value[int]]:
+def _sizes(args: GcpGpuPoolArgs, shard: GcpGpuShard | None, at: str, problems: Problems) -> Sizes:
     if shard is not None:
-        return autoscalers.ordered_sizes(shard.min_size, shard.max_size, problems, at)
+        return ordered_sizes(shard.min_size, shard.max_size, problems, at)
     for field, given in (("min_size", args.min_size), ("max_size", args.max_size)):
         if given is None:
             problems.refuse(field, None, "a value: only flex_start does without")
     if args.min_size is None or args.max_size is None:
-        return 0, 0
-    return autoscalers.ordered_sizes(args.min_size, args.max_size, problems)
+        return Sizes(0, 0)
+    return ordered_sizes(args.min_size, args.max_size, problems)
 
 
 def _load(name: str, pool: PoolConfig, shard: GcpGpuShard | None) -> GcpLoad | None:
@@ -225,7 +195,7 @@ def _target_tracking(args: GcpGpuPoolArgs) -> Sequence[GcpTargetTracking]:
     balancer = args.load_balancer
     if balancer is not None and balancer.max_rate_per_instance is not None:
         return _REQUESTS_PER_INSTANCE
-    return autoscalers.DEFAULT_TARGET_TRACKING
+    return DEFAULT_TARGET_TRACKING
 
 
 def _launch(pool: PoolConfig, shard: GcpGpuShard | None, problems: Problems) -> templates.Launch:
@@ -238,13 +208,9 @@ def _launch(pool: PoolConfig, shard: GcpGpuShard | None, problems: Problems) -> 
     launch = templates.Launch(
         machine_type=args.machine_type,
         metadata=templates.metadata_of(args, *layers),
-        boot_disk=templates.boot_disk_args(
-            disk, problems, machine_type=args.machine_type, boot_disks=lambda _machine: machine.boot_disks
-        ),
+        boot_disk=templates.boot_disk(disk, problems, args.machine_type, lambda _machine: machine.boot_disks),
         scheduling=pool.hardware.scheduling,
         secure_boot=False if args.secure_boot is None else args.secure_boot,
-        public_address=args.public_address,
-        network_tags=args.network_tags,
     )
     return pool.hardware.applied_to(launch)
 

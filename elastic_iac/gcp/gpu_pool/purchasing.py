@@ -1,8 +1,7 @@
 """The GPUs of a pool and how its instances are obtained: on demand, Spot, reserved, on sole-tenant nodes, or by flex start."""
 
 from dataclasses import dataclass, replace
-
-import pulumi_gcp as gcp
+from typing import Any
 
 from elastic_iac.common.parsing import Problems
 from elastic_iac.common.schema.base import Value
@@ -13,6 +12,14 @@ from elastic_iac.gcp.instance_template import Launch
 from forecasting.errors import SettingsError
 
 _REQUEST = matching(r"[a-z]([a-z0-9-]{0,12}[a-z0-9])?", "1 to 14 lower-case letters, digits and inner hyphens")
+_LOCAL_SSD = {
+    "type": "SCRATCH",
+    "disk_type": "local-ssd",
+    "interface": "NVME",
+    "disk_size_gb": LOCAL_SSD_GIB,
+    "auto_delete": True,
+    "boot": False,
+}
 _RESERVATION_NAME = "compute.googleapis.com/reservation-name"
 
 
@@ -26,29 +33,24 @@ class FlexStart:
 
 @dataclass(frozen=True)
 class Hardware:
-    """A pool's machines.
-
-    Attributes:
-        machine: The machine type with its GPUs.
-        attached: Whether the GPUs are attached to it; otherwise it brings them.
-    """
+    """A pool's machines."""
 
     machine: Machine
     attached: bool
-    scheduling: gcp.compute.InstanceTemplateSchedulingArgs
-    reservation_affinity: gcp.compute.InstanceTemplateReservationAffinityArgs | None
+    """The GPUs are attached to the machine; otherwise it brings them."""
+    scheduling: dict[str, Any]
+    reservation_affinity: dict[str, Any] | None
     local_ssds: int
     flex_start: FlexStart | None
 
     def applied_to(self, launch: Launch) -> Launch:
         """What an instance is launched with, GPUs included."""
-        gpus = gcp.compute.InstanceTemplateGuestAcceleratorArgs(type=self.machine.gpu, count=self.machine.gpus)
+        gpus = {"type": self.machine.gpu, "count": self.machine.gpus}
         return replace(
             launch,
-            scheduling=self.scheduling,
             guest_accelerators=[gpus] if self.attached else None,
             reservation_affinity=self.reservation_affinity,
-            local_disks=[_local_ssd() for _ in range(self.local_ssds)],
+            local_disks=[_LOCAL_SSD] * self.local_ssds,
             nic_type=None if self.attached else "GVNIC",
         )
 
@@ -128,29 +130,24 @@ def _check_standby(args: GcpGpuPoolArgs, problems: Problems) -> None:
         problems.refuse("standby_pool", "given", "nothing beside spot: a stopped Spot instance may not start again")
 
 
-def _scheduling(
-    args: GcpGpuPoolArgs, machine: Machine, flex: FlexStart | None
-) -> gcp.compute.InstanceTemplateSchedulingArgs:
+def _scheduling(args: GcpGpuPoolArgs, machine: Machine, flex: FlexStart | None) -> dict[str, Any]:
     """Instances with GPUs stop for their host's maintenance; those of the standard kind start again by themselves."""
     action = args.instance_termination_action or "DELETE"
     # https://cloud.google.com/compute/docs/instances/about-reservation-bound-vms: their reservations are of capacity for a period, and end.
     bound = not (machine.on_demand or args.spot or flex)
     kind = "FLEX_START" if flex else "SPOT" if args.spot else "RESERVATION_BOUND" if bound else "STANDARD"
-    affinity = gcp.compute.InstanceTemplateSchedulingNodeAffinityArgs
-    return gcp.compute.InstanceTemplateSchedulingArgs(
-        provisioning_model=kind,
-        preemptible=args.spot,
-        automatic_restart=not args.spot and flex is None,
-        on_host_maintenance="TERMINATE",
-        instance_termination_action="DELETE" if flex or bound else action if args.spot else None,
-        max_run_duration=None
-        if flex is None
-        else gcp.compute.InstanceTemplateSchedulingMaxRunDurationArgs(seconds=flex.run_duration_seconds),
-        node_affinities=[
-            affinity(key=item.key, operator=item.operator, values=list(item.values)) for item in args.node_affinities
+    return {
+        "provisioning_model": kind,
+        "preemptible": args.spot,
+        "automatic_restart": not args.spot and flex is None,
+        "on_host_maintenance": "TERMINATE",
+        "instance_termination_action": "DELETE" if flex or bound else action if args.spot else None,
+        "max_run_duration": flex and {"seconds": flex.run_duration_seconds},
+        "node_affinities": [
+            {"key": item.key, "operator": item.operator, "values": list(item.values)} for item in args.node_affinities
         ]
         or None,
-    )
+    }
 
 
 def _check_node_affinities(args: GcpGpuPoolArgs, machine: Machine, problems: Problems) -> None:
@@ -162,17 +159,14 @@ def _check_node_affinities(args: GcpGpuPoolArgs, machine: Machine, problems: Pro
         problems.refuse("node_affinities", f"{count} labels", "nothing beside flex_start: it gives shared hosts")
 
 
-def _reservation_affinity(
-    args: GcpGpuPoolArgs, problems: Problems
-) -> gcp.compute.InstanceTemplateReservationAffinityArgs | None:
+def _reservation_affinity(args: GcpGpuPoolArgs, problems: Problems) -> dict[str, Any] | None:
     """Neither Spot instances nor sole-tenant nodes nor flex start use reservations up; flex start must declare so.
 
     https://cloud.google.com/compute/docs/instances/reservations-consume#limitations
     """
-    kind = gcp.compute.InstanceTemplateReservationAffinityArgs
     given = args.reservation
     if given is None:
-        return kind(type="NO_RESERVATION") if args.flex_start is not None else None
+        return {"type": "NO_RESERVATION"} if args.flex_start is not None else None
     affinity, name = given.affinity, given.name
     without = next((field for field in ("spot", "flex_start", "node_affinities") if getattr(args, field)), None)
     if affinity != "NONE" and without:
@@ -180,9 +174,9 @@ def _reservation_affinity(
     if (affinity == "SPECIFIC") != (name is not None):
         problems.refuse("reservation.name", name, "a name if affinity is 'SPECIFIC', and only then")
     if name is None:
-        return kind(type="ANY_RESERVATION" if affinity == "ANY" else "NO_RESERVATION")
-    named = gcp.compute.InstanceTemplateReservationAffinitySpecificReservationArgs(key=_RESERVATION_NAME, values=[name])
-    return kind(type="SPECIFIC_RESERVATION", specific_reservation=named)
+        return {"type": "ANY_RESERVATION" if affinity == "ANY" else "NO_RESERVATION"}
+    named = {"key": _RESERVATION_NAME, "values": [name]}
+    return {"type": "SPECIFIC_RESERVATION", "specific_reservation": named}
 
 
 def _check_local_ssds(args: GcpGpuPoolArgs, machine: Machine, problems: Problems) -> None:
@@ -191,17 +185,6 @@ def _check_local_ssds(args: GcpGpuPoolArgs, machine: Machine, problems: Problems
         problems.refuse("local_ssds", count, f"0: {name} brings {machine.bundled_ssd_gib} GiB of Local SSD")
     elif count not in machine.local_ssds:
         problems.refuse("local_ssds", count, f"one of {', '.join(map(str, machine.local_ssds))} with {name}")
-
-
-def _local_ssd() -> gcp.compute.InstanceTemplateDiskArgs:
-    return gcp.compute.InstanceTemplateDiskArgs(
-        type="SCRATCH",
-        disk_type="local-ssd",
-        interface="NVME",
-        disk_size_gb=LOCAL_SSD_GIB,
-        auto_delete=True,
-        boot=False,
-    )
 
 
 def _flex_start(given: GcpFlexStart, problems: Problems) -> FlexStart:

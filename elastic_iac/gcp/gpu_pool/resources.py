@@ -1,100 +1,73 @@
 """The resources of a pool."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Any
 
 import pulumi
 import pulumi_gcp as gcp
 
 from elastic_iac.common.fleet_output import fleet_json
-from elastic_iac.gcp.autoscaler import policy_revision
-from elastic_iac.gcp.children import Autoscaler, Children, Front, Identity, Manager
+from elastic_iac.common.publish import every, only
+from elastic_iac.gcp.children import Declared, client_config, declare_instances, declare_owner
 from elastic_iac.gcp.gpu_pool.config import Part, PoolConfig
-from elastic_iac.gcp.gpu_pool.purchasing import FlexStart
+from elastic_iac.gcp.identity import Identity
 
 
-@dataclass(frozen=True)
-class DeclaredPart:
-    """Resources of one part of the pool."""
-
-    part: Part
-    template: gcp.compute.InstanceTemplate
-    group: Manager
-    front: Front | None
-    autoscaler: Autoscaler | None
-    fleet: pulumi.Output[str] | None
-
-
-@dataclass(frozen=True)
-class Declared:
-    """The declared resources that the component's outputs describe."""
-
-    owner: Identity
-    parts: Sequence[DeclaredPart]
-    resize_requests: dict[str, pulumi.Output[str]]
-
-
-def declare(config: PoolConfig, parent: pulumi.Resource) -> Declared:
-    """Declare the pool and all that it needs, as children of `parent`."""
-    children, first = Children(config.name, parent), config.parts[0].instances
-    owner = children.identity(first)
-    children.firewall(first, owner)
-    if config.running.trains:
-        children.node_firewall(first, owner)
+def declare(config: PoolConfig, parent: pulumi.Resource) -> dict[str, pulumi.Output[Any]]:
+    """Declare the pool and all that it needs, as children of `parent`; the component's outputs by name."""
+    first = replace(config.parts[0].instances, name=config.name)
+    owner = declare_owner(first, parent, nodes_talk=config.running.trains)
     parts = [_declare_part(config, part, owner, parent) for part in config.parts]
-    flex = config.hardware.flex_start
-    requests = {} if flex is None else _declare_requests(config.name, flex, parts[0], parent)
-    return Declared(owner, parts, requests)
+    fronts = [declared.front for declared, _ in parts if declared.front]
+    fleets = every(fleet for _, fleet in parts if fleet is not None)
+    names, urls = every(declared.group.name for declared, _ in parts), every(front.url for front in fronts)
+    alone = config.args.shards is None
+    return {
+        "group_name": only(names, alone=alone),
+        "group_names": names,
+        "instance_groups": every(declared.group.instance_group for declared, _ in parts),
+        "autoscaler_names": every(declared.autoscaler.name for declared, _ in parts if declared.autoscaler),
+        "instance_templates": every(declared.template.self_link_unique for declared, _ in parts),
+        "image": parts[0][0].template.disks.apply(lambda disks: disks[0].source_image or ""),
+        "service_account_email": owner.account.email,
+        "load_balancer_url": only(urls, alone=alone),
+        "load_balancer_urls": urls,
+        "load_balancer_addresses": every(front.address.address for front in fronts),
+        "resize_requests": _declare_requests(config, parts[0][0], parent),
+        "fleet": only(fleets, alone=alone),
+        "fleets": fleets,
+    }
 
 
-def _declare_part(config: PoolConfig, part: Part, owner: Identity, parent: pulumi.Resource) -> DeclaredPart:
-    children, instances, policy = Children(part.name, parent), part.instances, part.autoscaler
-    launch = config.running.applied_to(
-        instances.launch, project=children.provider.project, group_label=instances.unique_id
+def _declare_part(
+    config: PoolConfig, part: Part, owner: Identity, parent: pulumi.Resource
+) -> tuple[Declared, pulumi.Output[str] | None]:
+    instances, project = part.instances, client_config(parent).project
+    launch = config.running.applied_to(instances.launch, project=project, group_label=instances.unique_id)
+    declared = declare_instances(replace(instances, launch=launch), owner, parent)
+    settings = declared.place and config.fleet(part, declared.place)
+    return declared, None if settings is None else pulumi.Output.from_input(settings).apply(fleet_json)
+
+
+def _declare_requests(config: PoolConfig, declared: Declared, parent: pulumi.Resource) -> pulumi.Output[dict[str, str]]:
+    """The resize requests of flex start, for the time that is in the template too."""
+    place, opts, flex = (
+        config.parts[0].instances.group,
+        pulumi.ResourceOptions(parent=parent),
+        config.hardware.flex_start,
     )
-    instances = replace(instances, launch=launch)
-    template = children.template(instances, owner)
-    group = children.group(instances, template)
-    front = None if instances.load_balancer is None else children.front(instances.load_balancer, group)
-    if policy is None:
-        return DeclaredPart(part, template, group, front, None, None)
-    autoscaler = children.autoscaler(policy, instances.group, group, front)
-    settings = config.fleet(
-        part,
-        target=children.target(instances.group, group, autoscaler),
-        backend_service=front.backend_service.name if front else "",
-        revision=policy_revision(policy.policy, group.self_link),
-    )
-    fleet = None if settings is None else pulumi.Output.from_input(settings).apply(fleet_json)
-    return DeclaredPart(part, template, group, front, autoscaler, fleet)
-
-
-def _declare_requests(
-    name: str, flex: FlexStart, declared: DeclaredPart, parent: pulumi.Resource
-) -> dict[str, pulumi.Output[str]]:
-    """The resize requests, for the time that is in the template too."""
-    place, opts = declared.part.instances.group, pulumi.ResourceOptions(parent=parent)
-    seconds = pulumi.Output.from_input(flex.run_duration_seconds).apply(str)
     found: dict[str, pulumi.Output[str]] = {}
-    for key, count in flex.requests.items():
-        manager = declared.group.name
+    for key, count in flex.requests.items() if flex else ():
+        given: Any = {
+            "instance_group_manager": declared.group.name,
+            "resize_by": count,
+            "requested_run_duration": {
+                "seconds": pulumi.Output.from_input(flex and flex.run_duration_seconds).apply(str)
+            },
+        }
         if place.zone is not None:
-            request = gcp.compute.ResizeRequest(
-                f"{name}-{key}",
-                opts,
-                instance_group_manager=manager,
-                resize_by=count,
-                requested_run_duration={"seconds": seconds},
-                zone=place.zone,
-            )
+            request = gcp.compute.ResizeRequest(f"{config.name}-{key}", opts, **given, zone=place.zone)
         else:
-            request = gcp.compute.RegionResizeRequest(
-                f"{name}-{key}",
-                opts,
-                instance_group_manager=manager,
-                resize_by=count,
-                requested_run_duration={"seconds": seconds},
-                region=place.region,
-            )
+            request = gcp.compute.RegionResizeRequest(f"{config.name}-{key}", opts, **given, region=place.region)
         found[key] = request.name
-    return found
+    return pulumi.Output.all(**found).apply(dict)
