@@ -294,6 +294,15 @@ def test_own_target_groups_are_beside_those_of_the_load_balancer() -> None:
     assert inputs["targetGroupArns"] == ["arn:aws:mock:::web-target-group", TARGET_GROUP]
 
 
+@pytest.mark.parametrize(("own", "kind"), [([TARGET_GROUP], "ELB"), ([], "EC2")])
+def test_the_deployment_that_removes_the_load_balancer_detaches_it(own: list[str], kind: str) -> None:
+    """The list says all that is attached, so that the component's own target group is not among them any more."""
+    before = declare("group", {"load_balancer": BALANCER, "target_group_arns": own}).one("group:Group").inputs
+    after = declare("group", {"target_group_arns": own}).one("group:Group").inputs
+    assert before["targetGroupArns"] == ["arn:aws:mock:::web-target-group", *own]
+    assert (after["targetGroupArns"], after["healthCheckType"]) == (own, kind)
+
+
 def test_with_a_profile_of_the_users_own_no_role_is_created() -> None:
     recorder = declare("group", {"instance_profile_arn": PROFILE})
     assert not recorder.of("iam/role:Role")

@@ -77,6 +77,25 @@ def test_a_group_is_created_and_removed(gcp: LocalGcp, place: dict[str, str]) ->
         gcp.autoscaler(target["location"], target["autoscaler"])
 
 
+def test_a_group_with_machine_types_and_a_standby_pool(gcp: LocalGcp) -> None:
+    selections = [{"name": "first", "machine_types": ["n2-standard-4", "n2d-standard-4"], "rank": 1}]
+    standby = {"stopped_size": 2, "suspended_size": 1, "initial_delay_seconds": 60}
+    given = group_args(instance_selections=selections, standby_pool=standby)
+
+    def program() -> None:
+        pulumi.export("fleet", component.GcpAutoscalingGroup("web", given).fleet)
+
+    deployment = run(gcp, program)
+    target = Fleet.model_validate_json(deployment.outputs["fleet"]).target.model_dump()
+    document = gcp.group(target["location"], target["group"]).document
+    flexibility = {"first": {"machineTypes": ["n2-standard-4", "n2d-standard-4"], "rank": 1}}
+    assert document["instanceFlexibilityPolicy"] == {"instanceSelections": flexibility}
+    assert document["standbyPolicy"] == {"mode": "SCALE_OUT_POOL", "initialDelaySec": 60}
+    assert (document["targetStoppedSize"], document["targetSuspendedSize"]) == (2, 1)
+    assert deployment.unproven == ()
+    deployment.destroy()
+
+
 def test_a_preview_writes_nothing(gcp: LocalGcp) -> None:
     deployment = run(gcp, lambda: component.GcpAutoscalingGroup("web", group_args()), preview=True)
     assert "gcp:compute/regionAutoscaler:RegionAutoscaler" in {resource.type for resource in deployment.resources}

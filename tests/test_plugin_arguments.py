@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
@@ -9,10 +10,11 @@ import grpc
 import pytest
 from google.protobuf import json_format, struct_pb2
 
+import elastic_iac
 from elastic_iac.plugin.paths import property_path
 from elastic_iac.plugin.wire_inputs import with_objects_at_hand
 from tests import gcp_group_args, gcp_job_args, gcp_pool_args, group_args, job_args, pool_args
-from tests.recording import as_json, golden, revealed
+from tests.recording import as_json, golden, record, revealed
 from tests.wire import URN, PluginHost, output, plugin_host, problems, provider, secret, unknown, wire
 
 CASES: dict[str, tuple[str, str, Mapping[str, Any]]] = {
@@ -26,6 +28,74 @@ CASES: dict[str, tuple[str, str, Mapping[str, Any]]] = {
     "gcp_gpu_pool_sharded": ("llm", "GcpGpuPool", gcp_pool_args.SHARDED),
     "gcp_gpu_pool_flex_start": ("llm", "GcpGpuPool", gcp_pool_args.FLEX_START),
     "gcp_forecast_job_maximal": ("job", "GcpForecastJob", gcp_job_args.MAXIMAL),
+}
+
+GOLDEN_CASES = tuple(CASES)
+"""The others are compared with what the same arguments declare in a Python program."""
+
+_EXISTING = {"name": "legacy", "group_name": "legacy-group", "min_size": 2, "max_size": 20}
+CASES |= {
+    "existing groups on AWS": (
+        "job",
+        "AwsForecastJob",
+        {
+            **job_args.MINIMAL,
+            "permissions_boundary_arn": "arn:aws:iam::111122223333:policy/boundary",
+            "vpc_subnet_ids": ["subnet-0a"],
+            "vpc_security_group_ids": ["sg-0a"],
+            "existing_groups": [
+                {
+                    **_EXISTING,
+                    "region": "eu-west-1",
+                    "forecast": {"load_per_instance": 40, "quantile": 0.8},
+                    "load_balancer": "app/web/0a1b",
+                }
+            ],
+        },
+    ),
+    "existing groups on Google Cloud": (
+        "job",
+        "GcpForecastJob",
+        {
+            **gcp_job_args.MINIMAL,
+            "existing_groups": [
+                {
+                    **_EXISTING,
+                    "project": "shop-prod",
+                    "location": "europe-west1-b",
+                    "autoscaler_name": "legacy-autoscaler",
+                    "forecast": {"load_per_instance": 50, "load": {"metric_type": "custom.googleapis.com/started"}},
+                }
+            ],
+        },
+    ),
+    "arguments that users ask for on AWS": (
+        "web",
+        "AwsAutoscalingGroup",
+        {
+            **group_args.MINIMAL,
+            "target_group_arns": ["arn:aws:elasticloadbalancing:eu-central-1:111122223333:targetgroup/mine/0a"],
+            "health_check_type": "EC2",
+            "permissions_boundary_arn": "arn:aws:iam::111122223333:policy/boundary",
+            "security_group_ids": ["sg-0b"],
+            "key_name": "ops",
+            "suspended_processes": ["AZRebalance"],
+            "instance_maintenance_policy": {"min_healthy_percent": 90, "max_healthy_percent": 120},
+            "max_instance_lifetime_seconds": 604_800,
+            "load_balancer": {"instance_port": 80, "ip_address_type": "dualstack", "health_check_matcher": "200-399"},
+            "instance_requirements": {"min_vcpus": 2, "min_memory_mib": 4096, "allowed_instance_types": ["m7*"]},
+        },
+    ),
+    "a profile and key of the user's own": (
+        "llm",
+        "AwsGpuPool",
+        {
+            **pool_args.MINIMAL,
+            "instance_profile_arn": "arn:aws:iam::111122223333:instance-profile/mine",
+            "key_name": "ops",
+            "target_group_arns": [],
+        },
+    ),
 }
 
 
@@ -76,16 +146,35 @@ def children(registrations: list[dict[str, Any]], name: str) -> list[dict[str, A
     return [{**item, "depends_on": [], "name": item["name"] if item["type"] != rule else ""} for item in others]
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("shape", [*SHAPES, "dependencies alone"])
+@functools.cache
+def expected_of(case: str) -> list[dict[str, Any]]:
+    """What the arguments of the case declare."""
+    if case in GOLDEN_CASES:
+        return revealed(golden(f"{case}.json", None)["registrations"])
+    name, component, args = CASES[case]
+    recorder, _ = record(lambda: getattr(elastic_iac, component)(name, args))
+    return revealed(as_json(recorder.registrations))
+
+
+@pytest.mark.parametrize(
+    ("case", "shape"),
+    [
+        *((case, shape) for case in GOLDEN_CASES for shape in (*SHAPES, "dependencies alone")),
+        *(
+            (case, shape)
+            for case in CASES
+            if case not in GOLDEN_CASES
+            for shape in ("every value an output", "literals")
+        ),
+    ],
+)
 def test_arguments_arrive_in_every_shape(host: PluginHost, case: str, shape: str) -> None:
     name, component, args = CASES[case]
     inputs = wire(args)
     given = SHAPES[shape](inputs) if shape in SHAPES else inputs
     depends = [key for key in inputs if key != "fleets"] if shape == "dependencies alone" else ()
     recorder, _ = host.construct(name, given, component, depends=depends)
-    expected = revealed(golden(f"{case}.json", None)["registrations"])
-    assert children(revealed(as_json(recorder.registrations)), name) == children(expected, name)
+    assert children(revealed(as_json(recorder.registrations)), name) == children(expected_of(case), name)
 
 
 def test_a_secret_stays_one(host: PluginHost) -> None:

@@ -231,6 +231,27 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("gcpGpuPools.0.spot", {"groups": [GROUP], "gcpGpuPools": [{**GCP_POOL, "spot": "yes"}]}),
     ("different names", {"groups": [GROUP], "gcpGroups": [GCP_GROUP], "gcpGpuPools": [{**GCP_POOL, "name": "web"}]}),
     ("gcpNetwork and gcpSubnetwork", {"groups": [GROUP], "gcpNetwork": "projects/p/global/networks/n"}),
+    (
+        "gcpGroups.0.instanceSelections.0.rank",
+        {
+            "groups": [GROUP],
+            "gcpGroups": [
+                {**GCP_GROUP, "instanceSelections": [{"name": "a", "machineTypes": ["e2-small"], "rank": -1}]}
+            ],
+        },
+    ),
+    (
+        "gcpGroups.0.standbyPool.stoppedSize",
+        {"groups": [GROUP], "gcpGroups": [{**GCP_GROUP, "standbyPool": {"mode": "MANUAL"}}]},
+    ),
+    (
+        "gcpGroups.0.bootDisk.iops",
+        {"groups": [GROUP], "gcpGroups": [{**GCP_GROUP, "bootDisk": {"sizeGib": 20, "iops": 1}}]},
+    ),
+    (
+        "gcpJob.existingGroups.0.location",
+        {"groups": [GROUP], "gcpJob": {"existingGroups": [{"name": "legacy", "project": "shop-prod"}]}},
+    ),
     ("clouds.0", {"groups": [GROUP], "clouds": ["azure"]}),
     ("vpcId and subnetIds", {"groups": [GROUP], "vpcId": "vpc-0a"}),
     ("different names", {"groups": [GROUP, GROUP]}),
@@ -251,6 +272,28 @@ def test_wrong_configuration_is_named_by_its_key(field: str, config: dict[str, A
     with pytest.raises(SettingsError) as raised:
         read(**config)
     assert field in str(raised.value)
+
+
+def test_capacity_on_google_cloud_becomes_the_groups_arguments() -> None:
+    capacity = {
+        "standbyPool": {"stoppedSize": 2, "initialDelaySeconds": 60},
+        "instanceSelections": [{"name": "first", "machineTypes": ["n4-standard-4", "c4-standard-4"], "rank": 1}],
+        "bootDisk": {"sizeGib": 20, "type": "hyperdisk-balanced", "iops": 4000, "throughputMib": 200},
+    }
+    changes = {
+        "elastic-iac:clouds": '["gcp"]',
+        "elastic-iac:gcpGroups": json.dumps([{**GCP_GROUP, **capacity}]),
+        "elastic-iac:gcpGpuPools": "[]",
+    }
+    recorder, _ = deploy("local", **changes)
+    group = recorder.one(":RegionInstanceGroupManager").inputs
+    assert (group["targetStoppedSize"], group["standbyPolicy"]["initialDelaySec"]) == (2, 60)
+    selections = [{"name": "first", "machineTypes": ["n4-standard-4", "c4-standard-4"], "rank": 1}]
+    assert group["instanceFlexibilityPolicy"]["instanceSelections"] == selections
+    disk = recorder.one(":InstanceTemplate").inputs["disks"][0]
+    assert (disk["diskType"], disk["provisionedIops"], disk["provisionedThroughput"]) == (
+        *("hyperdisk-balanced", 4000, 200),
+    )
 
 
 def test_configuration_becomes_the_components_arguments() -> None:

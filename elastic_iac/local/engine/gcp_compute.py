@@ -198,6 +198,10 @@ def _group_to_api(inputs: Inputs) -> Document:
     for name, (outer, inner) in _UPDATE.items():
         if name in policy:
             policy[outer] = {inner: policy.pop(name)}
+    if "instanceFlexibilityPolicy" in inputs:  # selections by their names
+        listed = inputs["instanceFlexibilityPolicy"]["instanceSelections"]
+        named = {each["name"]: {key: each[key] for key in each if key != "name"} for each in listed}
+        document["instanceFlexibilityPolicy"] = {"instanceSelections": named}
     return given(
         **{**document, "autoHealingPolicies": healing and [healing], "updatePolicy": policy or None},
         targetSize=inputs.get(
@@ -217,8 +221,12 @@ def _group_from_api(document: Document) -> Document:
         policy[name] = policy.get(outer, {}).get(inner)
     distribution: Document = document.get("distributionPolicy", {})
     zones: list[dict[str, str]] = distribution.get("zones", [])
+    flexibility: Document = document.get("instanceFlexibilityPolicy", {})
+    selections: Document = flexibility.get("instanceSelections", {})
+    listed = [{"name": name, **selection} for name, selection in selections.items()]
     return {
         **document,
+        "instanceFlexibilityPolicy": {"instanceSelections": listed} if listed else None,
         "distributionPolicyTargetShape": distribution.get("targetShape"),
         "updatePolicy": policy,
         "autoHealingPolicies": next(iter(document.get("autoHealingPolicies", [])), None),
