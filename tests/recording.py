@@ -131,7 +131,10 @@ class Recorder(Monitor):
         *objects, last = path.split(".")
         fields = request.object.fields
         for each in objects:
-            fields = fields[each].struct_value.fields if each in fields else {}
+            value = fields.get(each)
+            fields = {} if value is None else value.struct_value.fields
+            if value is not None and value.HasField("list_value"):  # of its first item
+                fields = value.list_value.values[0].struct_value.fields
         if kind and request.type.endswith(kind) and last in fields:
             del fields[last]
             self.dropped += 1
@@ -170,8 +173,8 @@ def record(
         stack: Name of the stack.
         preview: Run it as a preview.
         cloud: Answers of the cloud.
-        without: End of a resource type and the path of an input that is lost on its way there: a mutant, which the
-            assertions of that input must notice.
+        without: End of a resource type and the path of an input (of a list's first item) that is lost on its way there: a
+            mutant, which the assertions of that input must notice.
     """
     recorder = Recorder(cloud or Mocks(), without)
     outputs = run_program(program, recorder, project="elastic-iac", stack=stack, preview=preview)

@@ -26,30 +26,41 @@ def test_every_child_is_registered_with_its_type_name_parent_and_inputs(
 
 
 MUTATIONS = [
-    (":InstanceTemplate", "shieldedInstanceConfig"),
-    (":InstanceTemplate", "serviceAccount"),
-    (":InstanceTemplate", "metadata"),
-    (":InstanceTemplate", "scheduling"),
-    (":InstanceTemplate", "tags"),
-    (":InstanceTemplate", "labels"),
-    (":RegionInstanceGroupManager", "autoHealingPolicies"),
-    (":RegionInstanceGroupManager", "updatePolicy"),
-    (":RegionInstanceGroupManager", "namedPorts"),
-    (":HealthCheck", "unhealthyThreshold"),
-    (":Firewall", "sourceRanges"),
-    (":Firewall", "targetServiceAccounts"),
-    (":BackendService", "securityPolicy"),
-    (":BackendService", "connectionDrainingTimeoutSec"),
-    (":SSLPolicy", "minTlsVersion"),
-    (":Account", "accountId"),
+    ("maximal", ":InstanceTemplate", "shieldedInstanceConfig"),
+    ("maximal", ":InstanceTemplate", "serviceAccount"),
+    ("maximal", ":InstanceTemplate", "metadata"),
+    ("maximal", ":InstanceTemplate", "scheduling"),
+    ("maximal", ":InstanceTemplate", "tags"),
+    ("maximal", ":InstanceTemplate", "labels"),
+    ("maximal", ":RegionInstanceGroupManager", "autoHealingPolicies"),
+    ("maximal", ":RegionInstanceGroupManager", "updatePolicy"),
+    ("maximal", ":RegionInstanceGroupManager", "namedPorts"),
+    ("maximal", ":HealthCheck", "unhealthyThreshold"),
+    ("maximal", ":Firewall", "sourceRanges"),
+    ("maximal", ":Firewall", "targetServiceAccounts"),
+    ("maximal", ":BackendService", "securityPolicy"),
+    ("maximal", ":BackendService", "connectionDrainingTimeoutSec"),
+    ("maximal", ":SSLPolicy", "minTlsVersion"),
+    ("maximal", ":Account", "accountId"),
+    ("capacity", ":RegionInstanceGroupManager", "standbyPolicy.mode"),
+    ("capacity", ":RegionInstanceGroupManager", "standbyPolicy.initialDelaySec"),
+    ("capacity", ":RegionInstanceGroupManager", "targetStoppedSize"),
+    ("capacity", ":RegionInstanceGroupManager", "targetSuspendedSize"),
+    ("capacity", ":RegionInstanceGroupManager", "instanceFlexibilityPolicy"),
+    ("capacity", ":RegionInstanceGroupManager", "instanceFlexibilityPolicy.instanceSelections.machineTypes"),
+    ("capacity", ":RegionInstanceGroupManager", "instanceFlexibilityPolicy.instanceSelections.rank"),
+    ("capacity", ":RegionInstanceGroupManager", "distributionPolicyTargetShape"),
+    ("capacity", ":RegionInstanceGroupManager", "updatePolicy.instanceRedistributionType"),
+    ("capacity", ":InstanceTemplate", "disks.diskType"),
+    ("capacity", ":InstanceTemplate", "labels"),
 ]
 
 
-@pytest.mark.parametrize(("kind", "argument"), MUTATIONS)
-def test_a_dropped_input_does_not_pass(kind: str, argument: str) -> None:
+@pytest.mark.parametrize(("file", "kind", "argument"), MUTATIONS)
+def test_a_dropped_input_does_not_pass(file: str, kind: str, argument: str) -> None:
     """The component is mutated: the assertion of every child must fail for each input that goes missing."""
-    recorder, _ = declare(MAXIMAL, without=(kind, argument))
-    assert as_json(recorder.registrations) != golden("gcp_autoscaling_group_maximal.json", None)["registrations"]
+    recorder, _ = declare({"maximal": MAXIMAL, "capacity": CAPACITY}[file], without=(kind, argument))
+    assert as_json(recorder.registrations) != golden(f"gcp_autoscaling_group_{file}.json", None)["registrations"]
 
 
 def test_every_part_of_the_autoscalers_policy_is_asserted() -> None:

@@ -108,8 +108,12 @@ class TestBootDisk:
         assert disk(declared_later(machine_type=lambda: later(machine_type)))["diskType"] == kind
 
     def test_performance_needs_no_type_there(self) -> None:
-        args = changed(MINIMAL, machine_type="n4-standard-4", boot_disk={"size_gib": 30, "iops": 4000})
-        assert disk(declare(args)[0])["provisionedIops"] == 4000
+        hyperdisk = {"size_gib": 30, "iops": 4000, "throughput_mib": 200}
+        args = changed(MINIMAL, machine_type="n4-standard-4", boot_disk=hyperdisk)
+        provisioned = {"provisionedIops": 4000, "provisionedThroughput": 200}
+        for name, expected in provisioned.items():
+            assert disk(declare(args)[0])[name] == expected
+            assert name not in disk(declare(args, without=(":InstanceTemplate", f"disks.{name}"))[0])
 
 
 def test_labels_that_the_cloud_takes() -> None:

@@ -61,6 +61,18 @@ def test_a_dropped_input_does_not_pass(kind: str, argument: str) -> None:
     assert as_json(recorder.registrations) != golden("gcp_forecast_job_maximal.json", None)["registrations"]
 
 
+CONNECTOR = "projects/shop-prod/locations/europe-west1/connectors/private"
+
+
+def test_a_function_reaches_private_addresses_by_its_connector() -> None:
+    def connector(**options: Any) -> Any:
+        recorder, _ = declare(changed(MINIMAL, vpc_connector=CONNECTOR), **options)
+        return recorder.one(":Function").inputs["serviceConfig"].get("vpcConnector")
+
+    assert connector() == CONNECTOR
+    assert connector(without=(":Function", "serviceConfig.vpcConnector")) is None
+
+
 def test_the_function_reads_what_was_declared() -> None:
     recorder, outputs = declare(MAXIMAL)
     job = settings(recorder)

@@ -39,6 +39,7 @@ WRONG: list[tuple[str, GcpForecastJobArgs]] = [
     ("alarm_emails[0]", changed(MINIMAL, alarm_emails=["oncall"])),
     ("alarm_emails", changed(MINIMAL, alarm_emails=["a@b.example", "a@b.example"])),
     ("store_retention_days", changed(MINIMAL, store_retention_days=30)),
+    ("vpc_connector", changed(MINIMAL, vpc_connector="private")),
     ("kms_key", changed(MINIMAL, kms_key="k")),
     ("force_destroy", changed(MINIMAL, force_destroy="yes")),
     ("labels.team", changed(MINIMAL, labels={"team": 3})),

@@ -58,6 +58,7 @@ CASES |= {
         "GcpForecastJob",
         {
             **gcp_job_args.MINIMAL,
+            "vpc_connector": "projects/shop-prod/locations/europe-west1/connectors/private",
             "existing_groups": [
                 {
                     **_EXISTING,

@@ -72,14 +72,14 @@ class Environment:
 
     def rewrite(self, kind: str, name: str = "", **properties: Any) -> None:
         """Let the state say that resources of a type (those whose name ends so) have other properties, as a refresh does after somebody has changed
-        them in the cloud.
+        them in the cloud: all outputs, and the inputs that the program gives or updates leave alone.
         """
         exported = self.stack.export_stack()
         state = copy.deepcopy(dict(exported.deployment or {}))
         found = [item for item in state["resources"] if item["type"] == kind and item["urn"].endswith(name)]
         assert found
         for item in found:
-            item["inputs"].update(properties)
+            item["inputs"].update({key: value for key, value in properties.items() if key in item["inputs"]})
             item["outputs"].update(properties)
         self.stack.import_stack(automation.Deployment(version=exported.version, deployment=state))
 
@@ -105,6 +105,10 @@ def test_the_life_of_an_environment(environment: Environment) -> None:
     assert set(environment.up()) == {"same"}
 
     environment.rewrite("aws:autoscaling/group:Group", minSize=3, desiredCapacity=3)
+    for group in environment.resources():
+        if group["type"] == "aws:autoscaling/group:Group" and "targetGroupArns" not in group["inputs"]:
+            name = group["urn"].rsplit("::", 1)[-1]
+            environment.rewrite("aws:autoscaling/group:Group", name, targetGroupArns=["arn:aws:people:::attached"])
     assert set(environment.up()) == {"same"}
 
     def raise_ceiling(group: dict[str, Any]) -> None:
@@ -200,7 +204,8 @@ def test_the_life_of_an_environment_on_google_cloud(on_google: Environment) -> N
     web = "-web-autoscaler"
     state = next(item for item in on_google.resources() if item["type"] == AUTOSCALER and item["urn"].endswith(web))
     schedule = {"name": "elastic-iac-x", "schedule": "0 8 1 1 * 2030", "durationSec": 300, "minRequiredReplicas": 4}
-    policy = {**state["inputs"]["autoscalingPolicy"], "scalingSchedules": [schedule]}
+    policy = {**state["inputs"]["autoscalingPolicy"], "scalingSchedules": [schedule]}  # and the size that it makes
+    on_google.rewrite("gcp:compute/regionInstanceGroupManager:RegionInstanceGroupManager", targetSize=4)
     on_google.rewrite(AUTOSCALER, web, autoscalingPolicy=policy)
     assert set(on_google.up()) == {"same"}
 

@@ -13,6 +13,13 @@ Channel = Annotated[
     Value[str],
     matching(r"projects/[^/\s]+/notificationChannels/[^/\s]+", "a channel, 'projects/PROJECT/notificationChannels/ID'"),
 ]
+Connector = Annotated[
+    Value[str],
+    matching(
+        r"projects/[^/\s]+/locations/[^/\s]+/connectors/[^/\s]+",
+        "a connector, 'projects/PROJECT/locations/REGION/connectors/NAME'",
+    ),
+]
 
 
 class GcpExistingGroup(Arguments):
@@ -55,5 +62,7 @@ class GcpForecastJobArgs(JobArguments):
     """Notification channels that alerts go to, 'projects/PROJECT/notificationChannels/ID'."""
     kms_key: Annotated[Value[str], KMS_KEY] | None = None
     """Customer-managed key for the bucket, 'projects/.../cryptoKeys/NAME', which Cloud Storage's agent may use; a key of Google's by default."""
+    vpc_connector: Connector | None = None
+    """Serverless VPC Access connector of the functions, for sources with private addresses; none by default."""
     labels: Labels = {}
     """Labels of everything that takes labels."""

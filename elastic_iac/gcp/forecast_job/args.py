@@ -88,5 +88,8 @@ class GcpForecastJobArgs(TypedDict):
     kms_key: NotRequired[pulumi.Input[str]]
     """Customer-managed key for the bucket, 'projects/.../cryptoKeys/NAME', which Cloud Storage's
     agent may use; a key of Google's by default."""
+    vpc_connector: NotRequired[pulumi.Input[str]]
+    """Serverless VPC Access connector of the functions, for sources with private addresses; none by
+    default."""
     labels: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
     """Labels of everything that takes labels."""

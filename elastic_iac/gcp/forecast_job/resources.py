@@ -205,6 +205,7 @@ class _Function:
                 "max_instance_count": 1,
                 "max_instance_request_concurrency": 1,
                 "ingress_settings": "ALLOW_INTERNAL_ONLY",
+                "vpc_connector": args.vpc_connector,
                 "all_traffic_on_latest_revision": True,
                 "service_account_email": runtime.email,
                 "environment_variables": {"ELASTIC_IAC_SETTINGS": self.settings_url},
