@@ -129,9 +129,9 @@ class Recorder(Monitor):
         """Take the input away from the resources of the type: what a component registers that forgot it."""
         kind, path = self.without or ("", "")
         *objects, last = path.split(".")
-        fields = request.object.fields
+        fields: Any = request.object.fields
         for each in objects:
-            value = fields.get(each)
+            value: Any = fields.get(each)
             fields = {} if value is None else value.struct_value.fields
             if value is not None and value.HasField("list_value"):  # of its first item
                 fields = value.list_value.values[0].struct_value.fields

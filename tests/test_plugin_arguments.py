@@ -34,70 +34,76 @@ GOLDEN_CASES = tuple(CASES)
 """The others are compared with what the same arguments declare in a Python program."""
 
 _EXISTING = {"name": "legacy", "group_name": "legacy-group", "min_size": 2, "max_size": 20}
-CASES |= {
-    "existing groups on AWS": (
-        "job",
-        "AwsForecastJob",
-        {
-            **job_args.MINIMAL,
-            "permissions_boundary_arn": "arn:aws:iam::111122223333:policy/boundary",
-            "vpc_subnet_ids": ["subnet-0a"],
-            "vpc_security_group_ids": ["sg-0a"],
-            "existing_groups": [
-                {
-                    **_EXISTING,
-                    "region": "eu-west-1",
-                    "forecast": {"load_per_instance": 40, "quantile": 0.8},
-                    "load_balancer": "app/web/0a1b",
-                }
-            ],
-        },
-    ),
-    "existing groups on Google Cloud": (
-        "job",
-        "GcpForecastJob",
-        {
-            **gcp_job_args.MINIMAL,
-            "vpc_connector": "projects/shop-prod/locations/europe-west1/connectors/private",
-            "existing_groups": [
-                {
-                    **_EXISTING,
-                    "project": "shop-prod",
-                    "location": "europe-west1-b",
-                    "autoscaler_name": "legacy-autoscaler",
-                    "forecast": {"load_per_instance": 50, "load": {"metric_type": "custom.googleapis.com/started"}},
-                }
-            ],
-        },
-    ),
-    "arguments that users ask for on AWS": (
-        "web",
-        "AwsAutoscalingGroup",
-        {
-            **group_args.MINIMAL,
-            "target_group_arns": ["arn:aws:elasticloadbalancing:eu-central-1:111122223333:targetgroup/mine/0a"],
-            "health_check_type": "EC2",
-            "permissions_boundary_arn": "arn:aws:iam::111122223333:policy/boundary",
-            "security_group_ids": ["sg-0b"],
-            "key_name": "ops",
-            "suspended_processes": ["AZRebalance"],
-            "instance_maintenance_policy": {"min_healthy_percent": 90, "max_healthy_percent": 120},
-            "max_instance_lifetime_seconds": 604_800,
-            "load_balancer": {"instance_port": 80, "ip_address_type": "dualstack", "health_check_matcher": "200-399"},
-            "instance_requirements": {"min_vcpus": 2, "min_memory_mib": 4096, "allowed_instance_types": ["m7*"]},
-        },
-    ),
-    "a profile and key of the user's own": (
-        "llm",
-        "AwsGpuPool",
-        {
-            **pool_args.MINIMAL,
-            "instance_profile_arn": "arn:aws:iam::111122223333:instance-profile/mine",
-            "key_name": "ops",
-            "target_group_arns": [],
-        },
-    ),
-}
+CASES.update(
+    {
+        "existing groups on AWS": (
+            "job",
+            "AwsForecastJob",
+            {
+                **job_args.MINIMAL,
+                "permissions_boundary_arn": "arn:aws:iam::111122223333:policy/boundary",
+                "vpc_subnet_ids": ["subnet-0a"],
+                "vpc_security_group_ids": ["sg-0a"],
+                "existing_groups": [
+                    {
+                        **_EXISTING,
+                        "region": "eu-west-1",
+                        "forecast": {"load_per_instance": 40, "quantile": 0.8},
+                        "load_balancer": "app/web/0a1b",
+                    }
+                ],
+            },
+        ),
+        "existing groups on Google Cloud": (
+            "job",
+            "GcpForecastJob",
+            {
+                **gcp_job_args.MINIMAL,
+                "vpc_connector": "projects/shop-prod/locations/europe-west1/connectors/private",
+                "existing_groups": [
+                    {
+                        **_EXISTING,
+                        "project": "shop-prod",
+                        "location": "europe-west1-b",
+                        "autoscaler_name": "legacy-autoscaler",
+                        "forecast": {"load_per_instance": 50, "load": {"metric_type": "custom.googleapis.com/started"}},
+                    }
+                ],
+            },
+        ),
+        "arguments that users ask for on AWS": (
+            "web",
+            "AwsAutoscalingGroup",
+            {
+                **group_args.MINIMAL,
+                "target_group_arns": ["arn:aws:elasticloadbalancing:eu-central-1:111122223333:targetgroup/mine/0a"],
+                "health_check_type": "EC2",
+                "permissions_boundary_arn": "arn:aws:iam::111122223333:policy/boundary",
+                "security_group_ids": ["sg-0b"],
+                "key_name": "ops",
+                "suspended_processes": ["AZRebalance"],
+                "instance_maintenance_policy": {"min_healthy_percent": 90, "max_healthy_percent": 120},
+                "max_instance_lifetime_seconds": 604_800,
+                "load_balancer": {
+                    "instance_port": 80,
+                    "ip_address_type": "dualstack",
+                    "health_check_matcher": "200-399",
+                },
+                "instance_requirements": {"min_vcpus": 2, "min_memory_mib": 4096, "allowed_instance_types": ["m7*"]},
+            },
+        ),
+        "a profile and key of the user's own": (
+            "llm",
+            "AwsGpuPool",
+            {
+                **pool_args.MINIMAL,
+                "instance_profile_arn": "arn:aws:iam::111122223333:instance-profile/mine",
+                "key_name": "ops",
+                "target_group_arns": [],
+            },
+        ),
+    }
+)
 
 
 @pytest.fixture(scope="module")
