@@ -11,7 +11,12 @@ import pulumi_aws as aws
 from elastic_iac.aws.load_balancer import Front
 from elastic_iac.common.capacity import Sizes
 from elastic_iac.common.parsing import Problems, lift
-from elastic_iac.common.schema.aws import AwsInstanceRefresh, InstancesArguments, Subnets
+from elastic_iac.common.schema.aws import (
+    AwsInstanceMaintenancePolicy,
+    AwsInstanceRefresh,
+    InstancesArguments,
+    Subnets,
+)
 from elastic_iac.common.schema.aws_autoscaling_group import AwsInstanceRequirements
 from elastic_iac.common.schema.base import Tags, Value
 from forecasting.errors import SettingsError
@@ -192,7 +197,7 @@ def declare_group(
     """Declare the group `name`, and its lifecycle hook by itself: the group takes its own at creation only, and updates are put over it by name."""
     args, pool, refresh = group.args, group.args.warm_pool, group.instance_refresh
     joined: list[pulumi.Input[str]] = [*([front.target_group.arn] if front else []), *(args.target_group_arns or ())]
-    maintenance, reservation, hook = args.instance_maintenance_policy, group.reservation, _hook(group.hook)
+    maintenance, hook = args.instance_maintenance_policy, _hook(group.hook)
     declared = aws.autoscaling.Group(
         f"{name}-group",
         opts,
@@ -207,11 +212,7 @@ def declare_group(
         target_group_arns=joined if joined or args.target_group_arns is not None else None,
         health_check_type=args.health_check_type or ("ELB" if joined else "EC2"),
         suspended_processes=args.suspended_processes or None,
-        instance_maintenance_policy=maintenance
-        and {
-            "min_healthy_percentage": maintenance.min_healthy_percent,
-            "max_healthy_percentage": maintenance.max_healthy_percent,
-        },
+        instance_maintenance_policy=maintenance and _healthy(maintenance),
         max_instance_lifetime=args.max_instance_lifetime_seconds,
         health_check_grace_period=group.health_check_grace_seconds,
         default_instance_warmup=args.instance_warmup_seconds,
@@ -224,28 +225,10 @@ def declare_group(
             "pool_state": pool.pool_state,
             "instance_reuse_policy": {"reuse_on_scale_in": pool.reuse_on_scale_in},
         },
-        instance_refresh=refresh
-        and {
-            "strategy": "Rolling",
-            "preferences": {
-                "min_healthy_percentage": refresh.min_healthy_percent,
-                "max_healthy_percentage": refresh.max_healthy_percent,
-                "instance_warmup": lift(str, args.instance_warmup_seconds),
-                "auto_rollback": refresh.auto_rollback,
-            },
-        },
+        instance_refresh=refresh and _refresh(refresh, args.instance_warmup_seconds),
         termination_policies=args.termination_policies,
         placement_group=placement_group,
-        # On the group, not on its launch template: there a spot instance would ask for it too, and growth beyond it would fail.
-        # https://docs.aws.amazon.com/autoscaling/ec2/userguide/target-capacity-reservations.html
-        capacity_reservation_specification=reservation
-        and {
-            "capacity_reservation_preference": reservation.preference,
-            "capacity_reservation_target": {
-                "capacity_reservation_ids": reservation.ids or None,
-                "capacity_reservation_resource_group_arns": reservation.resource_group_arns or None,
-            },
-        },
+        capacity_reservation_specification=group.reservation and _reservation(group.reservation),
         initial_lifecycle_hooks=hook and [hook],
         enabled_metrics=ENABLED_METRICS,
         metrics_granularity="1Minute",
@@ -255,6 +238,32 @@ def declare_group(
         child = pulumi.ResourceOptions(parent=opts.parent)
         aws.autoscaling.LifecycleHook(f"{name}-ready", child, autoscaling_group_name=declared.name, **hook)
     return declared
+
+
+def _healthy(bounds: AwsInstanceRefresh | AwsInstanceMaintenancePolicy) -> Any:
+    return {
+        "min_healthy_percentage": bounds.min_healthy_percent,
+        "max_healthy_percentage": bounds.max_healthy_percent,
+    }
+
+
+def _refresh(refresh: AwsInstanceRefresh, warmup_seconds: Value[int]) -> Any:
+    preferences = {"instance_warmup": lift(str, warmup_seconds), "auto_rollback": refresh.auto_rollback}
+    return {"strategy": "Rolling", "preferences": {**_healthy(refresh), **preferences}}
+
+
+def _reservation(reservation: CapacityReservation) -> Any:
+    """On the group, not on its launch template: there a spot instance would ask for it too, and growth beyond it would fail.
+
+    https://docs.aws.amazon.com/autoscaling/ec2/userguide/target-capacity-reservations.html
+    """
+    return {
+        "capacity_reservation_preference": reservation.preference,
+        "capacity_reservation_target": {
+            "capacity_reservation_ids": reservation.ids or None,
+            "capacity_reservation_resource_group_arns": reservation.resource_group_arns or None,
+        },
+    }
 
 
 def _hook(hook: Hook | None) -> Any:

@@ -74,11 +74,39 @@ def declare_front(
     child: pulumi.ResourceOptions,
 ) -> Front:
     """Declare the load balancer of the group `name`, in its own subnets or the group's; nothing but it reaches the instances."""
-    secure, interval = balancer.certificate_arn is not None, balancer.health_check_interval_seconds
     public = aws.ec2.SecurityGroup(
         f"{name}-load-balancer", child, vpc_id=vpc_id, description=f"Load balancer of {name}", tags=tags
     )
-    for scheme, port in {"http": 80, **({"https": 443} if secure else {})}.items():
+    _declare_rules(name, balancer, public, instances, child)
+    load_balancer = aws.lb.LoadBalancer(
+        f"{name}-load-balancer",
+        child,
+        name_prefix=name_prefix(name),
+        load_balancer_type="application",
+        internal=balancer.internal,
+        ip_address_type=None if balancer.ip_address_type == "ipv4" else balancer.ip_address_type,
+        security_groups=[public.id],
+        subnets=balancer.subnet_ids if balancer.subnet_ids is not None else subnet_ids,
+        idle_timeout=balancer.idle_timeout_seconds,
+        drop_invalid_header_fields=True,
+        enable_deletion_protection=balancer.deletion_protection,
+        tags=tags,
+    )
+    target_group = _declare_target_group(name, balancer, vpc_id, tags, child)
+    listeners = _declare_listeners(name, balancer, load_balancer, target_group, child)
+    return Front(next(iter(listeners)), load_balancer, target_group, list(listeners.values()))
+
+
+def _declare_rules(
+    name: str,
+    balancer: AwsLoadBalancer,
+    public: aws.ec2.SecurityGroup,
+    instances: aws.ec2.SecurityGroup,
+    child: pulumi.ResourceOptions,
+) -> None:
+    """The ranges reach the load balancer, and only the load balancer the instances, at their port."""
+    ports = {"http": 80} if balancer.certificate_arn is None else {"http": 80, "https": 443}
+    for scheme, port in ports.items():
         for key, cidr in _ingress(balancer).items():
             aws.vpc.SecurityGroupIngressRule(
                 f"{name}-load-balancer-in-{scheme}-{key}",
@@ -102,21 +130,13 @@ def declare_front(
             to_port=balancer.instance_port,
             referenced_security_group_id=other.id,
         )
-    load_balancer = aws.lb.LoadBalancer(
-        f"{name}-load-balancer",
-        child,
-        name_prefix=name_prefix(name),
-        load_balancer_type="application",
-        internal=balancer.internal,
-        ip_address_type=None if balancer.ip_address_type == "ipv4" else balancer.ip_address_type,
-        security_groups=[public.id],
-        subnets=balancer.subnet_ids if balancer.subnet_ids is not None else subnet_ids,
-        idle_timeout=balancer.idle_timeout_seconds,
-        drop_invalid_header_fields=True,
-        enable_deletion_protection=balancer.deletion_protection,
-        tags=tags,
-    )
-    target_group = aws.lb.TargetGroup(
+
+
+def _declare_target_group(
+    name: str, balancer: AwsLoadBalancer, vpc_id: Value[str], tags: Tags, child: pulumi.ResourceOptions
+) -> aws.lb.TargetGroup:
+    interval = balancer.health_check_interval_seconds
+    return aws.lb.TargetGroup(
         f"{name}-target-group",
         child,
         name_prefix=name_prefix(name),
@@ -136,6 +156,17 @@ def declare_front(
         deregistration_delay=balancer.deregistration_delay_seconds,
         tags=tags,
     )
+
+
+def _declare_listeners(
+    name: str,
+    balancer: AwsLoadBalancer,
+    load_balancer: aws.lb.LoadBalancer,
+    target_group: aws.lb.TargetGroup,
+    child: pulumi.ResourceOptions,
+) -> dict[str, aws.lb.Listener]:
+    """Listeners by scheme: what forwards first, and with a certificate what redirects HTTP there."""
+    secure = balancer.certificate_arn is not None
     forward: Any = {"type": "forward", "target_group_arn": target_group.arn}
     redirect: Any = {
         "type": "redirect",
@@ -150,7 +181,7 @@ def declare_front(
         default_actions=[redirect if secure else forward],
     )
     if not secure:
-        return Front("http", load_balancer, target_group, [http])
+        return {"http": http}
     https = aws.lb.Listener(
         f"{name}-https",
         child,
@@ -161,4 +192,4 @@ def declare_front(
         ssl_policy=TLS_POLICY,
         default_actions=[forward],
     )
-    return Front("https", load_balancer, target_group, [https, http])
+    return {"https": https, "http": http}

@@ -138,6 +138,20 @@ def matching(pattern: str, expected: str) -> Kind[str]:
     return Kind(check, {"type": "string"})
 
 
+def text_of(at_most: int) -> Kind[str]:
+    """A text of so many bytes at most, as it is run at boot."""
+
+    def check(field: str, value: object) -> str:
+        if not isinstance(value, str):
+            raise SettingsError(field, value, "a text")
+        size = len(value.encode())
+        if size > at_most:
+            raise SettingsError(field, f"{size} bytes", f"at most {at_most} bytes: fetch the rest at boot")
+        return value
+
+    return Kind(check, {"type": "string"})
+
+
 def one_of(*choices: str) -> Kind[str]:
     """One of a few words."""
     expected = f"one of {', '.join(map(repr, choices))}"
@@ -204,6 +218,7 @@ NAME = matching(
 PORT = whole(1, 65535)
 SIZE = whole(0, 100_000)
 PERCENT = whole(0, 100)
+PATH = matching(r"/[\x21-\x7e]{0,1023}", "a path that begins with '/'")
 TEXT = matching(r"(?s).*\S.*", "a text that is not blank")
 ARN = matching(r"arn:aws[a-z-]*:\S+", "an ARN, 'arn:aws:...'")
 VPC_ID = matching(r"vpc-[0-9a-z]+", "a VPC's id, 'vpc-...'")

@@ -10,17 +10,17 @@ from elastic_iac.common.validation import (
     INSTANCE_TYPE,
     IPV4_RANGE,
     IPV6_RANGE,
+    PATH,
     SECURITY_GROUP_ID,
     SUBNET_ID,
     VPC_ID,
-    Kind,
     distinct,
     matching,
     number,
     one_of,
+    text_of,
     whole,
 )
-from forecasting.errors import SettingsError
 from forecasting.settings import CloudWatchMetric, CloudWatchSource
 
 PROCESSES = (
@@ -42,15 +42,6 @@ USER_DATA_LIMIT_BYTES = 16 * 1024
 CAPACITY_RESERVATION_ID = matching(r"cr-[0-9a-z]+", "a capacity reservation's id, 'cr-...'")
 
 
-def _user_data(field: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise SettingsError(field, value, "a text")
-    size = len(value.encode())
-    if size > USER_DATA_LIMIT_BYTES:
-        raise SettingsError(field, f"{size} bytes", f"at most {USER_DATA_LIMIT_BYTES} bytes: fetch the rest at boot")
-    return value
-
-
 ImageParameter = Annotated[
     Value[str], matching(r"/[A-Za-z0-9_.\-/]+", "the path of a public parameter, '/aws/service/...'")
 ]
@@ -63,7 +54,7 @@ Statuses = Annotated[
 SecurityGroupId = Annotated[Value[str], SECURITY_GROUP_ID]
 InstanceType = Annotated[Value[str], INSTANCE_TYPE]
 Seconds6h = Annotated[Value[int], whole(0, 21_600)]
-USER_DATA = Kind(_user_data, {"type": "string"})
+USER_DATA = text_of(USER_DATA_LIMIT_BYTES)
 UserData = Annotated[Value[str], USER_DATA]
 Subnets = Value[list[Value[str]]]
 TWO_ZONES = distinct(SUBNET_ID, at_least=2, expected="two or more different subnets, in different Availability Zones")
@@ -182,7 +173,7 @@ class AwsLoadBalancer(Arguments):
     """'dualstack' has IPv6 addresses too: its subnets need IPv6 ranges."""
     ingress_ipv6_cidrs: list[Annotated[Value[str], IPV6_RANGE]] = ["::/0"]
     """IPv6 ranges that may reach it, with 'dualstack'."""
-    health_check_path: Annotated[Value[str], matching(r"/[\x21-\x7e]{0,1023}", "a path that begins with '/'")] = "/"
+    health_check_path: Annotated[Value[str], PATH] = "/"
     """Path that answers 200 once the instance can serve."""
     health_check_matcher: Statuses = "200"
     """Statuses of a good answer."""

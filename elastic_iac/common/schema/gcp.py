@@ -4,7 +4,7 @@ from typing import Annotated, Any, cast
 
 from elastic_iac.common.schema.base import TEXTS, Arguments, Flag, PlainFlag, Port, Size, Text, Texts, Value, of
 from elastic_iac.common.schema.fleet import ForecastFields
-from elastic_iac.common.validation import Kind, matching, number, one_of, whole
+from elastic_iac.common.validation import PATH, Kind, matching, number, one_of, text_of, whole
 from forecasting.errors import SettingsError
 from forecasting.settings import CloudMonitoringSource, MonitoringMetric
 
@@ -26,18 +26,8 @@ KMS_KEY = matching(
 )
 REGION = matching(r"[a-z]+-[a-z]+\d+", "a region such as 'europe-west1'")
 MACHINE_TYPE = matching(r"[a-z][a-z0-9]*(-[a-z0-9]+)+", "a machine type such as 'e2-standard-4'")
-PATH = matching(r"/[\x21-\x7e]{0,1023}", "a path that begins with '/'")
 _METRIC_TYPE = matching(r"[A-Za-z][\w.-]*\.[\w.-]+(/[\w.-]+)+", "a metric's type such as 'custom.googleapis.com/queue'")
 PORT_NAME = matching(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", "a port's name: lower-case letters, digits and hyphens")
-
-
-def _script(field: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise SettingsError(field, value, "a text")
-    size = len(value.encode())
-    if size > METADATA_LIMIT_BYTES:
-        raise SettingsError(field, f"{size} bytes", f"at most {METADATA_LIMIT_BYTES} bytes: fetch the rest at boot")
-    return value
 
 
 def _labels(field: str, value: object) -> dict[str, Any]:
@@ -270,7 +260,7 @@ class GcpInstancesArguments(Arguments):
     for example one of 'projects/deeplearning-platform-release'."""
     refresh_image: PlainFlag = False
     """True takes the image that `image_family` names now; false keeps the image that is deployed."""
-    startup_script: Annotated[Value[str], Kind(_script, {"type": "string"})] | None = None
+    startup_script: Annotated[Value[str], text_of(METADATA_LIMIT_BYTES)] | None = None
     """Script that runs at each boot, at most 256 KiB."""
     metadata: Texts = {}
     """Further metadata of the instances, such as 'user-data' for Container-Optimized OS."""
