@@ -51,7 +51,7 @@ What a component does that one might not expect:
 - **One policy at least may scale in.** A floor only ever adds instances.
 - **Nothing but the load balancer reaches the instances.** Shell access is Systems Manager's.
 - **A job is run by its own deployment.** New settings, a changed floor among them, run it at once; then its schedule does.
-- **A job's name is unique in the account and region.** Its metrics and alarms bear it.
+- **Two stacks of one program may share an account.** Metrics and alarms of a job are told apart by its function's name, their texts by its bucket.
 - **A job builds its function** where the zip is missing or stale, which takes minutes the first time and needs the package index;
   `package_path` names one that was built elsewhere.
 - **`enabled` false leaves the schedule on.** The job says in its records that it is off, writes nothing, and its alarms tell nobody.

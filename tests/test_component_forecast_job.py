@@ -155,6 +155,7 @@ class TestShortRuns:
         assert (alarms["plan-old"]["threshold"], alarms["plan-old"]["period"]) == (720, 1800)
         periods = {key: alarm["period"] for key, alarm in alarms.items() if key != "plan-old"}
         assert periods.pop("worse-than-naive") == 6 * 3600
+        assert periods.pop("failure-queue") == 300
         assert set(periods.values()) == {900}
 
 
@@ -237,11 +238,20 @@ class TestAlarms:
             "worse-than-naive": ("ElasticIac", "FleetsWorseThanNaive"),
             "uncovered-load": ("ElasticIac", "FleetsUncovered"),
             "capacity-limited": ("ElasticIac", "FleetsCapacityLimited"),
+            "launches-failing": ("ElasticIac", "FleetsLaunchesFailing"),
+            "failure-queue": ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
             "pinned": ("ElasticIac", "FleetsPinned"),
         }
         dimensions = [alarm["dimensions"] for alarm in alarms.values()]
-        assert dimensions.count({"Job": "job"}) == 7
+        assert dimensions.count({"Job": "job-function-0"}) == 8  # two stacks' functions never have one name
         assert dimensions.count({"FunctionName": "job-function-0"}) == 1
+        assert dimensions.count({"QueueName": "job-failures-0"}) == 1
+
+    def test_all_functions_share_the_alarm_on_their_failure_queue(self) -> None:
+        recorder, _ = declare(SHARDED)
+        watched = [each.inputs["dimensions"] for each in recorder.of(":MetricAlarm")]
+        assert watched.count({"QueueName": "job-failures-0"}) == 1
+        assert watched.count({"Job": "job-2-function-0"}) == 8
 
     def test_a_silent_job_is_told_of_and_others_are_not_taken_for_one(self, alarms: Mapping[str, Any]) -> None:
         missing = {key: alarm["treatMissingData"] for key, alarm in alarms.items()}

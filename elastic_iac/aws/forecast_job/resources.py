@@ -73,6 +73,18 @@ class JobResources:
             pulumi.ResourceOptions(parent=self._parent, depends_on=[each.permission for each in running.values()]),
         )
         started = [self._start(shard, common, running[shard.name], notification) for shard in shards]
+        aws.cloudwatch.MetricAlarm(
+            f"{name}-alarm-failure-queue",
+            alarms.queue_alarm_args(
+                name,
+                queue_name=common.queue.name,
+                bucket=common.bucket.id,
+                topic_arn=common.topic_arn,
+                enabled=self._args.enabled,
+                tags=self._config.tags,
+            ),
+            self._child,
+        )
         return {
             "bucket_name": common.bucket.id,
             "function_names": _all(each.function.name for each in running.values()),
@@ -274,6 +286,7 @@ class JobResources:
         alarms_of_job = alarms.alarm_args(
             job,
             function_name=function.name,
+            bucket=common.bucket.id,
             interval_minutes=self._config.schedule.interval_minutes,
             short_run_minutes=self._config.schedule.short_run_minutes,
             topic_arn=common.topic_arn,

@@ -24,6 +24,7 @@ def alert_args(
     job: str,
     *,
     service: pulumi.Output[str],
+    bucket: pulumi.Output[str],
     metrics: Mapping[str, pulumi.Output[str]],
     interval_minutes: Value[int],
     short_run_minutes: int = 0,
@@ -36,6 +37,7 @@ def alert_args(
     Args:
         job: The job's name, a label of its metrics.
         service: Name of the Cloud Run service behind its function.
+        bucket: Name of the job's bucket, which distinguishes jobs of one name.
         metrics: Names of the log-based metrics by what they measure.
         interval_minutes: Between two full runs.
         short_run_minutes: Between two short ones; what they measure too is looked at in their interval.
@@ -54,7 +56,8 @@ def alert_args(
             enabled=enabled,
             notification_channels=list(channels),
             documentation=gcp.monitoring.AlertPolicyDocumentationArgs(
-                mime_type="text/markdown", content=sentence(job, key, says, "Google Cloud")
+                mime_type="text/markdown",
+                content=bucket.apply(lambda name: sentence(job, key, says, "Google Cloud", name)),
             ),
             alert_strategy=gcp.monitoring.AlertPolicyAlertStrategyArgs(
                 auto_close=lift(lambda interval: f"{max(2 * interval, _SHORTEST_CLOSE_SECONDS)}s", seconds)

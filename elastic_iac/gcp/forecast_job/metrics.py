@@ -4,11 +4,14 @@ The function logs one JSON line for the job and one for each fleet:
 
     {"job": "JOB", "fleet": "FLEET", "metrics": {"Load": 120.5, "Floor": 4, ...}}
 
+Each metric counts the lines of its component's own services: two stacks of one program in one project have jobs of one name.
+
 The mean of such a metric (its values are kept as a distribution, whose sum and count are exact) over an interval with one run is the value itself.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import pulumi
 import pulumi_gcp as gcp
 
 JOB_METRICS = (
@@ -40,20 +43,13 @@ FLEET_METRICS = (
 _BUCKETS = gcp.logging.MetricBucketOptionsExponentialBucketsArgs(num_finite_buckets=64, growth_factor=2, scale=0.01)
 
 
-def metric_args(name: str, metric: str) -> gcp.logging.MetricArgs:
-    """One metric of the component `name` and its shards, NAME, NAME-2, ..."""
+def metric_args(name: str, metric: str, services: Sequence[pulumi.Output[str]]) -> gcp.logging.MetricArgs:
+    """One metric of the component `name`, whose functions are these Cloud Run services."""
     of_fleets = metric in FLEET_METRICS
     labels = {"job": "jsonPayload.job", **({"fleet": "jsonPayload.fleet"} if of_fleets else {})}
     return gcp.logging.MetricArgs(
         description=f"{metric} of the forecast job {name}",
-        filter=" AND ".join(
-            [
-                'resource.type="cloud_run_revision"',
-                # Nothing in a name needs an escape, and what Logging makes of a backslash within quotes is better not asked.
-                f'jsonPayload.job=~"^{name}(-[0-9]+)?$"',
-                f"jsonPayload.metrics.{metric}>=0",
-            ]
-        ),
+        filter=pulumi.Output.all(*services).apply(lambda names: _lines_of(names, metric)),
         value_extractor=f"EXTRACT(jsonPayload.metrics.{metric})",
         label_extractors={label: f"EXTRACT({path})" for label, path in labels.items()},
         bucket_options=gcp.logging.MetricBucketOptionsArgs(exponential_buckets=_BUCKETS),
@@ -65,6 +61,17 @@ def metric_args(name: str, metric: str) -> gcp.logging.MetricArgs:
                 gcp.logging.MetricMetricDescriptorLabelArgs(key=label, value_type="STRING") for label in sorted(labels)
             ],
         ),
+    )
+
+
+def _lines_of(services: Sequence[str], metric: str) -> str:
+    # The names hold lower-case letters, digits and hyphens: nothing needs an escape.
+    return " AND ".join(
+        [
+            'resource.type="cloud_run_revision"',
+            f'resource.labels.service_name=~"^({"|".join(services)})$"',
+            f"jsonPayload.metrics.{metric}>=0",
+        ]
     )
 
 

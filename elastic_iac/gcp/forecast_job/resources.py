@@ -37,7 +37,6 @@ class _Common:
     may_build: Sequence[pulumi.Resource]
     topic: gcp.pubsub.Topic
     notification: gcp.storage.Notification
-    metrics: Mapping[str, pulumi.Output[str]]
     channels: Sequence[Value[str]]
 
 
@@ -64,7 +63,8 @@ class JobResources:
         """Declare all resources; the component's outputs."""
         shards, common = self._config.shards, self._common()
         running = {shard.name: self._function(shard, common) for shard in shards}
-        started = [self._start(shard, common, running[shard.name]) for shard in shards]
+        metrics = self._metrics([each.service for each in running.values()])
+        started = [self._start(shard, common, running[shard.name], metrics) for shard in shards]
         return {
             "bucket_name": common.bucket.name,
             "function_names": _all(each.function.name for each in running.values()),
@@ -99,7 +99,6 @@ class JobResources:
             may_build=may_build,
             topic=topic,
             notification=notification,
-            metrics=self._metrics(),
             channels=[*args.alarm_channels, *self._email_channels()],
         )
 
@@ -169,11 +168,11 @@ class JobResources:
             for key, (says, granted) in wanted.items()
         }
 
-    def _metrics(self) -> dict[str, pulumi.Output[str]]:
+    def _metrics(self, services: Sequence[pulumi.Output[str]]) -> dict[str, pulumi.Output[str]]:
         return {
             measured: gcp.logging.Metric(
                 f"{self._config.name}-{measured.lower()}",
-                measures.metric_args(self._config.name, measured),
+                measures.metric_args(self._config.name, measured, services),
                 self._child,
             ).name
             for measured in (*measures.JOB_METRICS, *measures.FLEET_METRICS)
@@ -256,7 +255,7 @@ class JobResources:
         ]
 
     def _start(
-        self, shard: Shard, common: _Common, running: _Running
+        self, shard: Shard, common: _Common, running: _Running, metrics: Mapping[str, pulumi.Output[str]]
     ) -> tuple[gcp.cloudscheduler.Job, gcp.cloudscheduler.Job | None, gcp.monitoring.Dashboard]:
         """What runs the function, once it may do its work: first its settings, then its schedule; and what watches it."""
         job = shard.name
@@ -285,13 +284,16 @@ class JobResources:
         if minutes := self._config.schedule.short_run_minutes:
             short_args = schedules.short_job_args(job, minutes, **to)
             short = gcp.cloudscheduler.Job(f"{job}-short-schedule", short_args, after)
-        return full, short, self._watch(job, common, running)
+        return full, short, self._watch(job, common, running, metrics)
 
-    def _watch(self, job: str, common: _Common, running: _Running) -> gcp.monitoring.Dashboard:
+    def _watch(
+        self, job: str, common: _Common, running: _Running, metrics: Mapping[str, pulumi.Output[str]]
+    ) -> gcp.monitoring.Dashboard:
         policies = alerts.alert_args(
             job,
             service=running.service,
-            metrics=common.metrics,
+            bucket=common.bucket.name,
+            metrics=metrics,
             interval_minutes=self._config.schedule.interval_minutes,
             short_run_minutes=self._config.schedule.short_run_minutes,
             channels=common.channels,
@@ -301,7 +303,7 @@ class JobResources:
         for key, policy in policies.items():
             gcp.monitoring.AlertPolicy(f"{job}-alert-{key}", policy, self._child)
         body = pulumi.Output.all(
-            metrics=dict(common.metrics),
+            metrics=dict(metrics),
             interval_minutes=lift(
                 lambda minutes: watched_minutes(minutes, self._config.schedule.short_run_minutes),
                 self._config.schedule.interval_minutes,
