@@ -53,7 +53,7 @@ What a component does that one might not expect:
 - **A job is run by its own deployment.** New settings, a changed floor among them, run it at once; then its schedule does.
 - **Two stacks of one program may share an account.** Metrics and alarms of a job are told apart by its function's name, their texts by its bucket.
 - **A job builds its function** where the zip is missing or stale, which takes minutes the first time and needs the package index;
-  `package_path` names one that was built elsewhere.
+  `package_path` names one that was built elsewhere. One for another processor, Python or cloud is refused.
 - **`enabled` false leaves the schedule on.** The job says in its records that it is off, writes nothing, and its alarms tell nobody.
 - **YAML programs give `fleet_count`.** There a list of outputs is one output, whose length is not known when resources are declared.
 

@@ -304,7 +304,7 @@ class TestCode:
     def test_another_zip_is_another_object_and_moves_the_function(self, tmp_path: Path) -> None:
         def declared(text: str) -> tuple[str, str, str]:
             with zipfile.ZipFile(tmp_path / "function.zip", "w") as archive:
-                archive.writestr("handler.py", text)
+                archive.writestr("forecasting/entrypoints/aws_lambda.py", text)
             recorder, _ = declare(changed(MINIMAL, package_path=str(tmp_path / "function.zip")))
             function = recorder.one(":Function").inputs
             return recorder.one("v2", "-code").inputs["key"], function["s3Key"], function["sourceCodeHash"]

@@ -8,7 +8,7 @@ import pulumi
 
 from elastic_iac.aws import group as groups
 from elastic_iac.aws.forecast_job.existing_groups import check_existing_groups, existing_fleets
-from elastic_iac.aws.forecast_job.function import Code, find_code
+from elastic_iac.aws.forecast_job.function import Code, built_code, given_code
 from elastic_iac.aws.forecast_job.schedule import AwsSchedule, configure_schedule
 from elastic_iac.common.forecast_job import Shard, own_settings, settle_shards
 from elastic_iac.common.parsing import Problems, parse_component
@@ -54,6 +54,9 @@ def configure(name: str, raw: object) -> JobConfig:
         field = "vpc_subnet_ids" if args.vpc_subnet_ids is None else "vpc_security_group_ids"
         problems.refuse(field, None, "both vpc_subnet_ids and vpc_security_group_ids, or neither")
     settings = own_settings(name, args, schedule, problems, timeout_seconds=args.timeout_seconds)
+    code: Code | None = None
+    with problems.collect():
+        code = None if args.package_path is None else given_code(args.package_path, args.architecture)
     problems.report()
     return JobConfig(
         name=name,
@@ -62,7 +65,7 @@ def configure(name: str, raw: object) -> JobConfig:
         schedule=schedule,
         settings=settings,
         tags=groups.named_tags(name, args.tags),
-        code=find_code(args.package_path, args.architecture),
+        code=code or built_code(args.architecture),
     )
 
 

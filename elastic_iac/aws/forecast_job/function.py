@@ -28,22 +28,28 @@ class Code:
     sha256: str
 
 
-def find_code(package_path: str | None, architecture: str) -> Code:
-    """The zip that was given, or else the one that is built where it is missing or stale.
+def built_code(architecture: str) -> Code:
+    """Build the zip if it is missing or stale."""
+    built = _package().ensure_package("aws-lambda", arch=architecture, python=RUNTIME.removeprefix("python"))
+    return Code(Path(built.path), built.sha256)
+
+
+def given_code(package_path: str, architecture: str) -> Code:
+    """Read the zip that was given.
 
     Raises:
-        SettingsError: there is no such zip.
+        SettingsError: there is no such zip, or it does not run on this architecture and run time.
     """
-    if package_path is None:
-        # Only here: whoever brings a zip needs no builder.
-        package: Any = importlib.import_module("elastic_iac.package")
-        built = package.ensure_package("aws-lambda", arch=architecture, python=RUNTIME.removeprefix("python"))
-        return Code(Path(built.path), built.sha256)
     path = Path(package_path)
     if path.suffix != ".zip" or not path.is_file():
         raise SettingsError("package_path", package_path, "a zip that `elastic-iac package aws-lambda` has built")
+    _package().check_package(path, kind="aws-lambda", arch=architecture, python=RUNTIME)
     with path.open("rb") as file:
         return Code(path, hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def _package() -> Any:
+    return importlib.import_module("elastic_iac.package")  # late: the builder is loaded for jobs only
 
 
 def code_args(name: str, bucket: pulumi.Input[str], code: Code, architecture: str) -> aws.s3.BucketObjectv2Args:

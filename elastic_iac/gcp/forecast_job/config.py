@@ -11,7 +11,7 @@ from elastic_iac.common.parsing import Problems, parse_component
 from elastic_iac.common.schema.gcp_forecast_job import GcpForecastJobArgs
 from elastic_iac.common.validation import matching
 from elastic_iac.gcp.forecast_job.existing_groups import check_existing_groups, existing_fleets
-from elastic_iac.gcp.forecast_job.function import Code, find_code
+from elastic_iac.gcp.forecast_job.function import Code, built_code, given_code
 from elastic_iac.gcp.forecast_job.schedule import Schedule, configure_schedule
 
 NAME = matching(
@@ -50,6 +50,9 @@ def configure(name: str, raw: object) -> JobConfig:
     if len(set(emails)) < len(emails):
         problems.refuse("alarm_emails", ", ".join(emails), "each address once")
     settings = own_settings(name, args, schedule, problems, timeout_seconds=args.timeout_seconds)
+    code: Code | None = None
+    with problems.collect():
+        code = None if args.package_path is None else given_code(args.package_path)
     problems.report()
     return JobConfig(
         name=name,
@@ -57,5 +60,5 @@ def configure(name: str, raw: object) -> JobConfig:
         shards=shards,
         schedule=schedule,
         settings=settings,
-        code=find_code(args.package_path),
+        code=code or built_code(),
     )

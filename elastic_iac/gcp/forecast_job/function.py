@@ -14,6 +14,7 @@ from elastic_iac.common.schema.gcp_forecast_job import GcpForecastJobArgs
 from forecasting.errors import SettingsError
 
 RUNTIME = "python313"
+_PYTHON, _ARCHITECTURE = "3.13", "x86_64"
 ENTRY_POINT = "handle"
 _ONE_CPU_MIB = 4096
 """What one CPU may have: https://cloud.google.com/run/docs/configuring/services/memory-limits"""
@@ -27,21 +28,27 @@ class Code:
     sha256: str
 
 
-def find_code(package_path: str | None) -> Code:
-    """The zip that was given, or else the one that is built where it is missing or stale.
+def built_code() -> Code:
+    """Build the zip if it is missing or stale."""
+    built = _package().ensure_package("gcp-function")
+    return Code(Path(built.path), built.sha256)
+
+
+def given_code(package_path: str) -> Code:
+    """Read the zip that was given.
 
     Raises:
-        SettingsError: there is no such zip.
+        SettingsError: there is no such zip, or it is for another Python or cloud.
     """
-    if package_path is None:
-        # Only here: whoever brings a zip needs no builder.
-        package: Any = importlib.import_module("elastic_iac.package")
-        built = package.ensure_package("gcp-function")
-        return Code(Path(built.path), built.sha256)
     path = Path(package_path)
     if path.suffix != ".zip" or not path.is_file():
         raise SettingsError("package_path", package_path, "a zip that `elastic-iac package gcp-function` has made")
+    _package().check_package(path, kind="gcp-function", arch=_ARCHITECTURE, python=_PYTHON)
     return Code(path, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _package() -> Any:
+    return importlib.import_module("elastic_iac.package")  # late: the builder is loaded for jobs only
 
 
 def code_args(name: str, bucket: pulumi.Input[str], code: Code) -> gcp.storage.BucketObjectArgs:
