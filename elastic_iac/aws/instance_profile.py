@@ -9,12 +9,15 @@ import pulumi_aws as aws
 from elastic_iac.common.parsing import Problems
 from elastic_iac.common.schema.aws import InstancesArguments
 
-INSTANCE_TRUST = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
-    }
-)
+_EC2_IN_CHINA = "ec2.amazonaws.com.cn"
+"""EC2's principal in the partition `aws-cn`, as IAM's console writes it there; elsewhere it is `ec2.amazonaws.com`."""
+
+
+def instance_trust(partition: str) -> str:
+    """Return the trust policy that lets instances take a role in the partition."""
+    service = _EC2_IN_CHINA if partition == "aws-cn" else "ec2.amazonaws.com"
+    statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 SYSTEMS_MANAGER = "AmazonSSMManagedInstanceCore"
@@ -27,10 +30,12 @@ def aws_policy_arn(policy: str, opts: pulumi.InvokeOptions) -> pulumi.Output[str
     return pulumi.Output.concat("arn:", partition, ":iam::aws:policy/", policy)
 
 
-def role_args(name: str, permissions_boundary_arn: pulumi.Input[str] | None = None) -> aws.iam.RoleArgs:
+def role_args(
+    name: str, partition: pulumi.Output[str], permissions_boundary_arn: pulumi.Input[str] | None = None
+) -> aws.iam.RoleArgs:
     """The role that instances of the group `name` take."""
     return aws.iam.RoleArgs(
-        assume_role_policy=INSTANCE_TRUST,
+        assume_role_policy=partition.apply(instance_trust),
         description=f"Instances of {name}",
         permissions_boundary=permissions_boundary_arn,
     )
@@ -78,7 +83,8 @@ def declare_instance_profile(
         child: Options of every child.
         invoke: Options of the functions that are called.
     """
-    role = aws.iam.Role(f"{name}-instance-role", role_args(name, permissions_boundary_arn), child)
+    partition = aws.get_partition_output(opts=invoke).partition
+    role = aws.iam.Role(f"{name}-instance-role", role_args(name, partition, permissions_boundary_arn), child)
     rights: list[pulumi.Resource] = [
         aws.iam.RolePolicyAttachment(
             f"{name}-instance-policy-{key}",

@@ -12,6 +12,9 @@ from elastic_iac.common.parsing import lift
 from elastic_iac.common.schema.aws import USER_DATA, AwsRootVolume
 from elastic_iac.common.schema.base import Tags, Value
 
+_TAGS_OF_VOLUMES = ["tagSpecifications"]
+"""Set when the template is made: another version of it would replace every instance for the sake of a tag."""
+
 
 @dataclass(frozen=True)
 class Launch:
@@ -41,9 +44,9 @@ def encoded(text: str) -> str:
     return base64.b64encode(USER_DATA("user_data", text).encode()).decode("ascii")
 
 
-def _root_volume(volume: AwsRootVolume) -> aws.ec2.LaunchTemplateBlockDeviceMappingArgs:
+def _root_volume(volume: AwsRootVolume, device: pulumi.Input[str]) -> aws.ec2.LaunchTemplateBlockDeviceMappingArgs:
     return aws.ec2.LaunchTemplateBlockDeviceMappingArgs(
-        device_name=volume.device_name,
+        device_name=device,
         ebs=aws.ec2.LaunchTemplateBlockDeviceMappingEbsArgs(
             volume_size=volume.size_gib,
             volume_type="gp3",
@@ -60,6 +63,7 @@ def launch_template_args(
     launch: Launch,
     *,
     image_id: pulumi.Input[str],
+    root_device: pulumi.Input[str],
     instance_profile_arn: pulumi.Input[str],
     security_group_ids: Sequence[pulumi.Input[str]],
     tags: Tags,
@@ -74,7 +78,7 @@ def launch_template_args(
         instance_type=launch.instance_type,
         key_name=launch.key_name,
         user_data=None if launch.user_data is None else lift(encoded, launch.user_data),
-        block_device_mappings=[_root_volume(launch.root_volume)],
+        block_device_mappings=[_root_volume(launch.root_volume, root_device)],
         ebs_optimized=lift(lambda optimized: str(optimized).lower(), launch.ebs_optimized),
         iam_instance_profile=aws.ec2.LaunchTemplateIamInstanceProfileArgs(arn=instance_profile_arn),
         metadata_options=aws.ec2.LaunchTemplateMetadataOptionsArgs(
@@ -133,22 +137,28 @@ def declare_launch_template(
     profile_arn: pulumi.Input[str],
     security_group_ids: Sequence[pulumi.Input[str]],
     tags: Tags,
+    probed: bool,
     child: pulumi.ResourceOptions,
     invoke: pulumi.InvokeOptions,
 ) -> aws.ec2.LaunchTemplate:
-    """Declare the launch template of the group `name`, with its image held where a parameter names it."""
+    """Declare the launch template of the group `name`, with its image held where a parameter names it; `probed` if a load balancer checks it."""
     newest = images.resolve_image(image, invoke)
     template = aws.ec2.LaunchTemplate(
         f"{name}-launch-template",
         launch_template_args(
             launch,
             image_id=newest,
+            root_device=images.root_device(image, newest, launch.root_volume.device_name, invoke),
             instance_profile_arn=profile_arn,
             security_group_ids=security_group_ids,
             tags=tags,
         ),
-        pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(ignore_changes=image.ignored_changes)),
+        pulumi.ResourceOptions.merge(
+            child, pulumi.ResourceOptions(ignore_changes=[*image.ignored_changes, *_TAGS_OF_VOLUMES])
+        ),
     )
+    if probed:
+        images.warn_if_nothing_answers(image, launch.user_data, template)
     if image.parameter is not None:
         images.report_held_image(template, newest, image.parameter)
     return template

@@ -65,9 +65,22 @@ def _health_check(balancer: AwsLoadBalancer) -> aws.lb.TargetGroupHealthCheckArg
     )
 
 
+_PREFIX_CHARACTERS = 5
+_NAMED_ONCE = pulumi.ResourceOptions(ignore_changes=["namePrefix"])
+"""A load balancer or target group of another name is another one, with another address."""
+
+
 def name_prefix(name: str) -> str:
-    """The six characters that AWS leaves for a prefix: its names end at 32, where automatic naming would refuse a longer component's name."""
-    return re.sub(r"[^a-z0-9-]", "", name.lower())[:5].strip("-") + "-"
+    """Return the six characters that AWS leaves for a prefix: its names end at 32, where automatic naming would refuse a longer component's name.
+
+    The end of a name distinguishes it, since its beginning is often the environment's: `prod-web` becomes `p-web-`.
+    """
+    prefix = ""
+    for word in reversed(re.sub(r"[^a-z0-9-]", "", name.lower()).split("-")):
+        room = _PREFIX_CHARACTERS - len(prefix) - bool(prefix)
+        if word and room > 0:
+            prefix = f"{word[:room]}-{prefix}" if prefix else word[:room]
+    return prefix + "-"
 
 
 def load_balancer_args(
@@ -171,7 +184,7 @@ def declare_front(
 ) -> Front:
     """Declare the load balancer of the group `name`, in its own subnets or the group's; nothing but it reaches the instances."""
     public = security_groups.declare_security_group(
-        f"{name}-load-balancer", f"Load balancer of {name}", vpc_id=vpc_id, tags=tags, child=child
+        f"{name}-load-balancer", "Load balancer of an Auto Scaling group", vpc_id=vpc_id, tags=tags, child=child
     )
     for rule, rule_args in security_groups.public_rules(
         public_ports(balancer), ingress_ranges(balancer), public.id
@@ -185,12 +198,12 @@ def declare_front(
     load_balancer = aws.lb.LoadBalancer(
         f"{name}-load-balancer",
         load_balancer_args(name, balancer, security_group_id=public.id, subnet_ids=subnet_ids, tags=tags),
-        child,
+        pulumi.ResourceOptions.merge(child, _NAMED_ONCE),
     )
     target_group = aws.lb.TargetGroup(
         f"{name}-target-group",
         target_group_args(name, balancer, vpc_id=vpc_id, tags=tags),
-        child,
+        pulumi.ResourceOptions.merge(child, _NAMED_ONCE),
     )
     listeners = listener_args(balancer, load_balancer_arn=load_balancer.arn, target_group_arn=target_group.arn)
     return Front(

@@ -1,6 +1,6 @@
 """Resources of a group, declared under its component: the same for a group and for a pool of accelerators."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,7 +85,7 @@ class Identity:
     """Who the instances are, and what lets them be that."""
 
     account: gcp.serviceaccount.Account
-    roles: list[gcp.projects.IAMMember]
+    roles: Sequence[pulumi.Resource]
 
 
 @dataclass(frozen=True)
@@ -107,10 +107,12 @@ class Children:
     def identity(self, config: Instances) -> Identity:
         """A service account of the instances' own with its roles."""
         account = gcp.serviceaccount.Account(
-            f"{self.prefix}-instances", identity.account_args(self.prefix, identity.unique_id(self.prefix)), self._child
+            f"{self.prefix}-instances",
+            identity.account_args(self.prefix, identity.unique_id(self.prefix)),
+            pulumi.ResourceOptions.merge(self._child, identity.NAMED_ONCE),
         )
         wanted = {**identity.OBSERVABILITY_ROLES, **config.roles}
-        roles = [
+        roles: list[pulumi.Resource] = [
             gcp.projects.IAMMember(
                 f"{self.prefix}-instances-{key}",
                 identity.role_args(role, project=account.project, member=account.member),
@@ -162,9 +164,13 @@ class Children:
             ),
             # An instance that boots before its roles are granted loses its first logs.
             pulumi.ResourceOptions(
-                parent=self.component, depends_on=owner.roles, ignore_changes=config.image.ignored_changes
+                parent=self.component,
+                depends_on=owner.roles,
+                ignore_changes=[*config.image.ignored_changes, *templates.LABELS_OF_THE_GROUP],
             ),
         )
+        if config.probed_ports:
+            images.warn_if_nothing_answers(config.image, config.launch.metadata, template)
         if config.image.family is not None:
             images.report_held_image(template, newest, config.image.family)
         return template
@@ -180,7 +186,9 @@ class Children:
         shared: Any = groups.group_args(
             name, group, template=template.self_link_unique, health_check=healing.self_link if healing else None
         )
-        opts = pulumi.ResourceOptions(parent=self.component, ignore_changes=groups.SIZE_OF_THE_AUTOSCALER)
+        opts = pulumi.ResourceOptions(
+            parent=self.component, ignore_changes=[*groups.SIZE_OF_THE_AUTOSCALER, *groups.NAMED_ONCE]
+        )
         if group.zone is not None:
             return gcp.compute.InstanceGroupManager(f"{name}-group", opts, **shared, zone=group.zone)
         return gcp.compute.RegionInstanceGroupManager(
@@ -209,7 +217,7 @@ class Children:
             f"{name}-routes", gcp.compute.URLMapArgs(default_service=service.self_link), self._child
         )
         address = gcp.compute.GlobalAddress(
-            f"{name}-address", load_balancers.address_args(f"Load balancer of {name}"), self._child
+            f"{name}-address", load_balancers.address_args("Load balancer of a managed instance group"), self._child
         )
         proxies = self._proxies(balancer, routes)
         ports = {"http": 80, "https": 443}

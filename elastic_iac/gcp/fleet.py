@@ -30,7 +30,7 @@ def fleet_settings(
     minimum: Value[int],
     maximum: Value[int],
     target: dict[str, pulumi.Input[str]],
-    group_label: str,
+    group_label: pulumi.Input[str],
     backend_service: pulumi.Input[str],
     revision: pulumi.Input[str] | None = None,
 ) -> dict[str, Any]:
@@ -62,7 +62,11 @@ def fleet_settings(
 
 
 def _source(
-    forecast: GcpForecastFields, load: GcpLoad | None, *, group_label: str, backend_service: pulumi.Input[str]
+    forecast: GcpForecastFields,
+    load: GcpLoad | None,
+    *,
+    group_label: pulumi.Input[str],
+    backend_service: pulumi.Input[str],
 ) -> dict[str, Any]:
     """Samples of Cloud Monitoring, and the metrics that mark lower bounds of the load."""
     source: dict[str, Any] = {"kind": "cloud-monitoring"}
@@ -85,7 +89,7 @@ def _source(
     return source
 
 
-def _cpu(group_label: str) -> dict[str, Any]:
+def _cpu(group_label: pulumi.Input[str]) -> dict[str, Any]:
     """The mean CPU of the group's instances, from 0 to 1 (Cloud Monitoring metrics list, `instance/cpu/utilization`)."""
     return {
         "type": "compute.googleapis.com/instance/cpu/utilization",

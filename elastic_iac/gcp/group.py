@@ -21,6 +21,9 @@ from forecasting.errors import SettingsError
 SIZE_OF_THE_AUTOSCALER = ["targetSize"]
 """The autoscaler owns it; a group with one refuses another size (412)."""
 
+NAMED_ONCE = ["baseInstanceName"]
+"""It begins the instances' names; a group with another one is another group."""
+
 GRACE_AT_MOST_SECONDS = 3600
 """API, InstanceGroupManagerAutoHealingPolicy.initialDelaySec."""
 GRACE_MARGIN_SECONDS = 300

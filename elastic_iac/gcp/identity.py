@@ -12,6 +12,10 @@ CLOUD_PLATFORM_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 """The one scope that is recommended: roles decide what an account may do, not the legacy scopes."""
 
 
+NAMED_ONCE = pulumi.ResourceOptions(ignore_changes=["accountId"])
+"""A renamed component keeps its accounts: one of another id is another account, without the rights of the first."""
+
+
 def unique_id(name: str) -> str:
     """A name for `name` that no other stack of the project shares, of 30 characters at most.
 

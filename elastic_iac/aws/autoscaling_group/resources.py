@@ -31,7 +31,7 @@ def declare(config: GroupConfig, parent: pulumi.Resource) -> Declared:
     name, args, tags = config.name, config.args, config.tags
     profile_arn, role = declare_instances_role(args, name, child=child, invoke=invoke)
     instances = security_groups.declare_security_group(
-        f"{name}-instances", f"Instances of {name}", vpc_id=args.vpc_id, tags=tags, child=child
+        f"{name}-instances", "Instances of an Auto Scaling group", vpc_id=args.vpc_id, tags=tags, child=child
     )
     outbound = security_groups.declare_outbound_rules(name, instances, child)
     front = args.load_balancer and declare_front(
@@ -52,6 +52,7 @@ def declare(config: GroupConfig, parent: pulumi.Resource) -> Declared:
             profile_arn=profile_arn,
             security_group_ids=[instances.id, *args.security_group_ids],
             tags=tags,
+            probed=bool(front or args.target_group_arns),
             child=child,
             invoke=invoke,
         )

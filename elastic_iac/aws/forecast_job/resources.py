@@ -253,7 +253,7 @@ class JobResources:
             writes = aws.iam.Policy(
                 f"{job}-writes-{number}",
                 aws.iam.PolicyArgs(
-                    description=f"Floors of the groups of {job}, part {number}",
+                    description=f"Minimum capacities of the groups of a forecast job, part {number}",
                     policy=_write_policy(shard.fleets[start : start + policies.FLEETS_PER_POLICY], common),
                     tags=self._config.tags,
                 ),

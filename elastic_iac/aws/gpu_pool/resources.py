@@ -58,7 +58,7 @@ def declare(pool: PoolConfig, parent: pulumi.Resource) -> Declared:
     child, name = pulumi.ResourceOptions(parent=parent), pool.name
     profile_arn, role = _instances_role(pool, child, pulumi.InvokeOptions(parent=parent))
     instances = security_groups.declare_security_group(
-        f"{name}-instances", f"Instances of {name}", vpc_id=pool.args.vpc_id, tags=pool.tags(name), child=child
+        f"{name}-instances", "Instances of a pool", vpc_id=pool.args.vpc_id, tags=pool.tags(name), child=child
     )
     outbound = security_groups.declare_outbound_rules(name, instances, child)
     if pool.nodes_talk:
@@ -131,6 +131,7 @@ def _partition(pool: PoolConfig, partition: Partition, shared: _Shared) -> Decla
         profile_arn=shared.profile_arn,
         security_group_ids=[shared.instances.id, *args.security_group_ids],
         tags=tags,
+        probed=bool(front or args.target_group_arns),
         child=shared.child,
         invoke=shared.invoke,
     )

@@ -4,7 +4,7 @@ from typing import Annotated, Any, cast
 
 from elastic_iac.common.schema.base import TEXTS, Arguments, Flag, PlainFlag, Port, Size, Text, Texts, Value, of
 from elastic_iac.common.schema.fleet import ForecastFields
-from elastic_iac.common.validation import Kind, matching, number, one_of, whole
+from elastic_iac.common.validation import Kind, matching, number, one_of, refuse_encoded, whole
 from forecasting.errors import SettingsError
 from forecasting.settings import CloudMonitoringSource, MonitoringMetric
 
@@ -34,6 +34,7 @@ PORT_NAME = matching(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", "a port's name: lower-c
 def _script(field: str, value: object) -> str:
     if not isinstance(value, str):
         raise SettingsError(field, value, "a text")
+    refuse_encoded(field, value)
     size = len(value.encode())
     if size > METADATA_LIMIT_BYTES:
         raise SettingsError(field, f"{size} bytes", f"at most {METADATA_LIMIT_BYTES} bytes: fetch the rest at boot")
@@ -315,7 +316,8 @@ class GcpInstancesArguments(Arguments):
     load_balancer: GcpLoadBalancer | None = None
     """A global external application load balancer in front of the group, of each shard of a pool."""
     labels: Labels = {}
-    """Labels of the instances, their disks and the template. (A provider's default labels reach everything but the instances.)"""
+    """Labels of the instances, their disks and the template. Templates are immutable: a changed label makes another one, and with `update_policy`
+    proactive, the default, replaces every instance step by step. (A provider's default labels reach everything but the instances.)"""
 
 
 OBJECTS: tuple[type[Arguments], ...] = (

@@ -8,6 +8,7 @@ from elastic_iac.gcp.autoscaling_group.args import GcpAutoscalingGroupArgs
 from elastic_iac.gcp.autoscaling_group.config import configure
 from elastic_iac.gcp.autoscaling_group.resources import declare
 from elastic_iac.gcp.children import Front
+from elastic_iac.gcp.instance_template import group_label
 
 __all__ = ["GcpAutoscalingGroup", "GcpAutoscalingGroupArgs"]
 
@@ -68,6 +69,7 @@ class GcpAutoscalingGroup(pulumi.ComponentResource):
             target=declared.target,
             backend_service=front.backend_service.name if front else "",
             revision=policy_revision(config.autoscaler.policy, group.self_link),
+            group_label=group_label(template, config.instances.unique_id),
         )
         self.fleet = pulumi.Output.from_input(settings).apply(fleet_json)
         self.register_outputs({field: getattr(self, field) for field in _OUTPUTS})

@@ -37,8 +37,9 @@ class GroupConfig:
         target: dict[str, pulumi.Input[str]],
         backend_service: pulumi.Input[str],
         revision: pulumi.Input[str],
+        group_label: pulumi.Input[str] | None = None,
     ) -> dict[str, Any]:
-        """The fleet's settings, for that target."""
+        """The fleet's settings, for that target; `group_label` as deployed, which a rename keeps."""
         forecast = self.args.forecast
         return fleet_settings(
             self.name,
@@ -48,7 +49,7 @@ class GroupConfig:
             minimum=self.args.min_size,
             maximum=self.args.max_size,
             target=target,
-            group_label=self.instances.unique_id,
+            group_label=self.instances.unique_id if group_label is None else group_label,
             backend_service=backend_service,
             revision=revision,
         )

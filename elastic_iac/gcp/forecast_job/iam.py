@@ -4,13 +4,13 @@ Compute has no resource level for autoscalers (https://cloud.google.com/iam/docs
 project may write all of them. Which ones, and between which floor and ceiling, is the job's own bound.
 """
 
+import re
 from collections.abc import Sequence
 
 import pulumi
 import pulumi_gcp as gcp
 
 from elastic_iac.gcp.forecast_job.bucket import STORE_PREFIX, settings_key
-from elastic_iac.gcp.identity import unique_id
 from forecasting.settings import Fleet
 from forecasting.settings.gcp import GcpTarget
 
@@ -44,12 +44,15 @@ def scaling_permissions(fleets: Sequence[Fleet]) -> list[str]:
 
 
 def custom_role_args(
-    name: str, title: str, permissions: pulumi.Input[Sequence[pulumi.Input[str]]]
+    bucket: pulumi.Output[str], key: str, title: str, permissions: pulumi.Input[Sequence[pulumi.Input[str]]]
 ) -> gcp.projects.IAMCustomRoleArgs:
-    """A role of these permissions; its id is unique to the stack, since a deleted role keeps its id for weeks."""
-    return gcp.projects.IAMCustomRoleArgs(
-        role_id=unique_id(name).replace("-", "_"), title=title, permissions=permissions, stage="GA"
-    )
+    """A role of these permissions.
+
+    A deleted role keeps its id for up to 37 days, so a stack that is destroyed and deployed again needs another id. The
+    automatic name of the job's bucket is new each time it is made, unique everywhere, and survives a rename by an alias.
+    """
+    role_id = bucket.apply(lambda name: f"{re.sub('[^a-zA-Z0-9]', '_', name)}_may_{key}")
+    return gcp.projects.IAMCustomRoleArgs(role_id=role_id, title=title, permissions=permissions, stage="GA")
 
 
 def bucket_conditions(bucket: pulumi.Output[str], job: str) -> dict[str, gcp.storage.BucketIAMMemberConditionArgs]:

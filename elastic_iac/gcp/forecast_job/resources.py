@@ -94,7 +94,7 @@ class JobResources:
             code=gcp.storage.BucketObject(
                 f"{name}-code", functions.code_args(name, bucket.name, self._config.code), self._child
             ),
-            roles=self._roles(),
+            roles=self._roles(bucket),
             build_account=build_account.name,
             may_build=may_build,
             topic=topic,
@@ -143,10 +143,10 @@ class JobResources:
         return gcp.serviceaccount.Account(
             name,
             gcp.serviceaccount.AccountArgs(account_id=identity.unique_id(name), display_name=says),
-            self._child,
+            pulumi.ResourceOptions.merge(self._child, identity.NAMED_ONCE),
         )
 
-    def _roles(self) -> dict[str, gcp.projects.IAMCustomRole]:
+    def _roles(self, bucket: gcp.storage.Bucket) -> dict[str, gcp.projects.IAMCustomRole]:
         """Custom roles by what they let one do."""
         name = self._config.name
         fleets = pulumi.Output.all(*(shard.settled for shard in self._config.shards))
@@ -162,7 +162,7 @@ class JobResources:
         return {
             key: gcp.projects.IAMCustomRole(
                 f"{name}-may-{key}",
-                permissions.custom_role_args(f"{name}-may-{key}", f"Forecast job {name}: {says}", granted),
+                permissions.custom_role_args(bucket.name, key, f"Forecast job {name}: {says}", granted),
                 self._child,
             )
             for key, (says, granted) in wanted.items()

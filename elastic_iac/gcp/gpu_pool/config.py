@@ -72,6 +72,7 @@ class PoolConfig:
         target: dict[str, pulumi.Input[str]],
         backend_service: pulumi.Input[str],
         revision: pulumi.Input[str],
+        group_label: pulumi.Input[str] | None = None,
     ) -> dict[str, Any] | None:
         """Settings of a part's fleet, for that target; None without a forecast.
 
@@ -88,7 +89,7 @@ class PoolConfig:
             minimum=part.sizes[0],
             maximum=part.sizes[1],
             target=target,
-            group_label=part.instances.unique_id,
+            group_label=part.instances.unique_id if group_label is None else group_label,
             backend_service=backend_service,
             revision=revision,
         )

@@ -11,6 +11,7 @@ from elastic_iac.gcp.autoscaler import policy_revision
 from elastic_iac.gcp.children import Autoscaler, Children, Front, Identity, Manager
 from elastic_iac.gcp.gpu_pool.config import Part, PoolConfig
 from elastic_iac.gcp.gpu_pool.purchasing import FlexStart
+from elastic_iac.gcp.instance_template import group_label
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ def declare(config: PoolConfig, parent: pulumi.Resource) -> Declared:
     """Declare the pool and all that it needs, as children of `parent`."""
     children, first = Children(config.name, parent), config.parts[0].instances
     owner = children.identity(first)
+    owner = replace(owner, roles=[*owner.roles, *_bucket_roles(config, owner, parent)])
     children.firewall(first, owner)
     if config.running.trains:
         children.node_firewall(first, owner)
@@ -45,6 +47,22 @@ def declare(config: PoolConfig, parent: pulumi.Resource) -> Declared:
     flex = config.hardware.flex_start
     requests = {} if flex is None else _declare_requests(config.name, flex, parts[0], parent)
     return Declared(owner, parts, requests)
+
+
+def _bucket_roles(config: PoolConfig, owner: Identity, parent: pulumi.Resource) -> list[pulumi.Resource]:
+    """Roles on the buckets of the model and the checkpoints: the project's others hold settings and records of the job."""
+    return [
+        gcp.storage.BucketIAMMember(
+            f"{config.name}-instances-{key}",
+            gcp.storage.BucketIAMMemberArgs(
+                bucket=pulumi.Output.from_input(folder).apply(lambda url: url.removeprefix("gs://").split("/", 1)[0]),
+                role=role,
+                member=owner.account.member,
+            ),
+            pulumi.ResourceOptions(parent=parent),
+        )
+        for key, (folder, role) in config.running.folders.items()
+    ]
 
 
 def _declare_part(config: PoolConfig, part: Part, owner: Identity, parent: pulumi.Resource) -> DeclaredPart:
@@ -64,6 +82,7 @@ def _declare_part(config: PoolConfig, part: Part, owner: Identity, parent: pulum
         target=children.target(instances.group, group, autoscaler),
         backend_service=front.backend_service.name if front else "",
         revision=policy_revision(policy.policy, group.self_link),
+        group_label=group_label(template, instances.unique_id),
     )
     fleet = None if settings is None else pulumi.Output.from_input(settings).apply(fleet_json)
     return DeclaredPart(part, template, group, front, autoscaler, fleet)
