@@ -120,6 +120,20 @@ def test_on_aws_a_stacks_silent_job_is_not_masked_by_anothers_of_its_name(stacks
     assert prod.state("plan-old") == "OK"
 
 
+def test_on_aws_a_message_in_the_failure_queue_raises_its_alarm_until_it_is_gone(stacks: dict[str, Aws]) -> None:
+    stack, key = stacks["prod"], "failure-queue"
+    stack.declare(key)
+    of_queue = {
+        "MetricName": "ApproximateNumberOfMessagesVisible",
+        "Dimensions": [{"Name": "QueueName", "Value": "job-failures-prod"}],
+    }
+    for messages, state in ((0, "OK"), (2, "ALARM"), (0, "OK")):
+        datum = {**of_queue, "Value": messages, "Timestamp": stack.aws.clock.now()}
+        stack.aws.client("cloudwatch").put_metric_data(Namespace="AWS/SQS", MetricData=[datum])
+        stack.aws.clock.advance(6 * MINUTE)
+        assert stack.state(key) == state
+
+
 # Google Cloud: the emulator keeps alert policies and evaluates none; here what the declared filters and thresholds say
 
 
