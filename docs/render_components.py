@@ -32,6 +32,7 @@ web = AwsAutoscalingGroup("web", {
     "min_size": 2,
     "max_size": 20,
     "load_balancer": {"instance_port": 8080, "health_check_path": "/health"},
+    "user_data": START,  # a script that starts your program, which answers /health on 8080
     "target_tracking": [{"metric": "alb-requests", "target_value": 6000}],
     "forecast": {"load_per_instance": 100, "lead_time_seconds": 240},
 })
@@ -47,13 +48,18 @@ What a component does that one might not expect:
   update. AWS refuses a maximum below the minimum that the job has set: lower `max_size` after `elastic-iac release`, or once the plan has fallen.
 - **An image from a parameter is held.** It is resolved when the group is first deployed. When the parameter names another one, the deployment's log
   says so; `refresh_ami` true takes it. This holds for another parameter too.
-- **A changed launch template replaces instances**, step by step and with a way back, unless `instance_refresh.enabled` is false.
+- **A changed launch template replaces instances**, step by step and with a way back, unless `instance_refresh.enabled` is false. A changed tag on AWS
+  replaces none; a changed label on Google Cloud replaces all, since it is in the immutable instance template.
+- **A renamed component with an alias keeps its resources**: load balancers, addresses, accounts and groups keep their first names. The user
+  data of a pool's `workload` or `training` names the pool, so its instances are replaced step by step.
+- **Something must answer the health check.** A deployment warns if instances behind a load balancer start from a public image without `user_data` or
+  `startup_script`: each of them would be replaced again and again.
 - **One policy at least may scale in.** A floor only ever adds instances.
 - **Nothing but the load balancer reaches the instances.** Shell access is Systems Manager's.
 - **A job is run by its own deployment.** New settings, a changed floor among them, run it at once; then its schedule does.
-- **A job's name is unique in the account and region.** Its metrics and alarms bear it.
+- **Two stacks of one program may share an account.** Metrics and alarms of a job are told apart by its function's name, their texts by its bucket.
 - **A job builds its function** where the zip is missing or stale, which takes minutes the first time and needs the package index;
-  `package_path` names one that was built elsewhere.
+  `package_path` names one that was built elsewhere. One for another processor, Python or cloud is refused.
 - **`enabled` false leaves the schedule on.** The job says in its records that it is off, writes nothing, and its alarms tell nobody.
 - **YAML programs give `fleet_count`.** There a list of outputs is one output, whose length is not known when resources are declared.
 
@@ -104,7 +110,9 @@ On Google Cloud, where `GcpAutoscalingGroup` and `GcpForecastJob` have the same 
   asked for, since drivers built at boot are not signed.
 - **A shard is a group of its own**: it plans by its own load, and an update of one leaves the others alone.
 - **The APIs must be enabled**: Compute, IAM, Cloud Functions, Cloud Run, Cloud Build, Artifact Registry, Cloud Scheduler, Pub/Sub, Logging,
-  Monitoring.
+  Monitoring, Cloud Storage, Cloud Resource Manager.
+- **Projects created before April 2021** need one grant that newer ones have: `roles/iam.serviceAccountTokenCreator` for the service agent of Pub/Sub,
+  `service-PROJECT_NUMBER@gcp-sa-pubsub.iam.gserviceaccount.com`. Without it new settings do not run the job; its schedule does.
 """
 
 

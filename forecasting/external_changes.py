@@ -1,20 +1,22 @@
-"""External actions of a group, compared with those that the last full run saw.
+"""Desired capacity and external actions of a group, compared with those that the last run left.
 
 IAM has no condition key for an action's name or a desired size: whoever holds the job's role could delete or overwrite
 external actions, or set a desired capacity. The job does neither, so a change that nobody made on purpose is worth a
-warning. A change is warned of once: the next run compares with what this one saw.
+warning. A change is warned of once: the next run compares with what this one saw. Reactive scaling and due actions move
+the desired capacity all the time, so its change is reported beside the sizes and is no warning.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from forecasting.errors import ElasticIacError
-from forecasting.run import Run
+from forecasting.run import DesiredBefore, Run
 from forecasting.safe_text import printable
 from forecasting.schedule.actions import GroupState, ScheduledAction, split_actions
 from forecasting.settings import Fleet
@@ -45,14 +47,28 @@ class SeenAction(BaseModel):
 
 
 class SeenActions(Record):
-    """What a full run saw of a group, and when."""
+    """State of a group at the end of a run."""
 
     time: AwareDatetime
+    desired_capacity: int | None = None
     actions: Mapping[str, SeenAction] = Field(default_factory=dict[str, SeenAction])
 
 
-def external_changes(run: Run, fleet: Fleet, group: GroupState) -> tuple[str, ...]:
-    """Warn of external actions that were deleted or changed since the last full run, and of new ones that set a desired capacity.
+@dataclass(frozen=True)
+class Compared:
+    """Differences of a group since the last run.
+
+    Attributes:
+        warnings: External actions that were deleted or changed, and new ones that set a desired capacity.
+        desired: The desired capacity that the run left, if it is another now.
+    """
+
+    warnings: tuple[str, ...] = ()
+    desired: DesiredBefore | None = None
+
+
+def compare_with_last_run(run: Run, fleet: Fleet, group: GroupState) -> Compared:
+    """Compare a group with what the last run left.
 
     An action of the job's own name that sets more than a minimum is an external one (`owner_of`).
 
@@ -65,21 +81,26 @@ def external_changes(run: Run, fleet: Fleet, group: GroupState) -> tuple[str, ..
     try:
         item = run.store.get(_key(fleet))
         if item is None:
-            return ()
+            return Compared()
         before = SeenActions.from_bytes(_key(fleet), item.body)
     except ElasticIacError as error:
-        return (f"external actions could not be compared with the last run's: {error}",)
-    return tuple(_changes(before, {each.name: _seen(each) for each in external}, run.clock()))
+        return Compared((f"external actions could not be compared with the last run's: {error}",))
+    desired = before.desired_capacity
+    return Compared(
+        tuple(_changes(before, {each.name: _seen(each) for each in external}, run.clock())),
+        None if desired in {None, group.desired_capacity} else DesiredBefore(desired or 0, before.time),
+    )
 
 
 def keep_external(run: Run, fleet: Fleet, group: GroupState) -> None:
-    """Keep what this run saw, for the next one.
+    """Keep the state that this run leaves, for the next one.
 
     Raises:
         StoreError: it cannot be kept.
     """
     _owned, external = split_actions(group.actions, run.owners)
-    seen = SeenActions(time=run.clock(), actions={each.name: _seen(each) for each in external})
+    actions = {each.name: _seen(each) for each in external}
+    seen = SeenActions(time=run.clock(), desired_capacity=group.desired_capacity, actions=actions)
     current = run.store.get(_key(fleet))
     run.store.put(_key(fleet), seen.to_bytes(), if_version=current.version if current else None)
 

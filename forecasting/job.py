@@ -18,7 +18,7 @@ from forecasting.calendar import Calendar
 from forecasting.choosing import CANDIDATES, recorded_choice, settled_choice
 from forecasting.deadline import time_limit
 from forecasting.errors import ElasticIacError
-from forecasting.external_changes import external_changes, keep_external
+from forecasting.external_changes import compare_with_last_run, keep_external
 from forecasting.history import History, Verdict, build_history
 from forecasting.launching import recorded_launching, watch_launches
 from forecasting.models.base import DEFAULT_QUANTILES, Forecast
@@ -100,7 +100,8 @@ class Pipeline(Turn):
             self.claim = self.ledger.claim(self.run.run_id, self.run.now, self._deadline())
         group = self.target.read()
         self._note(group=group, launching=watch_launches(self.run, self.fleet, self.target, group.desired_capacity))
-        self._note(remarks=(*self.result.remarks, *external_changes(self.run, self.fleet, group)))
+        found = compare_with_last_run(self.run, self.fleet, group)
+        self._note(remarks=(*self.result.remarks, *found.warnings), desired_before=found.desired)
         reading = self._read()
         own = self._history(reading)
         history = self._trusted(own)

@@ -131,6 +131,14 @@ def write_lease(run: Run, ledger: Ledger, claim: Claim) -> Generator[Memory | No
 
 
 @dataclass(frozen=True)
+class DesiredBefore:
+    """The desired capacity that an earlier run left, and when."""
+
+    capacity: int
+    at: datetime
+
+
+@dataclass(frozen=True)
 class Launching:
     """What a run knows of a fleet's launches.
 
@@ -178,6 +186,7 @@ class FleetResult:
         floor_in_force: The minimum that held when the plan was made: the live one; on Google Cloud also that of our open windows.
         written: Mutating calls made.
         read_back: The standing actions were read back and are the schedule.
+        desired_before: The desired capacity that the last run left, if it is another now.
         remarks: What else went amiss without being in the way.
     """
 
@@ -201,6 +210,7 @@ class FleetResult:
     floor_in_force: int | None = None
     written: int = 0
     read_back: bool = False
+    desired_before: DesiredBefore | None = None
     remarks: tuple[str, ...] = ()
 
     @property

@@ -9,6 +9,7 @@ what the job's last short run did is one item (`forecasting.store.progress`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -16,13 +17,15 @@ import numpy as np
 import pandas as pd
 
 from forecasting.basis import window_of
-from forecasting.errors import Hold, InputError, SourceError, StandsBack
+from forecasting.errors import ElasticIacError, Hold, InputError, SourceError, StandsBack
+from forecasting.external_changes import compare_with_last_run, keep_external
 from forecasting.history import History, Verdict, build_history
 from forecasting.launching import watch_launches
 from forecasting.needed import needed_instances
 from forecasting.planning.base import Limits, Plan
 from forecasting.planning.pool import pool_limits
 from forecasting.run import FleetResult, Run
+from forecasting.schedule.actions import GroupState
 from forecasting.schedule.memory import Memory
 from forecasting.schedule.people import value_at
 from forecasting.settings import Fleet
@@ -82,6 +85,7 @@ class ShortRun(Turn):
         group = self.target.read()
         self._note(group=group)
         self._note(launching=watch_launches(self.run, self.fleet, self.target, group.desired_capacity))
+        self._compare(group)
         planner = self._planner(basis, self._needed(basis))
         _schedule, diff, seen = self._schedule(planner, group, memory)
         if not self._writes:
@@ -92,6 +96,14 @@ class ShortRun(Turn):
         lease_seconds = max(self.run.remaining_seconds(), 1.0)
         self.claim = self.ledger.claim_short(self.run.run_id, basis.generation, state, lease_seconds=lease_seconds)
         return self._write(self.claim, planner)
+
+    def _compare(self, group: GroupState) -> None:
+        """Report differences since the last run; those of actions are kept, so that each is warned of once."""
+        found = compare_with_last_run(self.run, self.fleet, group)
+        self._note(remarks=(*self.result.remarks, *found.warnings), desired_before=found.desired)
+        if found.warnings and self.run.write:
+            with suppress(ElasticIacError):  # then the next run warns again
+                keep_external(self.run, self.fleet, group)
 
     def record(self, result: FleetResult) -> None:
         """Nothing: see the module."""

@@ -23,6 +23,7 @@ ANSWERS: Mapping[str, Mapping[str, Any]] = {
     "aws:index/getPartition:getPartition": {"partition": "aws"},
     "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "111122223333"},
     "aws:ssm/getParameter:getParameter": {"insecureValue": "ami-0123456789abcdef0"},
+    "aws:ec2/getAmi:getAmi": {"rootDeviceName": "/dev/xvda"},
     "aws:ec2/getVpc:getVpc": {"id": "vpc-0de"},
     "aws:ec2/getSubnets:getSubnets": {"ids": ["subnet-0a", "subnet-0b"]},
     "gcp:organizations/getClientConfig:getClientConfig": {"project": "shop-prod", "region": "europe-west1"},

@@ -181,6 +181,45 @@ def test_a_parquet_file_is_judged_by_its_metadata(tmp_path: Path, monkeypatch: p
         read_csv(path)
 
 
+@pytest.mark.parametrize("keeps_dictionary", [False, True])
+def test_a_bomb_of_a_parquet_dictionary_is_refused_before_it_is_expanded(
+    tmp_path: Path, keeps_dictionary: bool
+) -> None:
+    """One text of 64 KiB, fifty thousand times: three gigabytes in a file of a few kilobytes."""
+    arrow: Any = importlib.import_module("pyarrow")
+    parquet: Any = importlib.import_module("pyarrow.parquet")
+    rows = 50_000
+    stamps = pd.date_range("2026-01-01", periods=rows, freq="1min", tz="UTC")
+    value = arrow.DictionaryArray.from_arrays(arrow.array([0] * rows, arrow.int32()), arrow.array(["1" * 65_536]))
+    path = tmp_path / "load.parquet"
+    parquet.write_table(arrow.table({"timestamp": stamps, "value": value}), path, store_schema=keeps_dictionary)
+    assert path.stat().st_size < 1_000_000
+    printed = in_a_process(READ.format(module="forecasting.sources.files", name="read_csv"), str(path))
+    assert "at most 1,000,000 samples and 128 MiB unpacked" in printed
+
+
+def test_a_parquet_column_of_lists_is_refused(tmp_path: Path) -> None:
+    arrow: Any = importlib.import_module("pyarrow")
+    parquet: Any = importlib.import_module("pyarrow.parquet")
+    stamps = pd.date_range("2026-01-01", periods=2, freq="1min", tz="UTC")
+    path = tmp_path / "load.parquet"
+    parquet.write_table(arrow.table({"timestamp": stamps, "value": [[0.0] * 9, [1.0]]}), path)
+    with pytest.raises(InputError, match=r"column 'value' holds list.*; expected a number or a text in each row"):
+        read_csv(path)
+
+
+def test_stamps_and_values_as_text_are_read_from_parquet_as_from_csv(tmp_path: Path) -> None:
+    stamps = [f"2026-01-01T00:0{minute}:00Z" for minute in range(3)]
+    path = tmp_path / "load.parquet"
+    for frame in (
+        pd.DataFrame({"timestamp": stamps, "value": ["1", "2", None], "other": ["x" * 9] * 3}),
+        pd.DataFrame({"timestamp": pd.Categorical(stamps), "value": pd.Categorical([1.0, 2.0, None])}),
+        pd.DataFrame({"value": [1.0, 2.0, None]}, index=pd.Index(stamps, name="timestamp")),
+    ):
+        frame.to_parquet(path)
+        assert read_csv(path).load.tolist()[:2] == [1.0, 2.0]
+
+
 def test_want_of_memory_is_an_error_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pyarrow: Any = importlib.import_module("pyarrow")
 

@@ -142,6 +142,7 @@ class TestShortRuns:
         assert (alarms["plan-old"]["threshold"], alarms["plan-old"]["period"]) == (720, 1800)
         periods = {key: alarm["period"] for key, alarm in alarms.items() if key != "plan-old"}
         assert periods.pop("worse-than-naive") == 6 * 3600
+        assert periods.pop("failure-queue") == 300
         assert set(periods.values()) == {900}
 
 
@@ -224,11 +225,20 @@ class TestAlarms:
             "worse-than-naive": ("ElasticIac", "FleetsWorseThanNaive"),
             "uncovered-load": ("ElasticIac", "FleetsUncovered"),
             "capacity-limited": ("ElasticIac", "FleetsCapacityLimited"),
+            "launches-failing": ("ElasticIac", "FleetsLaunchesFailing"),
+            "failure-queue": ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
             "pinned": ("ElasticIac", "FleetsPinned"),
         }
         dimensions = [alarm["dimensions"] for alarm in alarms.values()]
-        assert dimensions.count({"Job": "job"}) == 7
+        assert dimensions.count({"Job": "job-function-0"}) == 8  # two stacks' functions never have one name
         assert dimensions.count({"FunctionName": "job-function-0"}) == 1
+        assert dimensions.count({"QueueName": "job-failures-0"}) == 1
+
+    def test_all_functions_share_the_alarm_on_their_failure_queue(self) -> None:
+        recorder, _ = declare(SHARDED)
+        watched = [each.inputs["dimensions"] for each in recorder.of(":MetricAlarm")]
+        assert watched.count({"QueueName": "job-failures-0"}) == 1
+        assert watched.count({"Job": "job-2-function-0"}) == 8
 
     def test_a_silent_job_is_told_of_and_others_are_not_taken_for_one(self, alarms: Mapping[str, Any]) -> None:
         missing = {key: alarm["treatMissingData"] for key, alarm in alarms.items()}
@@ -281,7 +291,7 @@ class TestCode:
     def test_another_zip_is_another_object_and_moves_the_function(self, tmp_path: Path) -> None:
         def declared(text: str) -> tuple[str, str, str]:
             with zipfile.ZipFile(tmp_path / "function.zip", "w") as archive:
-                archive.writestr("handler.py", text)
+                archive.writestr("forecasting/entrypoints/aws_lambda.py", text)
             recorder, _ = declare(changed(MINIMAL, package_path=str(tmp_path / "function.zip")))
             function = recorder.one(":Function").inputs
             return recorder.one("v2", "-code").inputs["key"], function["s3Key"], function["sourceCodeHash"]

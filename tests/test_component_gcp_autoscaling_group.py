@@ -117,23 +117,24 @@ class TestInstances:
     def test_an_image_is_followed(self) -> None:
         template = declare(MINIMAL)[0].one(":InstanceTemplate")
         assert template.inputs["disks"][0]["sourceImage"] == "projects/images/global/images/web-1"
-        assert template.ignore_changes == []
+        assert "disks[0].sourceImage" not in template.ignore_changes
 
     def test_a_family_is_resolved_and_held(self) -> None:
         recorder, _ = declare(MAXIMAL)
         template = recorder.one(":InstanceTemplate")
         assert template.inputs["disks"][0]["sourceImage"] == "projects/images/global/images/web-2"
-        assert template.ignore_changes == ["disks[0].sourceImage"]
+        assert "disks[0].sourceImage" in template.ignore_changes
         assert ("gcp:compute/getImage:getImage", {"project": "images", "family": "web"}) in recorder.cloud.calls
 
     def test_a_refresh_takes_what_the_family_names_now(self) -> None:
-        assert declare(changed(MAXIMAL, refresh_image=True))[0].one(":InstanceTemplate").ignore_changes == []
+        refreshed = declare(changed(MAXIMAL, refresh_image=True))[0].one(":InstanceTemplate")
+        assert "disks[0].sourceImage" not in refreshed.ignore_changes
 
 
 class TestGroup:
     def test_updates_leave_its_size_to_the_autoscaler(self) -> None:
         group = declare(MINIMAL)[0].one(":RegionInstanceGroupManager")
-        assert group.ignore_changes == ["targetSize"]
+        assert "targetSize" in group.ignore_changes
         assert "targetSize" not in group.inputs
 
     def test_a_zone_makes_group_and_autoscaler_zonal(self) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from forecasting.invocation.metrics import fleet_metrics, job_metrics
 from forecasting.settings import Job, parse_job
-from tests.gcp_job_args import MINIMAL, changed, declare
+from tests.gcp_job_args import MINIMAL, SHARDED, changed, declare
 from tests.recording import Recorder, golden
 
 from elastic_iac.gcp.forecast_job import metrics as measures  # isort: skip - after the import that quiets the SDK
@@ -60,7 +60,7 @@ class TestMetrics:
         metric = recorder.one("metric:Metric", "-load").inputs
         assert metric["filter"].split(" AND ") == [
             'resource.type="cloud_run_revision"',
-            'jsonPayload.job=~"^job(-[0-9]+)?$"',
+            'resource.labels.service_name=~"^(job-function-0)$"',
             "jsonPayload.metrics.Load>=0",
         ]
         assert metric["valueExtractor"] == "EXTRACT(jsonPayload.metrics.Load)"
@@ -70,9 +70,9 @@ class TestMetrics:
         }
         assert "fleet" not in recorder.one("metric:Metric", "-writes").inputs["labelExtractors"]
 
-    def test_a_name_with_hyphens_is_asked_for_as_it_is(self) -> None:
-        metric = declare(MINIMAL, "shop-forecast")[0].one("metric:Metric", "-load").inputs
-        assert 'jsonPayload.job=~"^shop-forecast(-[0-9]+)?$"' in metric["filter"]
+    def test_they_count_the_lines_of_all_functions(self) -> None:
+        found = declare(SHARDED)[0].one("metric:Metric", "-load").inputs["filter"]
+        assert 'resource.labels.service_name=~"^(job-function-0|job-2-function-0)$"' in found
 
 
 class TestAlerts:
@@ -84,7 +84,7 @@ class TestAlerts:
     def test_they_are_those_of_aws(self, alerts: Mapping[str, Any]) -> None:
         aws = golden("forecast_job_minimal.json", None)["registrations"]
         names = {item["name"].removeprefix("job-alarm-") for item in aws if item["type"].endswith(":MetricAlarm")}
-        assert set(alerts) == names
+        assert set(alerts) == names - {"failure-queue"}  # Cloud Scheduler has none: a run that fails is its "failed"
 
     def test_each_says_what_to_read_and_whom_to_tell(self, alerts: Mapping[str, Any]) -> None:
         for key, alert in alerts.items():

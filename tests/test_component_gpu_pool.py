@@ -300,12 +300,12 @@ class TestImage:
         assert asked == f"/aws/service/deeplearning/ami/x86_64/{expected}/latest/ami-id"
 
     def test_is_held_until_a_refresh(self) -> None:
-        assert declare(MINIMAL)[0].one(":LaunchTemplate").ignore_changes == ["imageId"]
-        assert declare(changed(MINIMAL, refresh_ami=True))[0].one(":LaunchTemplate").ignore_changes == []
+        assert "imageId" in declare(MINIMAL)[0].one(":LaunchTemplate").ignore_changes
+        assert "imageId" not in declare(changed(MINIMAL, refresh_ami=True))[0].one(":LaunchTemplate").ignore_changes
 
     def test_or_one_by_id(self) -> None:
         template = declare(changed(MINIMAL, ami_id="ami-0a"))[0].one(":LaunchTemplate")
-        assert (template.inputs["imageId"], template.ignore_changes) == ("ami-0a", [])
+        assert (template.inputs["imageId"], template.ignore_changes) == ("ami-0a", ["tagSpecifications"])
 
 
 def test_none_is_the_same_as_not_given() -> None:

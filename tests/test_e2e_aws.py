@@ -196,7 +196,8 @@ def say(story: Story, *, worse: int) -> None:
     at = int(story.aws.clock.now().timestamp() * 1000)
     metrics = [{"Name": "FleetsWorseThanNaive", "Unit": "Count"}]
     directive = {"Namespace": "ElasticIac", "Dimensions": [["Job"]], "Metrics": metrics}
-    event = {"_aws": {"Timestamp": at, "CloudWatchMetrics": [directive]}, "Job": "job", "FleetsWorseThanNaive": worse}
+    told = {"Job": story.job.function, "FleetsWorseThanNaive": worse}
+    event = {"_aws": {"Timestamp": at, "CloudWatchMetrics": [directive]}, **told}
     logs, group, stream = story.aws.client("logs"), story.job.deployment.outputs["logs"][0], f"said-{at}"
     logs.create_log_stream(logGroupName=group, logStreamName=stream)
     logs.put_log_events(

@@ -67,6 +67,7 @@ POOLS = {
 
 @pytest.mark.parametrize("name", POOLS)
 def test_a_pool_is_created_as_declared_and_removed(gcp: LocalGcp, name: str) -> None:
+    gcp.storage_client().create_bucket("models")
     deployment = run(gcp, POOLS[name])
     assert deployment.unproven == ()
     for text in deployment.outputs["fleets"]:

@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecasting.external_changes import SeenAction, SeenActions, _changes  # pyright: ignore[reportPrivateUsage]
+from forecasting.run import FleetResult
 from forecasting.schedule.actions import slot_name
+from forecasting.shortrun import run_short
 from tests.fleets import GROUP, NOW, OWNER
-from tests.street import HOUR, Street
+from tests.street import HOUR, MINUTE, Street
 
 pytestmark = pytest.mark.usefixtures("quick_models")
 WARNED = "external action"
@@ -70,3 +72,33 @@ def test_a_warning_is_one_printable_line_for_each_change_of_what_was_still_to_co
     due = {name: action for name, action in before.items() if action.is_due(NOW)}
     assert len(found) == sum(after.get(name) != action for name, action in due.items())
     assert list(_changes(SeenActions(time=NOW, actions=before), before, NOW)) == []
+
+
+def test_each_run_reports_a_desired_capacity_that_is_not_what_the_last_one_left(street: Street) -> None:
+    assert street.run().desired_before is None
+    left = street.run()
+    assert left.desired_before is None
+    assert left.group is not None
+    street.client.set_desired_capacity(AutoScalingGroupName=GROUP, DesiredCapacity=30)
+    for run in (lambda: street.run(write=False), street.run):
+        found = run().desired_before
+        assert found is not None
+        assert (found.capacity, found.at) == (left.group.desired_capacity, NOW)
+    assert street.run().desired_before is None
+
+
+def test_an_adjustment_run_warns_too_and_once(planned: Street) -> None:
+    planned.foreign("ops-batch", NOW + 20 * HOUR, MinSize=9)
+    planned.run()
+    planned.client.delete_scheduled_action(AutoScalingGroupName=GROUP, ScheduledActionName="ops-batch")
+    planned.client.set_desired_capacity(AutoScalingGroupName=GROUP, DesiredCapacity=30)
+
+    def short() -> FleetResult:
+        planned.aws.clock.advance(5 * MINUTE)
+        return run_short(planned.make_run(planned.job()))[0]
+
+    first, second = short(), short()
+    assert [note for note in first.notes if note.startswith(WARNED)]
+    assert first.desired_before is not None
+    assert not [note for note in second.notes if note.startswith(WARNED)]
+    assert second.desired_before is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import weakref
 from datetime import datetime
 from pathlib import Path
@@ -94,6 +95,20 @@ def test_what_does_not_fit_is_not_begun_goes_first_next_time_and_ends_right(aws:
     ]
     assert (np.array(floors[0]) >= needed).all()
     assert max(floors[0]) == max(needed)
+
+
+def test_of_more_fleets_than_fit_into_120_seconds_none_is_half_written(aws: LocalAws, tmp_path: Path) -> None:
+    """With as many fleets as a function may have in `make bench`: 150."""
+    count = int(os.environ.get("FLEETS_OF_A_FUNCTION", "10"))
+    fleets = Fleets(aws, tmp_path, count, horizon_hours=6)
+    summary = fleets.invoke("first", seconds=120 - serving.RESERVE_SECONDS, per_second=1.5)
+    written = {line.fleet: line.written for line in summary.lines if line.status == "written"}
+    assert 1 < len(written) < count
+    assert {line.code for line in summary.lines if line.fleet not in written} == {"out-of-time"}
+    assert min(written.values()) > 5
+    for name in fleets.names:  # a plan of which each action has been read back, or nothing
+        assert len(fleets.actions(name)) == written.get(name, 0)
+    assert set(read_progress(fleets.store, "job").fleets) == set(fleets.names)
 
 
 def test_those_put_off_go_first_then_the_soonest_need_then_the_oldest() -> None:

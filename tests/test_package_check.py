@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+import sys
 import zipfile
 from pathlib import Path
 
@@ -9,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from elastic_iac.package import check_package
+from elastic_iac.package import check_package, functions_run_here
 from forecasting.errors import SettingsError
+from tests import gcp_job_args, job_args
 from tests.packages import elf
 
 MACHINES = {"arm64": 183, "x86_64": 62}
@@ -71,3 +74,32 @@ def test_another_cloud_s_package_and_any_other_file_are_refused(tmp_path: Path) 
             check_package(path, kind="aws-lambda", arch="x86_64", python="3.13")
     with pytest.raises(SettingsError, match="not a readable zip"):
         check_package(tmp_path / "absent.zip", kind="aws-lambda", arch="x86_64", python="3.13")
+
+
+@pytest.mark.parametrize("built", [("x86_64", "3.11"), ("x86_64", "3.13"), ("arm64", "3.11")])
+def test_a_job_refuses_a_package_for_another_processor_or_python_by_its_field(
+    tmp_path: Path, built: tuple[str, str]
+) -> None:
+    path = str(package(tmp_path, *built))
+    with pytest.raises(SettingsError, match=r"package_path: got .*--arch arm64 --python 3\.13"):
+        job_args.declare(job_args.changed(job_args.MINIMAL, package_path=path))
+    with pytest.raises(SettingsError, match=r"package_path: got .*main\.py is not in it"):
+        gcp_job_args.declare(gcp_job_args.changed(gcp_job_args.MINIMAL, package_path=path))
+
+
+def test_a_job_takes_the_package_that_fits_and_reports_all_problems_at_once(tmp_path: Path) -> None:
+    fits = str(package(tmp_path, "x86_64", "3.13"))
+    recorder, _ = job_args.declare(job_args.changed(job_args.MINIMAL, package_path=fits, architecture="x86_64"))
+    assert recorder.one(":Function").inputs["architectures"] == ["x86_64"]
+    with pytest.raises(SettingsError, match=r"(?s)alarm_emails.*package_path|package_path.*alarm_emails"):
+        job_args.declare(job_args.changed(job_args.MINIMAL, package_path=fits, alarm_emails=["a@b.example"] * 2))
+
+
+def test_an_emulated_cloud_runs_functions_on_this_machine(tmp_path: Path) -> None:
+    other = "arm64" if "x86" in platform.machine().lower() or platform.machine() == "AMD64" else "x86_64"
+    mine = next(arch for arch in ARCHES if arch != other)
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    with functions_run_here():
+        check_package(package(tmp_path, mine, python), kind="aws-lambda", arch="arm64", python="python3.13")
+        with pytest.raises(SettingsError, match=f"for {mine} and Python {python}"):
+            check_package(package(tmp_path, other, python), kind="aws-lambda", arch="arm64", python="python3.13")

@@ -15,8 +15,9 @@ class AwsRootVolume(TypedDict):
     size_gib: pulumi.Input[float]
     """Size in GiB, at least the image's own. From 1 to 16384."""
     device_name: NotRequired[pulumi.Input[str]]
-    """The image's root device: '/dev/xvda' (Amazon Linux) or '/dev/sda1' (Ubuntu, deep learning
-    images on it). Default: '/dev/xvda'."""
+    """The image's root device. By default it is known for AWS's public parameters ('/dev/xvda' for
+    Amazon Linux, '/dev/sda1' for Ubuntu) and looked up for other images, which takes
+    ec2:DescribeImages. Another device would be a second volume."""
     iops: NotRequired[pulumi.Input[float]]
     """I/O operations per second; gp3's 3000 by default. From 3000 to 80000."""
     throughput_mib: NotRequired[pulumi.Input[float]]

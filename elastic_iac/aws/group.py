@@ -24,6 +24,9 @@ from forecasting.errors import SettingsError
 SLOW_BOOT_SECONDS = 300
 """From this lead time on `up` does not wait for instances: the provider gives up after 10 minutes and would fail the deployment."""
 
+GRACE_MARGIN_SECONDS = 300
+"""Beyond twice the lead time: for short ones, where an image's first pull is most of the startup time."""
+
 ENABLED_METRICS = [
     aws.autoscaling.Metric(f"Group{each}")
     for each in (
@@ -120,10 +123,15 @@ def configure_group(
         sizes=sizes,
         mixed=mixed,
         capacity_rebalance=capacity_rebalance,
-        health_check_grace_seconds=lift(math.ceil, lead_time_seconds) if grace is None else grace,
+        health_check_grace_seconds=lift(_patient, lead_time_seconds) if grace is None else grace,
         wait_for_capacity=lift(lambda seconds: "0" if seconds >= SLOW_BOOT_SECONDS else "10m", lead_time_seconds),
         instance_refresh=instance_refresh if instance_refresh.enabled else None,
     )
+
+
+def _patient(lead_time_seconds: float) -> int:
+    """Far longer than a slow boot: the lead time is a p90, at that age one boot in ten has not answered yet."""
+    return 2 * math.ceil(lead_time_seconds) + GRACE_MARGIN_SECONDS
 
 
 def _exceeds(value: Value[int], limit: Value[int], by: int) -> bool:

@@ -10,10 +10,17 @@ from elastic_iac.common.parsing import Problems
 from elastic_iac.common.publish import absent
 from elastic_iac.common.schema.aws import InstancesArguments
 
-INSTANCE_TRUST = json.dumps({
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
-})  # fmt: skip
+_EC2_IN_CHINA = "ec2.amazonaws.com.cn"
+"""EC2's principal in the partition `aws-cn`, as IAM's console writes it there; elsewhere it is `ec2.amazonaws.com`."""
+
+
+def instance_trust(partition: str) -> str:
+    """Return the trust policy that lets instances take a role in the partition."""
+    service = _EC2_IN_CHINA if partition == "aws-cn" else "ec2.amazonaws.com"
+    statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
 SYSTEMS_MANAGER = {"systems-manager": "AmazonSSMManagedInstanceCore"}
 """The managed policy that lets Systems Manager reach an instance (Session Manager instead of SSH)."""
 
@@ -58,7 +65,7 @@ def declare_instances_role(
     role = aws.iam.Role(
         f"{name}-instance-role",
         child,
-        assume_role_policy=INSTANCE_TRUST,
+        assume_role_policy=partition.apply(instance_trust),
         description=f"Instances of {name}",
         permissions_boundary=args.permissions_boundary_arn,
     )

@@ -13,6 +13,9 @@ from elastic_iac.common.parsing import lift
 from elastic_iac.common.schema.aws import USER_DATA, AwsRootVolume
 from elastic_iac.common.schema.base import Tags, Value
 
+_TAGS_OF_VOLUMES = ["tagSpecifications"]
+"""Set when the template is made: another version of it would replace every instance for the sake of a tag."""
+
 
 @dataclass(frozen=True)
 class Launch:
@@ -70,25 +73,27 @@ def declare_launch_template(
     profile_arn: pulumi.Input[str],
     security_group_ids: Sequence[pulumi.Input[str]],
     tags: Tags,
+    probed: bool,
     parent: pulumi.Resource,
 ) -> aws.ec2.LaunchTemplate:
     """Declare the launch template of the group `name`: IMDSv2 only, an encrypted root volume, an instance profile.
 
-    Its image is held if a parameter names it. The default version follows, so that launches by hand are like the group's; the group itself names
-    a version by its number.
+    Its image is held if a parameter names it; it is `probed` if a load balancer checks its instances. The default version follows, so that launches
+    by hand are like the group's; the group itself names a version by its number.
     """
-    newest = images.resolve_image(image, pulumi.InvokeOptions(parent=parent))
+    invoke = pulumi.InvokeOptions(parent=parent)
+    newest = images.resolve_image(image, invoke)
     interfaces, volume = _interfaces(launch.efa_interfaces, security_group_ids), launch.root_volume
     template = aws.ec2.LaunchTemplate(
         f"{name}-launch-template",
-        pulumi.ResourceOptions(parent=parent, ignore_changes=image.ignored_changes),
+        pulumi.ResourceOptions(parent=parent, ignore_changes=[*image.ignored_changes, *_TAGS_OF_VOLUMES]),
         image_id=newest,
         instance_type=launch.instance_type,
         key_name=launch.key_name,
         user_data=None if launch.user_data is None else lift(encoded, launch.user_data),
         block_device_mappings=[
             {
-                "device_name": volume.device_name,
+                "device_name": images.root_device(image, newest, volume.device_name, invoke),
                 "ebs": {
                     "volume_size": volume.size_gib,
                     "volume_type": "gp3",
@@ -117,6 +122,8 @@ def declare_launch_template(
         tag_specifications=[{"resource_type": "volume", "tags": tags}],
         update_default_version=True,
     )
+    if probed:
+        images.warn_if_nothing_answers(image, launch.user_data, template)
     if image.parameter is not None:
         images.report_held_image(template, newest, image.parameter)
     return template

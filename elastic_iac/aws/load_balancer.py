@@ -38,9 +38,22 @@ def _ingress(balancer: AwsLoadBalancer) -> dict[str, dict[str, Any]]:
     return named
 
 
+_PREFIX_CHARACTERS = 5
+_NAMED_ONCE = pulumi.ResourceOptions(ignore_changes=["namePrefix"])
+"""A load balancer or target group of another name is another one, with another address."""
+
+
 def name_prefix(name: str) -> str:
-    """The six characters that AWS leaves for a prefix: its names end at 32, where automatic naming would refuse a longer component's name."""
-    return re.sub(r"[^a-z0-9-]", "", name.lower())[:5].strip("-") + "-"
+    """Return the six characters that AWS leaves for a prefix: its names end at 32, where automatic naming would refuse a longer component's name.
+
+    The end of a name distinguishes it, since its beginning is often the environment's: `prod-web` becomes `p-web-`.
+    """
+    prefix = ""
+    for word in reversed(re.sub(r"[^a-z0-9-]", "", name.lower()).split("-")):
+        room = _PREFIX_CHARACTERS - len(prefix) - bool(prefix)
+        if word and room > 0:
+            prefix = f"{word[:room]}-{prefix}" if prefix else word[:room]
+    return prefix + "-"
 
 
 @dataclass(frozen=True)
@@ -75,12 +88,12 @@ def declare_front(
 ) -> Front:
     """Declare the load balancer of the group `name`, in its own subnets or the group's; nothing but it reaches the instances."""
     public = aws.ec2.SecurityGroup(
-        f"{name}-load-balancer", child, vpc_id=vpc_id, description=f"Load balancer of {name}", tags=tags
+        f"{name}-load-balancer", child, vpc_id=vpc_id, description="Load balancer of an Auto Scaling group", tags=tags
     )
     _declare_rules(name, balancer, public, instances, child)
     load_balancer = aws.lb.LoadBalancer(
         f"{name}-load-balancer",
-        child,
+        pulumi.ResourceOptions.merge(child, _NAMED_ONCE),
         name_prefix=name_prefix(name),
         load_balancer_type="application",
         internal=balancer.internal,
@@ -138,7 +151,7 @@ def _declare_target_group(
     interval = balancer.health_check_interval_seconds
     return aws.lb.TargetGroup(
         f"{name}-target-group",
-        child,
+        pulumi.ResourceOptions.merge(child, _NAMED_ONCE),
         name_prefix=name_prefix(name),
         port=balancer.instance_port,
         protocol="HTTP",

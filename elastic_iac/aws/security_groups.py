@@ -7,16 +7,20 @@ from elastic_iac.common.schema.base import Tags, Value
 
 
 def declare_instances(
-    name: str, vpc_id: Value[str], tags: Tags, child: pulumi.ResourceOptions, *, nodes_talk: bool = False
+    name: str,
+    description: str,
+    vpc_id: Value[str],
+    tags: Tags,
+    child: pulumi.ResourceOptions,
+    *,
+    nodes_talk: bool = False,
 ) -> tuple[aws.ec2.SecurityGroup, list[pulumi.Resource]]:
     """Declare the security group of the instances of the group `name`, and the rules without which they reach nothing.
 
     They fetch packages, models and messages from wherever the VPC's routes lead. With `nodes_talk` they reach each other: trainers' nodes do,
     and Elastic Fabric Adapters talk only within a security group that lets all of itself in and out.
     """
-    instances = aws.ec2.SecurityGroup(
-        f"{name}-instances", child, vpc_id=vpc_id, description=f"Instances of {name}", tags=tags
-    )
+    instances = aws.ec2.SecurityGroup(f"{name}-instances", child, vpc_id=vpc_id, description=description, tags=tags)
     rules: list[pulumi.Resource] = [
         aws.vpc.SecurityGroupEgressRule(
             f"{name}-instances-out-all-ipv4",

@@ -45,7 +45,7 @@ def read_alarms(job: Job) -> tuple[list[Alarm], str | None]:
     """The alarms that `AwsForecastJob` made for the job, and why they could not be read, if so. None where the job is not on AWS."""
     if not isinstance(job.store, S3Store):
         return [], None
-    region = job.store.region
+    region, bucket = job.store.region, job.store.bucket
 
     def read() -> list[dict[str, Any]]:
         session: Any = boto3.session.Session()
@@ -59,7 +59,7 @@ def read_alarms(job: Job) -> tuple[list[Alarm], str | None]:
         return [], f"the alarms could not be read ({error})"
     except (ClientError, BotoCoreError) as error:
         return [], f"the alarms could not be read ({code_of(error)})"
-    return [_alarm(raw) for raw in found], None
+    return [_alarm(raw) for raw in found if _is_own(raw, job.name, bucket)], None
 
 
 def lines(alarms: list[Alarm]) -> list[Text]:
@@ -71,6 +71,12 @@ def lines(alarms: list[Alarm]) -> list[Text]:
         rest = f"{len(alarms) - len(loud)} of {len(alarms)} alarms are quiet"
         told.append(Text(f"{rest}, {waiting} of them without data yet" if waiting else rest, style="dim"))
     return told
+
+
+def _is_own(raw: dict[str, Any], job: str, bucket: str) -> bool:
+    """Whether an alarm is this job's: another stack's job of the same name names another bucket (`elastic_iac.common.alarms`)."""
+    described: str = raw.get("AlarmDescription") or ""
+    return not described.startswith(f"{job} (") or described.startswith(f"{job} ({bucket}): ")
 
 
 def _alarm(raw: dict[str, Any]) -> Alarm:

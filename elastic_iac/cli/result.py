@@ -21,7 +21,7 @@ from forecasting import errors
 from forecasting.choosing.base import Choice
 from forecasting.history import History
 from forecasting.launching import recorded_launching
-from forecasting.run import FleetResult
+from forecasting.run import DesiredBefore, FleetResult
 from forecasting.schedule.actions import GroupState, split_actions
 from forecasting.schedule.in_force import MinimumInForce
 from forecasting.schedule.memory import Observation
@@ -73,6 +73,7 @@ def document(result: FleetResult) -> dict[str, Any]:
         "people_floor": result.observation.people_floor if result.observation else None,
         "needed": result.needed,
         "group": group_document(result.group) if result.group else None,
+        "desired_before": _desired_document(result.desired_before) if result.desired_before else None,
         "minimum_in_force": minimum_document(result.minimum) if result.minimum else None,
         "actions": [
             {"name": slot.name, "start": stamp(slot.start), "min_size": slot.floor}
@@ -118,6 +119,10 @@ def minimum_document(minimum: MinimumInForce) -> dict[str, Any]:
             for closure in minimum.closures
         ],
     }
+
+
+def _desired_document(before: DesiredBefore) -> dict[str, Any]:
+    return {"desired_capacity": before.capacity, "at": stamp(before.at)}
 
 
 def group_document(group: GroupState) -> dict[str, int]:
@@ -182,11 +187,19 @@ def headline(result: FleetResult) -> Text:
     return text
 
 
+def _desired_facts(result: FleetResult) -> Iterator[tuple[str, RenderableType]]:
+    if result.desired_before and result.group:
+        before = result.desired_before
+        when = f"when the run of {before.at:%Y-%m-%d %H:%M} UTC ended"
+        yield "desired", f"capacity {result.group.desired_capacity} now, {before.capacity} {when}"
+
+
 def _facts(result: FleetResult, owners: frozenset[str]) -> Iterator[tuple[str, RenderableType]]:
     fleet = result.fleet
     if result.reason:
         yield "why", Text(result.reason, style=STYLES[result.status])
     yield "group", f"{fleet.target}{_live(result.group, owners, WORDS[fleet.cloud])}"
+    yield from _desired_facts(result)
     if result.observation:
         yield "people", people_line(result.observation, fleet.floor)
     if result.history and len(result.history.load):

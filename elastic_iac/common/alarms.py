@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 FAILED = "The job failed."
+FAILURE_QUEUE = "The failure queue holds events of runs that failed or could not be delivered."
 PLAN_OLD = "The oldest plan has not been confirmed for two intervals, or the job is silent."
 
 
@@ -40,13 +41,19 @@ ALARMS: Mapping[str, Alarm] = {
     "capacity-limited": Alarm(
         "FleetsCapacityLimited", "The cloud, a quota or a group's own maximum gives less than the plan needs."
     ),
+    "launches-failing": Alarm(
+        "FleetsLaunchesFailing", "Launches fail: a higher minimum adds nothing until their cause is removed."
+    ),
     "pinned": Alarm("FleetsPinned", "A minimum that was raised by hand stands; nothing lower is scheduled."),
 }
 
 
-def sentence(job: str, key: str, says: str, cloud: str) -> str:
-    """The text of an alarm, with its section of the runbook."""
-    return f"{job}: {says.format(cloud=cloud)} docs/runbook.md#{anchor(key)}"
+def sentence(job: str, key: str, says: str, cloud: str, bucket: str) -> str:
+    """Return the text of an alarm with its section of the runbook.
+
+    The bucket distinguishes jobs of one name: two stacks of one program in one account or project.
+    """
+    return f"{job} ({bucket}): {says.format(cloud=cloud)} docs/runbook.md#{anchor(key)}"
 
 
 def anchor(key: str) -> str:

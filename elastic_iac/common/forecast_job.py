@@ -219,23 +219,36 @@ class Code:
         return f"code/{name}-{self.sha256[:12]}.zip"
 
 
-def find_code(target: str, package_path: str | None, **options: str) -> Code:
-    """The zip that was given, or else the one that is built where it is missing or stale.
+@dataclass(frozen=True)
+class Package:
+    """The kind of the function's zip: its cloud, processor and Python."""
 
-    Raises:
-        SettingsError: there is no such zip.
-    """
-    if package_path is None:
-        package: Any = importlib.import_module(
-            "elastic_iac.package"
-        )  # only here: whoever brings a zip needs no builder
-        built = package.ensure_package(target, **options)
+    kind: str
+    arch: str
+    python: str
+
+    def built(self) -> Code:
+        """Build the zip if it is missing or stale."""
+        options = {} if self.kind == "gcp-function" else {"arch": self.arch, "python": self.python}
+        built = _builder().ensure_package(self.kind, **options)
         return Code(Path(built.path), built.sha256)
-    path = Path(package_path)
-    if path.suffix != ".zip" or not path.is_file():
-        raise SettingsError("package_path", package_path, f"a zip that `elastic-iac package {target}` has built")
-    with path.open("rb") as file:
-        return Code(path, hashlib.file_digest(file, "sha256").hexdigest())
+
+    def given(self, package_path: str) -> Code:
+        """Read the zip that was given.
+
+        Raises:
+            SettingsError: there is no such zip, or it does not run on this processor and Python.
+        """
+        path = Path(package_path)
+        if path.suffix != ".zip" or not path.is_file():
+            raise SettingsError("package_path", package_path, f"a zip that `elastic-iac package {self.kind}` has built")
+        _builder().check_package(path, kind=self.kind, arch=self.arch, python=self.python)
+        with path.open("rb") as file:
+            return Code(path, hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def _builder() -> Any:
+    return importlib.import_module("elastic_iac.package")  # late: the builder is loaded for jobs only
 
 
 ArgsT = TypeVar("ArgsT", bound=JobArguments)
@@ -283,7 +296,7 @@ def configure_job(
     cloud: str,
     schedule: ScheduleT,
     existing: Sequence[pulumi.Output[str]],
-    code: Callable[[], Code],
+    package: Package,
 ) -> JobConfig[ArgsT, ScheduleT]:
     """What a job's configuration is on every cloud.
 
@@ -297,8 +310,11 @@ def configure_job(
     settings = _own_settings(name, args, schedule, problems)
     if len(set(args.alarm_emails)) < len(args.alarm_emails):
         problems.refuse("alarm_emails", ", ".join(args.alarm_emails), "each address once")
+    code: Code | None = None
+    with problems.collect():
+        code = None if args.package_path is None else package.given(args.package_path)
     problems.report()
-    return JobConfig(name, args, shards, schedule, settings, code())
+    return JobConfig(name, args, shards, schedule, settings, code or package.built())
 
 
 def existing_fleets(

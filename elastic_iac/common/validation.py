@@ -3,6 +3,7 @@
 A check is a function of the field's name and its value that returns the value in the type the cloud wants or raises `SettingsError`.
 """
 
+import base64
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -144,6 +145,7 @@ def text_of(at_most: int) -> Kind[str]:
     def check(field: str, value: object) -> str:
         if not isinstance(value, str):
             raise SettingsError(field, value, "a text")
+        refuse_encoded(field, value)
         size = len(value.encode())
         if size > at_most:
             raise SettingsError(field, f"{size} bytes", f"at most {at_most} bytes: fetch the rest at boot")
@@ -239,3 +241,23 @@ def _anything(field: str, value: object) -> Any:
 
 ANYTHING = Kind(_anything, {"type": "string"})
 """A value that is checked where more is known."""
+
+
+_BOOT_HEADERS = (
+    *(b"#!", b"#cloud-", b"#include", b"#part-handler", b"## template:", b"Content-Type:", b"MIME-Version:"),
+    *(b"<powershell>", b"<script>", b"\x1f\x8b"),
+)
+"""Starts of what boots an instance, by cloud-init and EC2Launch: https://docs.cloud-init.io/en/latest/explanation/format.html"""
+
+
+def refuse_encoded(field: str, text: str) -> None:
+    """Refuse a boot script that is base64 already: encoded twice, nothing of it runs.
+
+    Raises:
+        SettingsError: the text is base64 of a script or a cloud-init document.
+    """
+    packed = "".join(text.split())
+    if len(packed) % 4 or not re.fullmatch(r"[A-Za-z0-9+/]+={0,2}", packed):
+        return
+    if base64.b64decode(packed).lstrip().startswith(_BOOT_HEADERS):
+        raise SettingsError(field, f"{text[:20]}...", "plain text: this is base64, and the component encodes it itself")

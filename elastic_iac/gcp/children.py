@@ -15,8 +15,8 @@ from elastic_iac.gcp.autoscaler import Autoscaler, declare_autoscaler, policy_re
 from elastic_iac.gcp.fleet import Place
 from elastic_iac.gcp.group import Group, Manager, declare_group
 from elastic_iac.gcp.health import PROBE_RANGES, HealthCheck, declare_firewall
-from elastic_iac.gcp.image import Image
-from elastic_iac.gcp.instance_template import FLEET_LABEL, Launch, declare_template
+from elastic_iac.gcp.image import Image, warn_if_nothing_answers
+from elastic_iac.gcp.instance_template import FLEET_LABEL, Launch, declare_template, group_label
 from elastic_iac.gcp.load_balancer import Front, declare_front
 
 
@@ -103,6 +103,8 @@ def declare_instances(config: Instances, owner: identity.Identity, parent: pulum
     template = declare_template(
         name, config.launch, config.image, args=config.args, owner=owner, labels=config.labels, parent=parent
     )
+    if config.probed_ports:
+        warn_if_nothing_answers(config.image, config.launch.metadata, template)
     group = declare_group(name, place, template.self_link_unique, config.health_check, parent)
     child = pulumi.ResourceOptions(parent=parent)
     front = config.load_balancer and declare_front(name, config.load_balancer, group.instance_group, child)
@@ -118,7 +120,9 @@ def declare_instances(config: Instances, owner: identity.Identity, parent: pulum
         "kind": "regional" if place.zone is None else "zonal",
     }
     backend, revision = front.backend_service.name if front else "", policy_revision(config.policy, group.self_link)
-    return Declared(template, group, front, autoscaler, Place(target, backend, config.unique_id, revision))
+    return Declared(
+        template, group, front, autoscaler, Place(target, backend, group_label(template, config.unique_id), revision)
+    )
 
 
 def client_config(parent: pulumi.Resource) -> Any:

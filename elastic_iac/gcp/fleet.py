@@ -21,7 +21,7 @@ class Place(NamedTuple):
     """Fields of `forecasting.settings.GcpTarget`."""
     backend_service: pulumi.Input[str]
     """Name of the load balancer's; read only without a load."""
-    group_label: str = ""
+    group_label: pulumi.Input[str] = ""
     """Label of the group's instances."""
     revision: pulumi.Input[str] | None = None
     """Changes with every update of an autoscaler that a component declares."""
@@ -76,7 +76,7 @@ def _source(forecast: GcpForecastFields, load: GcpLoad | None, place: Place) -> 
     return source
 
 
-def _cpu(group_label: str) -> dict[str, Any]:
+def _cpu(group_label: pulumi.Input[str]) -> dict[str, Any]:
     """The mean CPU of the group's instances, from 0 to 1 (Cloud Monitoring metrics list, `instance/cpu/utilization`)."""
     return {
         "type": "compute.googleapis.com/instance/cpu/utilization",

@@ -25,6 +25,9 @@ Manager = gcp.compute.RegionInstanceGroupManager | gcp.compute.InstanceGroupMana
 SIZE_OF_THE_AUTOSCALER = ["targetSize"]
 """The autoscaler owns it; a group with one refuses another size (412)."""
 
+NAMED_ONCE = ["baseInstanceName"]
+"""It begins the instances' names; a group with another one is another group."""
+
 GRACE_AT_MOST_SECONDS = 3600
 """API, InstanceGroupManagerAutoHealingPolicy.initialDelaySec."""
 GRACE_MARGIN_SECONDS = 300
@@ -183,7 +186,7 @@ def declare_group(
         **group.standby,
         "instance_lifecycle_policy": None if group.repairs else {"default_action_on_failure": "DO_NOTHING"},
     }
-    opts = pulumi.ResourceOptions(parent=parent, ignore_changes=SIZE_OF_THE_AUTOSCALER)
+    opts = pulumi.ResourceOptions(parent=parent, ignore_changes=[*SIZE_OF_THE_AUTOSCALER, *NAMED_ONCE])
     if group.zone is not None:
         return gcp.compute.InstanceGroupManager(f"{name}-group", opts, **given, zone=group.zone)
     return gcp.compute.RegionInstanceGroupManager(

@@ -14,6 +14,10 @@ CLOUD_PLATFORM_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 """The one scope that is recommended: roles decide what an account may do, not the legacy scopes."""
 
 
+NAMED_ONCE = pulumi.ResourceOptions(ignore_changes=["accountId"])
+"""A renamed component keeps its accounts: one of another id is another account, without the rights of the first."""
+
+
 def unique_id(name: str) -> str:
     """A name for `name` that no other stack of the project shares, of 30 characters at most.
 
@@ -35,7 +39,9 @@ def declare_identity(
     name: str, owner: str, display_name: str, roles: Mapping[str, pulumi.Input[str]], child: pulumi.ResourceOptions
 ) -> Identity:
     """Declare the account `name` of a group or a job and its roles in the project; other members of a role are left alone."""
-    account = gcp.serviceaccount.Account(name, child, account_id=unique_id(owner), display_name=display_name)
+    account = gcp.serviceaccount.Account(
+        name, pulumi.ResourceOptions.merge(child, NAMED_ONCE), account_id=unique_id(owner), display_name=display_name
+    )
     return Identity(
         account,
         [

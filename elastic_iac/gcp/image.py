@@ -1,7 +1,9 @@
 """The image of the instances: given by name, or by a family that is resolved once and held."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_gcp as gcp
@@ -9,6 +11,12 @@ import pulumi_gcp as gcp
 from elastic_iac.common.parsing import Problems
 from elastic_iac.common.schema.base import Value
 from elastic_iac.common.schema.gcp import GcpInstancesArguments
+
+_PUBLIC = re.compile(
+    r"projects/(deeplearning-platform-release|(cos|centos|debian|fedora|fedora-coreos|opensuse|rhel|rhel-sap|rocky-linux|suse|suse-sap|windows)-cloud"
+    r"|ubuntu-os(-pro)?-cloud|(ubuntu-os|rocky-linux)-accelerator-(images|cloud))/"
+)
+"""Projects of images that start no server: https://cloud.google.com/compute/docs/images/os-details"""
 
 _FAMILY_PATH = r"projects/([a-z0-9.:-]+)/global/images/family/([a-z0-9-]+)"
 
@@ -63,3 +71,17 @@ def report_held_image(template: gcp.compute.InstanceTemplate, newest: pulumi.Out
             pulumi.log.info(message, template)
 
     pulumi.Output.all(template.disks.apply(lambda disks: disks[0].source_image or ""), newest, family).apply(report)
+
+
+def warn_if_nothing_answers(
+    image: Image, metadata: Value[Mapping[str, Any]], template: gcp.compute.InstanceTemplate
+) -> None:
+    """Warn of instances under a health check that start nothing: each fails it and is replaced, forever."""
+    source = image.name or image.family
+    boots = isinstance(metadata, pulumi.Output) or {"startup-script", "user-data"} & set(metadata)
+    if not boots and isinstance(source, str) and _PUBLIC.search(source):
+        message = (
+            f"no program answers the health check: the image {source} has none and startup_script is not given, so that "
+            "every instance is replaced again and again; give startup_script or an image of your own"
+        )
+        pulumi.log.warn(message, template)

@@ -24,6 +24,15 @@ FLEET_LABEL = "elastic-iac-group"
 """Tells the group's instances from others in Cloud Monitoring; its value is unique within the project."""
 
 
+LABELS_OF_THE_GROUP = [f'labels["{FLEET_LABEL}"]', f'disks[0].labels["{FLEET_LABEL}"]']
+"""Set when the template is made: a renamed component keeps its instances."""
+
+
+def group_label(template: gcp.compute.InstanceTemplate, declared: str) -> pulumi.Output[str]:
+    """Return the label by which Cloud Monitoring tells the group's instances: as deployed, or as it is declared."""
+    return template.labels.apply(lambda labels: (labels or {}).get(FLEET_LABEL, declared))
+
+
 @dataclass(frozen=True)
 class Launch:
     """Parts of the instance template, in the shape of the provider's arguments; the last four are a pool's."""
@@ -109,7 +118,9 @@ def declare_template(
     template = gcp.compute.InstanceTemplate(
         f"{name}-template",
         # An instance that boots before its roles are granted loses its first logs.
-        pulumi.ResourceOptions(parent=parent, depends_on=owner.roles, ignore_changes=image.ignored_changes),
+        pulumi.ResourceOptions(
+            parent=parent, depends_on=owner.roles, ignore_changes=[*image.ignored_changes, *LABELS_OF_THE_GROUP]
+        ),
         machine_type=launch.machine_type,
         disks=[disk, *launch.local_disks],
         guest_accelerators=launch.guest_accelerators,

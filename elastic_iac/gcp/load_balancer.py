@@ -54,7 +54,7 @@ def declare_front(
     address = gcp.compute.GlobalAddress(
         f"{name}-address",
         child,
-        description=f"Load balancer of {name}",
+        description="Load balancer of a managed instance group",
         address_type="EXTERNAL",
         ip_version="IPV4",
     )

@@ -8,13 +8,22 @@ Imports neither Pulumi nor a library of the job: `up` asks on every run whether 
 from typing import TYPE_CHECKING
 
 from elastic_iac.package.base import Arch, Kind, Package, PackageError
-from elastic_iac.package.check import check_package
+from elastic_iac.package.check import check_package, functions_run_here
 from elastic_iac.package.ensure import ensure_package
 
 if TYPE_CHECKING:
     from elastic_iac.package.build import build_package
 
-__all__ = ["Arch", "Kind", "Package", "PackageError", "build_package", "check_package", "ensure_package"]
+__all__ = [
+    "Arch",
+    "Kind",
+    "Package",
+    "PackageError",
+    "build_package",
+    "check_package",
+    "ensure_package",
+    "functions_run_here",
+]
 
 
 def __getattr__(name: str) -> object:

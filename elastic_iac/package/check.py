@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import platform
+import sys
 import zipfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from elastic_iac.package.base import PackageError, Target
@@ -12,7 +17,22 @@ from forecasting.errors import SettingsError
 _HEADER_BYTES = 64
 """An ELF header's length on 64-bit machines: no more of a file is read."""
 
+_run_here: ContextVar[bool] = ContextVar("functions_run_here", default=False)
+
 _ENTRY_POINTS = {"aws-lambda": "forecasting/entrypoints/aws_lambda.py", "gcp-function": "main.py"}
+
+
+@contextmanager
+def functions_run_here() -> Generator[None]:
+    """Judge packages for AWS by this machine's processor and Python.
+
+    An emulated AWS runs a function there, whatever architecture and run time the function declares.
+    """
+    token = _run_here.set(True)
+    try:
+        yield
+    finally:
+        _run_here.reset(token)
 
 
 def check_package(path: Path, *, kind: str, arch: str, python: str) -> None:
@@ -30,6 +50,9 @@ def check_package(path: Path, *, kind: str, arch: str, python: str) -> None:
     Raises:
         SettingsError: it does not fit; it names the first file that does not, and the command that builds one that does.
     """
+    if _run_here.get() and kind == "aws-lambda":
+        arch = "arm64" if platform.machine().lower() in {"arm64", "aarch64"} else "x86_64"
+        python = f"{sys.version_info.major}.{sys.version_info.minor}"
     target = Target.of(kind, arch, python.removeprefix("python"))
     try:
         with zipfile.ZipFile(path) as archive:

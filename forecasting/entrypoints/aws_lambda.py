@@ -1,7 +1,7 @@
 """The job as an AWS Lambda function.
 
 Environment: `ELASTIC_IAC_SETTINGS`, where the job's settings are (`s3://BUCKET/KEY.json`); `POWERTOOLS_SERVICE_NAME`,
-`POWERTOOLS_METRICS_NAMESPACE` and `POWERTOOLS_LOG_LEVEL`, as powertools reads them.
+`POWERTOOLS_METRICS_NAMESPACE` and `POWERTOOLS_LOG_LEVEL`, as powertools reads them; `AWS_LAMBDA_FUNCTION_NAME`, which Lambda sets.
 
 Events: `{"source": "schedule", "scheduled_time": ..., "kind": "full" | "short"}` from EventBridge Scheduler (a full run where no kind is given), S3's
 notification of new settings, `{"source": "manual"}`, with a kind or without.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -158,12 +159,17 @@ def _report(job: Job, line: FleetLine) -> None:
         },
     )
     if not line.duplicate:
-        _publish({"Job": job.name, "Fleet": line.fleet}, fleet_metrics(line))
+        _publish({"Job": _metrics_job(job.name), "Fleet": line.fleet}, fleet_metrics(line))
 
 
 def _report_all(summary: Summary) -> None:
-    _publish({"Job": summary.job}, job_metrics(summary))
+    _publish({"Job": _metrics_job(summary.job)}, job_metrics(summary))
     logger.info("done", extra={"seconds": summary.seconds, **summary.counts})
+
+
+def _metrics_job(job: str) -> str:
+    """The dimension `Job` of metrics: the function's name, unique in account and region, while jobs of two stacks may have one name."""
+    return os.environ.get("AWS_LAMBDA_FUNCTION_NAME", job)
 
 
 def _publish(dimensions: Mapping[str, str], metrics: Iterable[Metric]) -> None:

@@ -102,7 +102,7 @@ def _frame(path: Path, columns: list[str]) -> pd.DataFrame:
     if path.name.endswith((".csv", ".csv.gz")):
         frame, first_row = _csv(path, columns), 2
     elif path.suffix == ".parquet":
-        frame, first_row = _parquet(path), 1
+        frame, first_row = _parquet(path, columns), 1
     else:
         raise InputError(f"{path}: expected a .csv, .csv.gz or .parquet file")
     _refuse_absent(path, columns, list(frame.columns))
@@ -164,12 +164,12 @@ def _too_large(path: Path) -> InputError:
     )
 
 
-def _parquet(path: Path) -> pd.DataFrame:
+def _parquet(path: Path, columns: list[str]) -> pd.DataFrame:
     if find_spec("pyarrow") is None:
         raise InputError(f"{path}: Parquet needs pyarrow; install it with: pip install 'elastic-iac[parquet]'")
     try:
-        _refuse_large_parquet(path)
-        frame = pd.read_parquet(path)
+        _refuse_large_parquet(path, columns)
+        frame = pd.read_parquet(path, columns=columns)
     except MemoryError:
         raise _too_large(path) from None
     except (ValueError, OSError, importlib.import_module("pyarrow").ArrowException) as error:
@@ -178,13 +178,40 @@ def _parquet(path: Path) -> pd.DataFrame:
     return frame.reset_index() if named_index else frame
 
 
-def _refuse_large_parquet(path: Path) -> None:
+def _refuse_large_parquet(path: Path, columns: list[str]) -> None:
+    """Judge a file by its metadata, and its texts by their lengths, before any of it is expanded.
+
+    Encodings by dictionary and by runs make a few bytes of gigabytes of text, and of any number of values in a list.
+
+    Raises:
+        InputError: it has too many rows or bytes, a column is absent, or its values are lists.
+    """
+    arrow: Any = importlib.import_module("pyarrow")
     parquet: Any = importlib.import_module("pyarrow.parquet")
     with parquet.ParquetFile(path) as file:
-        known = file.metadata
-        size = sum(known.row_group(number).total_byte_size for number in range(known.num_row_groups))
+        known, schema = file.metadata, file.schema_arrow
+    size = sum(known.row_group(number).total_byte_size for number in range(known.num_row_groups))
     if known.num_rows > MOST_SAMPLES or size > LARGEST_BYTES:
         raise _too_large(path)
+    _refuse_absent(path, columns, schema.names)
+    texts: list[str] = []
+    for name in columns:
+        kind: Any = schema.field(name).type
+        kind = kind.value_type if arrow.types.is_dictionary(kind) else kind
+        if arrow.types.is_string(kind) or arrow.types.is_large_string(kind) or arrow.types.is_binary(kind):
+            texts.append(name)
+        elif not (arrow.types.is_primitive(kind) or arrow.types.is_decimal(kind) or arrow.types.is_null(kind)):
+            raise InputError(f"{path}: column {name!r} holds {str(kind)[:60]}; expected a number or a text in each row")
+    if texts and _expanded_bytes(path, texts) > LARGEST_BYTES:
+        raise _too_large(path)
+
+
+def _expanded_bytes(path: Path, texts: list[str]) -> int:
+    """Count the bytes of all values of columns of text, each of which is read once."""
+    compute: Any = importlib.import_module("pyarrow.compute")
+    table: Any = importlib.import_module("pyarrow.parquet").read_table(path, columns=texts, read_dictionary=texts)
+    chunks = [chunk for name in texts for chunk in table.column(name).chunks]
+    return sum(compute.sum(compute.binary_length(each.dictionary).take(each.indices)).as_py() or 0 for each in chunks)
 
 
 def _stamps(path: Path, column: pd.Series) -> pd.DatetimeIndex:

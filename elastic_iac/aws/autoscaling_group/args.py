@@ -166,10 +166,10 @@ class AwsAutoscalingGroupArgs(TypedDict):
     """True takes the image that `ami_ssm_parameter` names now; false keeps the image that is
     deployed. Default: false."""
     user_data: NotRequired[pulumi.Input[str]]
-    """Script or cloud-init document in plain text, at most 16 KiB. With a warm pool it runs once,
-    before the pool: start the service by systemd."""
+    """Script or cloud-init document in plain text, not base64, at most 16 KiB. With a warm pool it
+    runs once, before the pool: start the service by systemd."""
     root_volume: NotRequired[AwsRootVolume]
-    """The encrypted gp3 root volume at '/dev/xvda'; 20 GiB by default, 150 GiB in a pool."""
+    """The encrypted gp3 root volume; 20 GiB by default, 150 GiB in a pool."""
     detailed_monitoring: NotRequired[pulumi.Input[bool]]
     """Instance metrics every minute instead of every five: scaling reacts to them. Default: true."""
     instance_policy_arns: NotRequired[dict[str, pulumi.Input[str]]]
@@ -203,8 +203,8 @@ class AwsAutoscalingGroupArgs(TypedDict):
     capacity_rebalance: NotRequired[pulumi.Input[bool]]
     """Replace spot instances that are about to be interrupted. Default: true."""
     health_check_grace_seconds: NotRequired[pulumi.Input[float]]
-    """A new instance is not judged before; `forecast.lead_time_seconds` by default. From 0 to
-    21600."""
+    """A new instance is not judged before. Twice `forecast.lead_time_seconds` and 300 by default:
+    one that is judged while it starts is replaced forever. From 0 to 21600."""
     instance_warmup_seconds: NotRequired[pulumi.Input[float]]
     """A new instance's metrics count after that much time in service. From 0 to 21600. Default: 60."""
     warm_pool: NotRequired[AwsWarmPool]
@@ -226,8 +226,9 @@ class AwsAutoscalingGroupArgs(TypedDict):
     """Reactive policies above the minimum; by default the workload's load at `load_per_replica`,
     else CPU at 60 per cent; none beside `training`."""
     tags: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
-    """Tags of the group, propagated to instances and volumes. (A provider's default tags reach
-    everything but these.)"""
+    """Tags of the group, propagated to instances. A new tag replaces no instance: those that run
+    keep theirs, and volumes have the tags with which the launch template was created. (A
+    provider's default tags reach everything but these.)"""
     ebs_optimized: NotRequired[pulumi.Input[bool]]
     """Dedicated bandwidth to EBS. Instance types from before 2014 may refuse it. Default: true."""
     mixed_instances: NotRequired[AwsMixedInstances]

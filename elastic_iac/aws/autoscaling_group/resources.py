@@ -22,7 +22,8 @@ def declare(config: GroupConfig, parent: pulumi.Resource) -> dict[str, pulumi.Ou
     """Declare the group and all that it needs, as children of `parent`; the component's outputs by name."""
     child, name, args, tags = pulumi.ResourceOptions(parent=parent), config.name, config.args, config.tags
     profile_arn, role = declare_instances_role(args, name, parent)
-    instances, outbound = declare_instances(name, args.vpc_id, tags, child)
+    described = "Instances of an Auto Scaling group"
+    instances, outbound = declare_instances(name, described, args.vpc_id, tags, child)
     front = args.load_balancer and declare_front(
         name,
         args.load_balancer,
@@ -41,6 +42,7 @@ def declare(config: GroupConfig, parent: pulumi.Resource) -> dict[str, pulumi.Ou
             profile_arn=profile_arn,
             security_group_ids=[instances.id, *args.security_group_ids],
             tags=tags,
+            probed=bool(front or args.target_group_arns),
             parent=parent,
         )
 

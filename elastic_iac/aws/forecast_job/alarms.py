@@ -6,18 +6,20 @@ import pulumi
 import pulumi_aws as aws
 
 from elastic_iac.aws.forecast_job.config import JobConfig
-from elastic_iac.common.alarms import ALARMS, FAILED, PLAN_OLD, sentence
+from elastic_iac.common.alarms import ALARMS, FAILED, FAILURE_QUEUE, PLAN_OLD, sentence
 from elastic_iac.common.forecast_job import watched_minutes
 from elastic_iac.common.parsing import lift
 from elastic_iac.common.schema.base import Tags
 
 NAMESPACE = "ElasticIac"
 _LONGEST_PERIOD_SECONDS = 86_400
+_QUEUE_SECONDS = 300
 
 
 def declare_alarms(
     job: str,
     function_name: pulumi.Input[str],
+    bucket: pulumi.Output[str],
     config: JobConfig,
     topic_arn: pulumi.Input[str],
     tags: Tags,
@@ -26,6 +28,8 @@ def declare_alarms(
     """Declare the alarms of the job `job`; with the kill switch on they stay but notify nobody.
 
     What full runs alone measure is evaluated in their interval, all else in that of the short runs beside them.
+    The job's metrics have the function's name as their dimension `Job`: it is unique in account and region, while
+    two stacks of one program have jobs of the same name.
     """
     interval_minutes, short_run_minutes = config.schedule.interval_minutes, config.schedule.short_run_minutes
     full_seconds = lift(lambda minutes: minutes * 60, interval_minutes)
@@ -48,10 +52,10 @@ def declare_alarms(
         aws.cloudwatch.MetricAlarm(
             f"{job}-alarm-{key}",
             child,
-            alarm_description=sentence(job, key, says, "AWS"),
+            alarm_description=_described(job, key, says, bucket),
             namespace=namespace,
             metric_name=metric,
-            dimensions=dimensions or {"Job": job},
+            dimensions=dimensions or {"Job": function_name},
             statistic=statistic,
             comparison_operator="GreaterThanOrEqualToThreshold",
             threshold=threshold,
@@ -81,3 +85,40 @@ def declare_alarms(
             (3, 2) if each.lasting else (1, 1),
         )
         alarm(key, each.says, each.metric, period=period, intervals=intervals, datapoints=datapoints)
+
+
+def declare_queue_alarm(
+    config: JobConfig,
+    queue_name: pulumi.Input[str],
+    bucket: pulumi.Output[str],
+    topic_arn: pulumi.Input[str],
+    tags: Tags,
+    child: pulumi.ResourceOptions,
+) -> None:
+    """Declare the alarm on the failure queue, which all functions of a component share.
+
+    A queue publishes no metric while it is empty and unused for six hours (SQS developer guide), hence `notBreaching`.
+    """
+    aws.cloudwatch.MetricAlarm(
+        f"{config.name}-alarm-failure-queue",
+        child,
+        alarm_description=_described(config.name, "failure-queue", FAILURE_QUEUE, bucket),
+        namespace="AWS/SQS",
+        metric_name="ApproximateNumberOfMessagesVisible",
+        dimensions={"QueueName": queue_name},
+        statistic="Maximum",
+        comparison_operator="GreaterThanOrEqualToThreshold",
+        threshold=1,
+        period=_QUEUE_SECONDS,
+        evaluation_periods=1,
+        datapoints_to_alarm=1,
+        treat_missing_data="notBreaching",
+        actions_enabled=config.args.enabled,
+        alarm_actions=[topic_arn],
+        ok_actions=[topic_arn],
+        tags=tags,
+    )
+
+
+def _described(job: str, key: str, says: str, bucket: pulumi.Output[str]) -> pulumi.Output[str]:
+    return bucket.apply(lambda name: sentence(job, key, says, "AWS", name))

@@ -42,7 +42,7 @@ class AwsForecastJob(pulumi.ComponentResource):
         """Declare the job and all that it needs.
 
         Args:
-            name: 1 to 37 lower-case letters, digits and inner hyphens, unique in the account and region: metrics bear it.
+            name: 1 to 37 lower-case letters, digits and inner hyphens; also the job's name.
             args: What to declare; `docs/components.md` has every field.
             opts: The usual options; a provider reaches all children.
 

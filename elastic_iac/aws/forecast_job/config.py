@@ -55,9 +55,7 @@ def configure(name: str, raw: object) -> JobConfig:
         cloud="aws",
         schedule=_schedule(args, problems),
         existing=existing,
-        code=lambda: jobs.find_code(
-            "aws-lambda", args.package_path, arch=args.architecture, python=RUNTIME.removeprefix("python")
-        ),
+        package=jobs.Package("aws-lambda", args.architecture, RUNTIME.removeprefix("python")),
     )
 
 

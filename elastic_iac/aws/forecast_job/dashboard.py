@@ -25,7 +25,7 @@ def dashboard_body(
     period = 60 * watched_minutes(interval_minutes, short_run_minutes)
     rows = [
         _job_row(job, function_name, queue_name, interval_minutes),
-        *(_fleet_row(job, fleet) for fleet in fleets),
+        *(_fleet_row(function_name, fleet) for fleet in fleets),
     ]
     widgets = [
         {
@@ -44,14 +44,20 @@ def dashboard_body(
 
 def _job_row(job: str, function_name: str, queue_name: str, interval_minutes: int) -> list[Mapping[str, Any]]:
     def of_job(*names: str) -> list[list[Any]]:
-        return [[NAMESPACE, name, "Job", job] for name in names]
+        return [[NAMESPACE, name, "Job", function_name] for name in names]
 
     return [
         {
             "title": f"{job}: fleets",
             "stat": "Maximum",
             "metrics": of_job(
-                "FleetsServed", "FleetsHeld", "FleetsFailed", "FleetsDeferred", "FleetsPinned", "FleetsCapacityLimited"
+                "FleetsServed",
+                "FleetsHeld",
+                "FleetsFailed",
+                "FleetsDeferred",
+                "FleetsPinned",
+                "FleetsCapacityLimited",
+                "FleetsLaunchesFailing",
             ),
         },
         {
@@ -77,9 +83,9 @@ def _job_row(job: str, function_name: str, queue_name: str, interval_minutes: in
     ]
 
 
-def _fleet_row(job: str, fleet: str) -> list[Mapping[str, Any]]:
+def _fleet_row(function_name: str, fleet: str) -> list[Mapping[str, Any]]:
     def of_fleet(name: str, **options: Any) -> list[Any]:
-        return [NAMESPACE, name, "Job", job, "Fleet", fleet, options]
+        return [NAMESPACE, name, "Job", function_name, "Fleet", fleet, options]
 
     return [
         {

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from elastic_iac.aws.forecast_job import iam as policies
-from elastic_iac.aws.forecast_job.alarms import declare_alarms
+from elastic_iac.aws.forecast_job.alarms import declare_alarms, declare_queue_alarm
 from elastic_iac.aws.forecast_job.bucket import declare_bucket
 from elastic_iac.aws.forecast_job.config import RUNTIME, JobConfig
 from elastic_iac.aws.forecast_job.dashboard import dashboard_body
@@ -77,6 +77,7 @@ class JobResources:
             ],
         )
         started = [each.start(notification) for each in functions]
+        declare_queue_alarm(self.config, self.queue.name, self.bucket.id, self.topic_arn, self.tags, self.child)
         return {
             "bucket_name": self.bucket.id,
             "function_names": every(each.function.name for each in functions),
@@ -206,7 +207,7 @@ class _Function:
             attached[f"write-{number}"] = aws.iam.Policy(
                 f"{job}-writes-{number}",
                 common.child,
-                description=f"Floors of the groups of {job}, part {number}",
+                description=f"Minimum capacities of the groups of a forecast job, part {number}",
                 policy=writes,
                 tags=common.tags,
             ).arn
@@ -278,7 +279,7 @@ class _Function:
     def watch(self) -> aws.cloudwatch.Dashboard:
         """Declare the alarms and the dashboard."""
         common, schedule, name = self.common, self.common.config.schedule, self.function.name
-        declare_alarms(self.job, name, common.config, common.topic_arn, common.tags, common.child)
+        declare_alarms(self.job, name, common.bucket.id, common.config, common.topic_arn, common.tags, common.child)
         body = pulumi.Output.all(
             fleets=self.shard.settled.apply(lambda fleets: [fleet.name for fleet in fleets]),
             region=common.region,

@@ -214,10 +214,10 @@ class AwsGpuPoolArgs(TypedDict):
     """True takes the image that `ami_ssm_parameter` names now; false keeps the image that is
     deployed. Default: false."""
     user_data: NotRequired[pulumi.Input[str]]
-    """Script or cloud-init document in plain text, at most 16 KiB. With a warm pool it runs once,
-    before the pool: start the service by systemd."""
+    """Script or cloud-init document in plain text, not base64, at most 16 KiB. With a warm pool it
+    runs once, before the pool: start the service by systemd."""
     root_volume: NotRequired[AwsRootVolume]
-    """The encrypted gp3 root volume at '/dev/xvda'; 20 GiB by default, 150 GiB in a pool."""
+    """The encrypted gp3 root volume; 20 GiB by default, 150 GiB in a pool."""
     detailed_monitoring: NotRequired[pulumi.Input[bool]]
     """Instance metrics every minute instead of every five: scaling reacts to them. Default: true."""
     instance_policy_arns: NotRequired[dict[str, pulumi.Input[str]]]
@@ -251,8 +251,8 @@ class AwsGpuPoolArgs(TypedDict):
     capacity_rebalance: NotRequired[pulumi.Input[bool]]
     """Replace spot instances that are about to be interrupted. Default: true."""
     health_check_grace_seconds: NotRequired[pulumi.Input[float]]
-    """A new instance is not judged before; `forecast.lead_time_seconds` by default. From 0 to
-    21600."""
+    """A new instance is not judged before. Twice `forecast.lead_time_seconds` and 300 by default:
+    one that is judged while it starts is replaced forever. From 0 to 21600."""
     instance_warmup_seconds: NotRequired[pulumi.Input[float]]
     """A new instance's metrics count after that much time in service. From 0 to 21600. Default: 60."""
     warm_pool: NotRequired[AwsWarmPool]
@@ -274,8 +274,9 @@ class AwsGpuPoolArgs(TypedDict):
     """Reactive policies above the minimum; by default the workload's load at `load_per_replica`,
     else CPU at 60 per cent; none beside `training`."""
     tags: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
-    """Tags of the group, propagated to instances and volumes. (A provider's default tags reach
-    everything but these.)"""
+    """Tags of the group, propagated to instances. A new tag replaces no instance: those that run
+    keep theirs, and volumes have the tags with which the launch template was created. (A
+    provider's default tags reach everything but these.)"""
     min_size: NotRequired[pulumi.Input[float]]
     """Minimum in replicas (with `warm_pool` in instances); required without `shards` and
     `capacity_blocks`. Set at creation; the job moves it. From 1 to 100000."""

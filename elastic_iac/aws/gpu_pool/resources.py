@@ -53,7 +53,9 @@ def declare(pool: PoolConfig, parent: pulumi.Resource) -> dict[str, pulumi.Outpu
         policies=MANAGED_POLICIES if work else None,
         inline={"work": work.policy(partition)} if work and work.needs_rights else None,
     )
-    instances, outbound = declare_instances(name, pool.args.vpc_id, pool.tags(name), child, nodes_talk=pool.nodes_talk)
+    instances, outbound = declare_instances(
+        name, "Instances of a pool", pool.args.vpc_id, pool.tags(name), child, nodes_talk=pool.nodes_talk
+    )
     shared = _Shared(parent, profile_arn, instances, outbound, aws.get_region_output(opts=invoke).region)
     declared = [_partition(pool, each, shared) for each in pool.partitions]
     if role is not None and any(each.group.hook for each in pool.partitions):
@@ -118,6 +120,7 @@ def _partition(pool: PoolConfig, partition: Partition, shared: _Shared) -> _Decl
         profile_arn=shared.profile_arn,
         security_group_ids=[shared.instances.id, *args.security_group_ids],
         tags=tags,
+        probed=bool(front or args.target_group_arns),
         parent=parent,
     )
     placement = None

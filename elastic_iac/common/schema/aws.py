@@ -83,8 +83,9 @@ class AwsRootVolume(Arguments):
 
     size_gib: Annotated[Value[int], whole(1, 16_384)]
     """Size in GiB, at least the image's own."""
-    device_name: Annotated[Value[str], matching(r"/dev/[a-z0-9/]+", "a device such as '/dev/xvda'")] = "/dev/xvda"
-    """The image's root device: '/dev/xvda' (Amazon Linux) or '/dev/sda1' (Ubuntu, deep learning images on it)."""
+    device_name: Annotated[Value[str], matching(r"/dev/[a-z0-9/]+", "a device such as '/dev/xvda'")] | None = None
+    """The image's root device. By default it is known for AWS's public parameters ('/dev/xvda' for Amazon Linux, '/dev/sda1' for Ubuntu) and
+    looked up for other images, which takes ec2:DescribeImages. Another device would be a second volume."""
     iops: Annotated[Value[int], whole(3000, 80_000)] | None = None
     """I/O operations per second; gp3's 3000 by default."""
     throughput_mib: Annotated[Value[int], whole(125, 2000)] | None = None
@@ -230,9 +231,10 @@ class InstancesArguments(Arguments):
     refresh_ami: PlainFlag = False
     """True takes the image that `ami_ssm_parameter` names now; false keeps the image that is deployed."""
     user_data: UserData | None = None
-    """Script or cloud-init document in plain text, at most 16 KiB. With a warm pool it runs once, before the pool: start the service by systemd."""
+    """Script or cloud-init document in plain text, not base64, at most 16 KiB.
+    With a warm pool it runs once, before the pool: start the service by systemd."""
     root_volume: AwsRootVolume | None = None
-    """The encrypted gp3 root volume at '/dev/xvda'; 20 GiB by default, 150 GiB in a pool."""
+    """The encrypted gp3 root volume; 20 GiB by default, 150 GiB in a pool."""
     detailed_monitoring: Flag = True
     """Instance metrics every minute instead of every five: scaling reacts to them."""
     instance_policy_arns: dict[str, Arn] = {}
@@ -259,7 +261,8 @@ class InstancesArguments(Arguments):
     capacity_rebalance: Flag = True
     """Replace spot instances that are about to be interrupted."""
     health_check_grace_seconds: Seconds6h | None = None
-    """A new instance is not judged before; `forecast.lead_time_seconds` by default."""
+    """A new instance is not judged before. Twice `forecast.lead_time_seconds` and 300 by default: one that is judged while it starts is replaced
+    forever."""
     instance_warmup_seconds: Seconds6h = 60
     """A new instance's metrics count after that much time in service."""
     warm_pool: AwsWarmPool | None = None
@@ -275,4 +278,5 @@ class InstancesArguments(Arguments):
     target_tracking: list[AwsTargetTracking] | None = None
     """Reactive policies above the minimum; by default the workload's load at `load_per_replica`, else CPU at 60 per cent; none beside `training`."""
     tags: Texts = {}
-    """Tags of the group, propagated to instances and volumes. (A provider's default tags reach everything but these.)"""
+    """Tags of the group, propagated to instances. A new tag replaces no instance: those that run keep theirs, and volumes have the tags with which
+    the launch template was created. (A provider's default tags reach everything but these.)"""

@@ -298,4 +298,5 @@ class GcpInstancesArguments(Arguments):
     load_balancer: GcpLoadBalancer | None = None
     """A global external application load balancer in front of the group, of each shard of a pool."""
     labels: Labels = {}
-    """Labels of the instances, their disks and the template. (A provider's default labels reach everything but the instances.)"""
+    """Labels of the instances, their disks and the template. Templates are immutable: a changed label makes another one, and with `update_policy`
+    proactive, the default, replaces every instance step by step. (A provider's default labels reach everything but the instances.)"""

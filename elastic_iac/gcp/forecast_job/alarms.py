@@ -21,6 +21,7 @@ _SHORTEST_CLOSE_SECONDS = 1800
 def declare_alerts(
     job: str,
     service: pulumi.Output[str],
+    bucket: pulumi.Output[str],
     config: JobConfig,
     metrics: Mapping[str, pulumi.Output[str]],
     channels: Sequence[pulumi.Input[str]],
@@ -31,6 +32,7 @@ def declare_alerts(
     Args:
         job: The job's name, a label of its metrics.
         service: Name of the Cloud Run service behind its function.
+        bucket: Name of the job's bucket, which distinguishes jobs of one name.
         config: Configuration of the component.
         metrics: Names of the log-based metrics by what they measure.
         channels: Notification channels.
@@ -49,7 +51,10 @@ def declare_alerts(
             conditions=conditions,
             enabled=config.args.enabled,
             notification_channels=list(channels),
-            documentation={"mime_type": "text/markdown", "content": sentence(job, key, says, "Google Cloud")},
+            documentation={
+                "mime_type": "text/markdown",
+                "content": bucket.apply(lambda name: sentence(job, key, says, "Google Cloud", name)),
+            },
             alert_strategy={
                 "auto_close": lift(lambda interval: f"{max(2 * interval, _SHORTEST_CLOSE_SECONDS)}s", seconds)
             },

@@ -38,7 +38,7 @@ class GcpForecastJob(pulumi.ComponentResource):
         """Declare the job and all that it needs.
 
         Args:
-            name: 1 to 28 lower-case letters, digits and inner hyphens, a letter first, unique in the project: metrics bear it.
+            name: 1 to 28 lower-case letters, digits and inner hyphens, a letter first; also the job's name.
             args: What to declare; `docs/components.md` has every field.
             opts: The usual options; a provider reaches all children.
 

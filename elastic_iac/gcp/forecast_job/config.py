@@ -38,7 +38,7 @@ def configure(name: str, raw: object) -> JobConfig:
         cloud="gcp",
         schedule=_schedule(args, problems),
         existing=existing,
-        code=lambda: jobs.find_code("gcp-function", args.package_path),
+        package=jobs.Package("gcp-function", "x86_64", "3.13"),
     )
 
 

@@ -18,6 +18,7 @@ _ROWS: tuple[Mapping[str, tuple[str, ...]], ...] = (
             "FleetsDeferred",
             "FleetsPinned",
             "FleetsCapacityLimited",
+            "FleetsLaunchesFailing",
         ),
         "age of the oldest plan, minutes": ("OldestPlanAgeMinutes",),
         "writes, and those refused": ("Writes", "WritesRefused"),

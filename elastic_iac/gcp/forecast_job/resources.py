@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +23,7 @@ from elastic_iac.gcp.forecast_job import iam, metrics
 from elastic_iac.gcp.forecast_job.alarms import declare_alerts
 from elastic_iac.gcp.forecast_job.config import JobConfig
 from elastic_iac.gcp.forecast_job.dashboard import dashboard_body
-from elastic_iac.gcp.identity import Identity, declare_identity, unique_id
+from elastic_iac.gcp.identity import Identity, declare_identity
 from forecasting.errors import SettingsError
 from forecasting.settings import Fleet
 from forecasting.settings.gcp import GcpTarget
@@ -70,10 +71,6 @@ class JobResources:
         # By default the account that builds would be one that can do far more.
         self.builder = self.account(f"{name}-build", f"Builds the forecast job {name}", iam.BUILD_ROLES)
         self.roles = self._roles()
-        self.metrics = {
-            measured: metrics.declare_metric(name, measured, self.child).name
-            for measured in (*metrics.JOB_METRICS, *metrics.FLEET_METRICS)
-        }
         self.channels = [*args.alarm_channels, *self._email_channels()]
 
     def account(self, name: str, display_name: str, roles: Mapping[str, str] | None = None) -> Identity:
@@ -89,6 +86,11 @@ class JobResources:
     def declare(self) -> dict[str, pulumi.Output[Any]]:
         """Declare the functions with their schedules; the component's outputs by name."""
         functions = [_Function(self, shard) for shard in self.config.shards]
+        services = [each.service for each in functions]
+        measures = {
+            measured: metrics.declare_metric(self.config.name, measured, services, self.child).name
+            for measured in (*metrics.JOB_METRICS, *metrics.FLEET_METRICS)
+        }
         started = [each.start() for each in functions]
         return {
             "bucket_name": self.bucket.name,
@@ -98,7 +100,7 @@ class JobResources:
             "short_schedule_names": every(short.name for _, short in started if short is not None),
             "settings_urls": every(each.settings_url for each in functions),
             "runtime_account_emails": every(each.account_email for each in functions),
-            "dashboard_ids": every(each.watch().id for each in functions),
+            "dashboard_ids": every(each.watch(measures).id for each in functions),
         }
 
     def _settings_changed(self) -> tuple[gcp.pubsub.Topic, gcp.storage.Notification]:
@@ -125,7 +127,11 @@ class JobResources:
         )
 
     def _roles(self) -> dict[str, gcp.projects.IAMCustomRole]:
-        """Custom roles by their work; an id is unique to the stack, since a deleted role keeps its id for weeks."""
+        """Custom roles by their work.
+
+        A deleted role keeps its id for up to 37 days, so a stack that is destroyed and deployed again needs another id. The
+        automatic name of the job's bucket is new each time it is made, unique everywhere, and survives a rename by an alias.
+        """
         name = self.config.name
         fleets = pulumi.Output.all(*(shard.settled for shard in self.config.shards))
         scaling = fleets.apply(lambda shards: iam.scaling_permissions([fleet for each in shards for fleet in each]))
@@ -135,7 +141,9 @@ class JobResources:
             key: gcp.projects.IAMCustomRole(
                 f"{name}-may-{key}",
                 self.child,
-                role_id=unique_id(f"{name}-may-{key}").replace("-", "_"),
+                role_id=self.bucket.name.apply(
+                    lambda bucket, key=key: f"{re.sub('[^a-zA-Z0-9]', '_', bucket)}_may_{key}"
+                ),
                 title=f"Forecast job {name}: {work}",
                 permissions=granted,
                 stage="GA",
@@ -338,12 +346,12 @@ class _Function:
             "oidc_token": {"service_account_email": self.invoker, "audience": self.uri},
         }
 
-    def watch(self) -> gcp.monitoring.Dashboard:
+    def watch(self, measures: Mapping[str, pulumi.Output[str]]) -> gcp.monitoring.Dashboard:
         """Declare the alerts and the dashboard."""
         job, common, schedule = self.job, self.common, self.common.config.schedule
-        declare_alerts(job, self.service, common.config, common.metrics, common.channels, common.child)
+        declare_alerts(job, self.service, common.bucket.name, common.config, measures, common.channels, common.child)
         body = pulumi.Output.all(
-            metrics=dict(common.metrics),
+            metrics=dict(measures),
             interval_minutes=lift(
                 lambda minutes: watched_minutes(minutes, schedule.short_run_minutes), schedule.interval_minutes
             ),

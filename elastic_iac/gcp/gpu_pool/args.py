@@ -231,8 +231,9 @@ class GcpGpuPoolArgs(TypedDict):
     load_balancer: NotRequired[GcpLoadBalancer]
     """A global external application load balancer in front of the group, of each shard of a pool."""
     labels: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
-    """Labels of the instances, their disks and the template. (A provider's default labels reach
-    everything but the instances.)"""
+    """Labels of the instances, their disks and the template. Templates are immutable: a changed
+    label makes another one, and with `update_policy` proactive, the default, replaces every
+    instance step by step. (A provider's default labels reach everything but the instances.)"""
     guest_accelerator: NotRequired[GcpGuestAccelerator]
     """The GPUs of an N1 machine type; other types bring theirs."""
     min_size: NotRequired[pulumi.Input[float]]

@@ -17,6 +17,7 @@ def declare(config: PoolConfig, parent: pulumi.Resource) -> dict[str, pulumi.Out
     """Declare the pool and all that it needs, as children of `parent`; the component's outputs by name."""
     first = replace(config.parts[0].instances, name=config.name)
     owner = declare_owner(first, parent, nodes_talk=config.running.trains)
+    owner = replace(owner, roles=[*owner.roles, *_bucket_roles(config, owner, parent)])
     parts = [_declare_part(config, part, owner, parent) for part in config.parts]
     fronts = [declared.front for declared, _ in parts if declared.front]
     fleets = every(fleet for _, fleet in parts if fleet is not None)
@@ -37,6 +38,20 @@ def declare(config: PoolConfig, parent: pulumi.Resource) -> dict[str, pulumi.Out
         "fleet": only(fleets, alone=alone),
         "fleets": fleets,
     }
+
+
+def _bucket_roles(config: PoolConfig, owner: Identity, parent: pulumi.Resource) -> list[pulumi.Resource]:
+    """Roles on the buckets of the model and the checkpoints: the project's others hold settings and records of the job."""
+    return [
+        gcp.storage.BucketIAMMember(
+            f"{config.name}-instances-{key}",
+            pulumi.ResourceOptions(parent=parent),
+            bucket=pulumi.Output.from_input(folder).apply(lambda url: url.removeprefix("gs://").split("/", 1)[0]),
+            role=role,
+            member=owner.account.member,
+        )
+        for key, (folder, role) in config.running.folders.items()
+    ]
 
 
 def _declare_part(

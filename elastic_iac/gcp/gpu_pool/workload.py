@@ -23,6 +23,7 @@ from elastic_iac.workload import (
     resolve_workload,
 )
 
+_READS_OBJECTS, _WRITES_OBJECTS = "roles/storage.objectViewer", "roles/storage.objectUser"
 _WAYS = ("workload", "training", "startup_script")
 
 
@@ -54,6 +55,14 @@ class Running:
     def roles(self) -> Mapping[str, Value[str]]:
         """Nodes find each other among the project's instances."""
         return {"nodes": "roles/compute.viewer"} if self.trains else {}
+
+    @property
+    def folders(self) -> Mapping[str, tuple[pulumi.Input[str], str]]:
+        """Folders in Cloud Storage with the role that the instances need on their bucket, and on no other."""
+        model = None if self.server is None else self.server.model
+        checkpoint = self.what.checkpoint if isinstance(self.what, Training) else None
+        wanted = {"model": (model, _READS_OBJECTS), "checkpoint": (checkpoint, _WRITES_OBJECTS)}
+        return {key: (folder, role) for key, (folder, role) in wanted.items() if folder is not None}
 
     def load(self, group_label: str) -> GcpLoad | None:
         """The load that the server on the group's instances publishes."""

@@ -25,6 +25,12 @@ def _caller_identity(cloud: Cloud, _args: Inputs) -> Inputs:
     return {"id": found["Account"], "accountId": found["Account"], "arn": found["Arn"], "userId": found["UserId"]}
 
 
+def _image(_cloud: Cloud, args: Inputs) -> Inputs:
+    """The emulator keeps no images: any id is one of Amazon Linux."""
+    image_id = next(item["values"][0] for item in args["filters"] if item["name"] == "image-id")
+    return {"id": image_id, "imageId": image_id, "rootDeviceName": "/dev/xvda"}
+
+
 def _parameter(cloud: Cloud, args: Inputs) -> Inputs:
     found = cloud.client("ssm").get_parameter(Name=args["name"])["Parameter"]
     plain = {"value": found["Value"], "type": found["Type"], "version": found["Version"], "arn": found["ARN"]}
@@ -55,6 +61,7 @@ INVOKES: dict[str, Callable[[Cloud, Inputs], Inputs]] = {
     "aws:index/getPartition:getPartition": _partition,
     "aws:index/getCallerIdentity:getCallerIdentity": _caller_identity,
     "aws:ssm/getParameter:getParameter": _parameter,
+    "aws:ec2/getAmi:getAmi": _image,
     "aws:ec2/getVpc:getVpc": _vpc,
     "aws:ec2/getSubnets:getSubnets": _subnets,
 }

@@ -33,6 +33,7 @@ from elastic_iac.local.engine.deployment import (
 from elastic_iac.local.engine.invokes import INVOKES
 from elastic_iac.local.engine.program import Monitor, run_program
 from elastic_iac.local.engine.shapes import lost, native, physical_name
+from elastic_iac.package import functions_run_here
 
 _ROOMS = (autoscaling, ec2, functions, gcp, iam, load_balancing, messaging, monitoring, s3, scheduling)
 HANDLERS: Mapping[str, Handler] = {kind: handler for room in _ROOMS for kind, handler in room.HANDLERS.items()}
@@ -64,10 +65,15 @@ def up(
     Raises:
         EngineError: the program declares or calls what the engine does not know.
     """
+
+    def emulated() -> None:
+        with functions_run_here():
+            program()
+
     creator = _Creator(cloud, project, stack, default_tags or {}, preview=preview)
     monitor = Monitor(creator)
     try:
-        outputs = run_program(program, monitor, project=project, stack=stack, config=config, preview=preview)
+        outputs = run_program(emulated, monitor, project=project, stack=stack, config=config, preview=preview)
     except BaseException:
         creator.remove()
         raise
