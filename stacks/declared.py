@@ -58,15 +58,7 @@ def declared(
     optional: Set[str] = frozenset(),
     named: bool = True,
 ) -> Any:
-    """Metadata that makes a field the settings of a component.
-
-    Args:
-        base: Class of the settings.
-        arguments: Declaration of the component's arguments.
-        without: Arguments that the stack fills in.
-        optional: Arguments that it fills in unless they are given.
-        named: The settings have a name.
-    """
+    """Metadata that makes a field the settings of a component, `without` what the stack fills in; `optional` unless they are given."""
     fields = _fields(arguments, without)
     fields |= {name: (fields[name][0] | None, Field(default=None)) for name in optional}
     if named:

@@ -92,12 +92,7 @@ class Stack(Settings):
 
 
 def read_stack(config: pulumi.Config, aws: pulumi.Config, gcp: pulumi.Config) -> Stack:
-    """Read the stack's configuration.
-
-    Args:
-        config: The project's.
-        aws: The AWS provider's, for its default tags.
-        gcp: The Google Cloud provider's, for its project and region.
+    """Read the stack's configuration: the project's, with the providers' own for default tags, project and region.
 
     Raises:
         ArgumentsError: every problem, by its key, its value and what would be right.

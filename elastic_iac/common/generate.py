@@ -99,13 +99,9 @@ def _typed_dict(kind: type[Arguments]) -> str:
 
 def _docstring(text: str) -> list[str]:
     lines = textwrap.wrap(" ".join(text.split()), _WIDTH - 3) or [""]
-    if len(lines) == 1 and len(lines[0]) <= _WIDTH - 10:
-        return [f'    """{lines[0]}"""']
-    return (
-        [f'    """{lines[0]}', *(f"    {line}" for line in lines[1:-1]), f'    {lines[-1]}"""']
-        if lines[1:]
-        else [f'    """{lines[0]}"""']
-    )
+    lines[0] = f'"""{lines[0]}'
+    lines[-1] += '"""'
+    return [f"    {line}" for line in lines]
 
 
 def type_of(annotation: Any, metadata: list[Any] | None = None) -> str:

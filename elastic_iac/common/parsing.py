@@ -85,11 +85,6 @@ def parse(declared: type[ArgumentsT], raw: object, at: str = "") -> ArgumentsT:
 
     A field that is None is one that is not given. An output is replaced by one that is checked when its value is known.
 
-    Args:
-        declared: The declaration.
-        raw: A mapping of fields, as in the `TypedDict` of the same name.
-        at: Path of the object within the component's arguments.
-
     Raises:
         ArgumentsError: every literal that is wrong, every field that is missing or unknown.
     """

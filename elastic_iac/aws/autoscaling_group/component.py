@@ -49,10 +49,7 @@ class AwsAutoscalingGroup(pulumi.ComponentResource):
     def __init__(self, name: str, args: AwsAutoscalingGroupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare the group and all that it needs.
 
-        Args:
-            name: 1 to 40 lower-case letters, digits and inner hyphens; also the fleet's name.
-            args: What to declare; `docs/components.md` has every field.
-            opts: The usual options; a provider reaches all children.
+        The name has 1 to 40 lower-case letters, digits and inner hyphens; it is also the fleet's name.
 
         Raises:
             ArgumentsError: literal arguments are wrong; nothing has been registered then.

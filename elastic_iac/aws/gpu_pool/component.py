@@ -48,10 +48,7 @@ class AwsGpuPool(pulumi.ComponentResource):
     def __init__(self, name: str, args: AwsGpuPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare the pool and all that it needs.
 
-        Args:
-            name: 1 to 40 lower-case letters, digits and inner hyphens; also the fleet's name, or what its shards' names begin with.
-            args: What to declare; `docs/components.md` has every field.
-            opts: The usual options; a provider reaches all children.
+        The name has 1 to 40 lower-case letters, digits and inner hyphens; it is also the fleet's name, or what its shards' names begin with.
 
         Raises:
             ArgumentsError: literal arguments are wrong, or the pool is impossible; nothing has been registered then.

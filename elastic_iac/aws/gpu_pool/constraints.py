@@ -35,13 +35,7 @@ _BESIDE_HOSTS: Mapping[str, str] = {
 
 
 def refuse_combinations(args: AwsGpuPoolArgs, types: Sequence[GpuType], problems: Problems) -> None:
-    """Check the pool as a whole.
-
-    Args:
-        args: The component's arguments, each of which is of its type.
-        types: Those of `instance_types`, in order.
-        problems: Impossible combinations are added to these.
-    """
+    """Check the pool as a whole; impossible combinations become problems."""
     for owner, beside in (
         ("capacity_blocks", _BESIDE_BLOCKS),
         ("warm_pool", _BESIDE_WARM_POOL),

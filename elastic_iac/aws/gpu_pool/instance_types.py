@@ -61,98 +61,83 @@ class GpuType:
         return self.size.gpus
 
 
-def _single_and_quad(disks: Mapping[str, tuple[int, int]], memory_gib: Mapping[str, int]) -> dict[str, Size]:
-    """The sizes that g5, g6 and g6e have in common, by their disks (number, GB) and memory; EFA from 8xlarge on."""
-    gpus = {"12xlarge": 4, "24xlarge": 4, "48xlarge": 8}
-    without_adapter = {"xlarge", "2xlarge", "4xlarge"}
-    return {
-        size: Size(
-            gpus=gpus.get(size, 1),
-            memory_gib=memory_gib[size],
-            local_disks=number,
-            local_disk_gb=gigabytes,
-            efa_interfaces=0 if size in without_adapter else 1,
-            dedicated_host=size in {"24xlarge", "48xlarge"},
-        )
-        for size, (number, gigabytes) in disks.items()
-    }
+_SIZES = """
+g4dn.xlarge       1    16  1   125   0  -
+g4dn.2xlarge      1    32  1   225   0  -
+g4dn.4xlarge      1    64  1   225   0  -
+g4dn.8xlarge      1   128  1   900   1  -
+g4dn.12xlarge     4   192  1   900   1  host
+g4dn.16xlarge     1   256  1   900   1  -
+g4dn.metal        8   384  2   900   1  host
+g5.xlarge         1    16  1   250   0  -
+g5.2xlarge        1    32  1   450   0  -
+g5.4xlarge        1    64  1   600   0  -
+g5.8xlarge        1   128  1   900   1  -
+g5.12xlarge       4   192  1  3800   1  -
+g5.16xlarge       1   256  1  1900   1  -
+g5.24xlarge       4   384  1  3800   1  host
+g5.48xlarge       8   768  2  3800   1  host
+g6.xlarge         1    16  1   250   0  -
+g6.2xlarge        1    32  1   450   0  -
+g6.4xlarge        1    64  1   600   0  -
+g6.8xlarge        1   128  2   450   1  -
+g6.12xlarge       4   192  4   940   1  -
+g6.16xlarge       1   256  2   940   1  -
+g6.24xlarge       4   384  4   940   1  host
+g6.48xlarge       8   768  8   940   1  host
+g6e.xlarge        1    32  1   250   0  -
+g6e.2xlarge       1    64  1   450   0  -
+g6e.4xlarge       1   128  1   600   0  -
+g6e.8xlarge       1   256  2   450   1  -
+g6e.12xlarge      4   384  2  1900   1  -
+g6e.16xlarge      1   512  2   950   1  -
+g6e.24xlarge      4   768  2  1900   2  host
+g6e.48xlarge      8  1536  4  1900   4  host
+p3.2xlarge        1    61  0     0   0  host
+p3.8xlarge        4   244  0     0   0  host
+p3.16xlarge       8   488  0     0   0  host
+p3dn.24xlarge     8   768  2   900   1  host
+p4d.24xlarge      8  1152  8  1000   4  host
+p4de.24xlarge     8  1152  8  1000   4  -
+p5.4xlarge        1   256  1  3800   1  -
+p5.48xlarge       8  2048  8  3800  32  -
+p5e.48xlarge      8  2048  8  3800  32  -
+p5en.48xlarge     8  2048  8  3800  16  -
+p6-b200.48xlarge  8  2048  8  3800   8  -
+"""
+"""Instance type, GPUs, GiB of memory, disks of the instance store, GB of each, network cards with an Elastic Fabric Adapter, Dedicated Hosts."""
+
+_GPUS = {
+    "g4dn": ("NVIDIA T4", 16_384),
+    "g5": ("NVIDIA A10G", 22_888),
+    "g6": ("NVIDIA L4", 22_888),
+    "g6e": ("NVIDIA L40S", 45_776),
+    "p3": ("NVIDIA V100", 16_384),
+    "p3dn": ("NVIDIA V100", 32_768),
+    "p4d": ("NVIDIA A100", 40_960),
+    "p4de": ("NVIDIA A100", 81_920),
+    "p5": ("NVIDIA H100", 81_920),
+    "p5e": ("NVIDIA H200", 144_384),
+    "p5en": ("NVIDIA H200", 144_384),
+    "p6-b200": ("NVIDIA B200", 183_359),
+}
+"""Accelerator of each family, and MiB of its memory."""
+_CAPACITY_BLOCKS = frozenset({"p4d", "p4de", "p5", "p5e", "p5en", "p6-b200"})
+_WITHOUT_OPEN_DRIVER = frozenset({"p3", "p3dn"})
 
 
-_SIZES: tuple[str, ...] = ("xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge", "48xlarge")
-_MEMORY_GIB: dict[str, int] = dict(zip(_SIZES, (16, 32, 64, 128, 192, 256, 384, 768), strict=True))
-_G5_DISKS = ((1, 250), (1, 450), (1, 600), (1, 900), (1, 3800), (1, 1900), (1, 3800), (2, 3800))
-_G6_DISKS = ((1, 250), (1, 450), (1, 600), (2, 450), (4, 940), (2, 940), (4, 940), (8, 940))
-_G6E_DISKS = ((1, 250), (1, 450), (1, 600), (2, 450), (2, 1900), (2, 950), (2, 1900), (4, 1900))
-_G6E = _single_and_quad(
-    dict(zip(_SIZES, _G6E_DISKS, strict=True)), {size: 2 * memory for size, memory in _MEMORY_GIB.items()}
-)
+def _sizes() -> dict[str, dict[str, Size]]:
+    found: dict[str, dict[str, Size]] = {family: {} for family in _GPUS}
+    for row in _SIZES.split("\n")[1:-1]:
+        name, *figures, host = row.split()
+        family, size = name.split(".")
+        found[family][size] = Size(*map(int, figures), dedicated_host=host == "host")
+    return found
+
 
 FAMILIES: Mapping[str, Family] = {
-    "g4dn": Family(
-        "NVIDIA T4",
-        16_384,
-        {
-            "xlarge": Size(1, 16, 1, 125),
-            "2xlarge": Size(1, 32, 1, 225),
-            "4xlarge": Size(1, 64, 1, 225),
-            "8xlarge": Size(1, 128, 1, 900, efa_interfaces=1),
-            "12xlarge": Size(4, 192, 1, 900, efa_interfaces=1, dedicated_host=True),
-            "16xlarge": Size(1, 256, 1, 900, efa_interfaces=1),
-            "metal": Size(8, 384, 2, 900, efa_interfaces=1, dedicated_host=True),
-        },
-    ),
-    "g5": Family("NVIDIA A10G", 22_888, _single_and_quad(dict(zip(_SIZES, _G5_DISKS, strict=True)), _MEMORY_GIB)),
-    "g6": Family("NVIDIA L4", 22_888, _single_and_quad(dict(zip(_SIZES, _G6_DISKS, strict=True)), _MEMORY_GIB)),
-    "g6e": Family(
-        "NVIDIA L40S",
-        45_776,
-        {
-            **_G6E,
-            "24xlarge": Size(4, 768, 2, 1900, efa_interfaces=2, dedicated_host=True),
-            "48xlarge": Size(8, 1536, 4, 1900, efa_interfaces=4, dedicated_host=True),
-        },
-    ),
-    "p3": Family(
-        "NVIDIA V100",
-        16_384,
-        {
-            "2xlarge": Size(1, 61, 0, 0, dedicated_host=True),
-            "8xlarge": Size(4, 244, 0, 0, dedicated_host=True),
-            "16xlarge": Size(8, 488, 0, 0, dedicated_host=True),
-        },
-        open_driver=False,
-    ),
-    "p3dn": Family(
-        "NVIDIA V100",
-        32_768,
-        {"24xlarge": Size(8, 768, 2, 900, efa_interfaces=1, dedicated_host=True)},
-        open_driver=False,
-    ),
-    "p4d": Family(
-        "NVIDIA A100",
-        40_960,
-        {"24xlarge": Size(8, 1152, 8, 1000, efa_interfaces=4, dedicated_host=True)},
-        capacity_blocks=True,
-    ),
-    "p4de": Family("NVIDIA A100", 81_920, {"24xlarge": Size(8, 1152, 8, 1000, efa_interfaces=4)}, capacity_blocks=True),
-    "p5": Family(
-        "NVIDIA H100",
-        81_920,
-        {
-            "4xlarge": Size(1, 256, 1, 3800, efa_interfaces=1),
-            "48xlarge": Size(8, 2048, 8, 3800, efa_interfaces=32),
-        },
-        capacity_blocks=True,
-    ),
-    "p5e": Family(
-        "NVIDIA H200", 144_384, {"48xlarge": Size(8, 2048, 8, 3800, efa_interfaces=32)}, capacity_blocks=True
-    ),
-    "p5en": Family(
-        "NVIDIA H200", 144_384, {"48xlarge": Size(8, 2048, 8, 3800, efa_interfaces=16)}, capacity_blocks=True
-    ),
-    "p6-b200": Family(
-        "NVIDIA B200", 183_359, {"48xlarge": Size(8, 2048, 8, 3800, efa_interfaces=8)}, capacity_blocks=True
-    ),
+    family: Family(*_GPUS[family], sizes, family in _CAPACITY_BLOCKS, family not in _WITHOUT_OPEN_DRIVER)
+    for family, sizes in _sizes().items()
 }
 
 

@@ -43,10 +43,7 @@ class GcpAutoscalingGroup(pulumi.ComponentResource):
     def __init__(self, name: str, args: GcpAutoscalingGroupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare the group and all that it needs.
 
-        Args:
-            name: 1 to 40 lower-case letters, digits and inner hyphens, a letter first; also the fleet's name.
-            args: What to declare; `docs/components.md` has every field.
-            opts: The usual options; a provider reaches all children.
+        The name has 1 to 40 lower-case letters, digits and inner hyphens, a letter first; it is also the fleet's name.
 
         Raises:
             ArgumentsError: literal arguments are wrong; nothing has been registered then.

@@ -35,10 +35,7 @@ _ROWS: tuple[Mapping[str, tuple[str, ...]], ...] = (
 def dashboard_body(job: str, metrics: Mapping[str, str], interval_minutes: int) -> str:
     """The dashboard of one function as Cloud Monitoring reads it; a filter at its head chooses the fleet.
 
-    Args:
-        job: The job's name, a label of its metrics.
-        metrics: Names of the log-based metrics by what they measure.
-        interval_minutes: Between two points: no less than between two runs.
+    Metrics are the names of the log-based ones by what they measure; two points are no less apart than two runs.
     """
     tiles = [
         {

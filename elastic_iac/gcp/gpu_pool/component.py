@@ -48,10 +48,7 @@ class GcpGpuPool(pulumi.ComponentResource):
     def __init__(self, name: str, args: GcpGpuPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare the pool and all that it needs.
 
-        Args:
-            name: 1 to 40 lower-case letters, digits and inner hyphens, a letter first; also the fleet's name.
-            args: What to declare; `docs/components.md` has every field.
-            opts: The usual options; a provider reaches all children.
+        The name has 1 to 40 lower-case letters, digits and inner hyphens, a letter first; it is also the fleet's name.
 
         Raises:
             ArgumentsError: literal arguments are wrong; nothing has been registered then.
