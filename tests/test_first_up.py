@@ -177,6 +177,16 @@ def test_the_sample_names_what_costs_by_the_hour(stack: str) -> None:
     assert ("load balancer" in said) == any(item.type.endswith(":LoadBalancer") for item in lbs(stack))
 
 
+def test_the_readme_names_costs_and_the_way_out_beside_its_samples() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    samples = re.findall(r"```python\n(.*?)```", text, re.S)
+    declared = [sample for sample in samples if '"min_size"' in sample]
+    assert len(declared) == 2
+    for sample, cost in zip(declared, ("2 x m7i.large and the load balancer", "2 x g6e.12xlarge"), strict=True):
+        assert re.search(rf'"min_size": \d+,  # .*by the hour, whatever the load: {re.escape(cost)}\n', sample)
+        assert "workload" not in sample or "NAT gateway" in sample
+
+
 def lbs(stack: str) -> list[Registration]:
     return deploy(stack)[0].of(":LoadBalancer")
 

@@ -111,6 +111,22 @@ def test_of_more_fleets_than_fit_into_120_seconds_none_is_half_written(aws: Loca
     assert set(read_progress(fleets.store, "job").fleets) == set(fleets.names)
 
 
+def test_differences_since_the_last_run_are_in_the_log_and_the_line(
+    aws: LocalAws, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fleets = Fleets(aws, tmp_path, 1, horizon_hours=6)
+    client, group = aws.client("autoscaling"), {"AutoScalingGroupName": "fleet-0"}
+    action = {**group, "ScheduledActionName": "ops"}
+    client.put_scheduled_update_group_action(**action, StartTime=NOW + 20 * HOUR, MinSize=3)
+    assert fleets.invoke("first").lines[0].desired_before is None
+    client.delete_scheduled_action(**action)
+    client.set_desired_capacity(**group, DesiredCapacity=30)
+    (line,) = fleets.invoke("second").lines
+    assert (line.desired_before, line.capacity) == (2, 30)
+    assert "fleet fleet-0: external action 'ops'" in caplog.text
+    assert "was deleted since the run of" in caplog.text
+
+
 def test_those_put_off_go_first_then_the_soonest_need_then_the_oldest() -> None:
     def known(hours: float, served: float, *, put_off: bool = False) -> FleetProgress:
         return FleetProgress(

@@ -156,6 +156,9 @@ def _report(job: Job, line: FleetLine) -> None:
             "reason": line.reason,
             "written": line.written,
             "needed": line.needed,
+            **(
+                {} if line.desired_before is None else {"desired": line.capacity, "desired_before": line.desired_before}
+            ),
         },
     )
     if not line.duplicate:

@@ -135,6 +135,8 @@ def _report(job: Job, run_id: str, line: FleetLine) -> None:
     }
     if line.needed is not None:
         said["needed"] = line.needed
+    if line.desired_before is not None:
+        said |= {"desired": line.capacity, "desired_before": line.desired_before}
     metrics = () if line.duplicate else fleet_metrics(line)
     _measure(f"fleet {line.fleet}: {line.status}", {"job": job.name, "fleet": line.fleet}, metrics, said)
 

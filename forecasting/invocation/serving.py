@@ -148,6 +148,8 @@ class _Invocation:
             if self._kind == "full" or is_overdue(self._progress.get(fleet.name), run.clock()):
                 self._planned.add(fleet.name)
             result = (run_fleet if fleet.name in self._planned else run_fleet_short)(run, fleet)
+            for remark in result.remarks:
+                log.warning("fleet %s: %s", fleet.name, remark)
             return line_of(result, run.owners, run.clock(), run.pacing.monotonic() - began)
         except Deferred as error:
             return FleetLine(fleet.name, "deferred", run.clock(), error.code, error.reason)

@@ -53,6 +53,7 @@ class FleetLine:
         launches_failing: Its launches fail now, whatever the cause.
         lead_time_seconds: What the plan asks ahead, where it is learnt.
         plan_until: Where the plan that stands, or would, ends.
+        desired_before: Desired instances that the last run left, if they are others now.
         needed_by: When what stands first falls short of the plan, where the plan could not be written.
     """
 
@@ -82,6 +83,7 @@ class FleetLine:
     lead_time_seconds: float | None = None
     plan_until: datetime | None = None
     needed_by: datetime | None = None
+    desired_before: int | None = None
 
     @property
     def served(self) -> bool:
@@ -138,6 +140,7 @@ def line_of(result: FleetResult, owners: frozenset[str], now: datetime, seconds:
         lead_time_seconds=result.launching.lead_time_seconds,
         plan_until=_plan_until(result),
         needed_by=_falls_short(result),
+        desired_before=result.desired_before.capacity if result.desired_before else None,
     )
 
 
