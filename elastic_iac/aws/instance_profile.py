@@ -51,12 +51,7 @@ def declare_instances_role(
 ) -> tuple[pulumi.Input[str], aws.iam.Role | None]:
     """The ARN of the instances' profile, and the role that is created unless the profile is the user's own.
 
-    Args:
-        args: Arguments of the group `name`, which may add managed policies.
-        name: Prefix of the resources' names.
-        parent: The component.
-        policies: Names of AWS's own policies, by the end of the resource's name.
-        inline: Policies of the role's own, likewise.
+    Besides the policies of the arguments it has policies of AWS's own by name and inline ones, by the end of the resource's name.
     """
     if args.instance_profile_arn is not None:
         return args.instance_profile_arn, None

@@ -322,11 +322,7 @@ def existing_fleets(
 ) -> list[pulumi.Output[str]]:
     """Groups that no component declared, as the JSON that a component's `fleet` output is.
 
-    Args:
-        groups: The arguments.
-        settings_of: A group's settings as a fleet, whose literals are checked against the fleet's own contract.
-        balancer: Field of a group that names the load balancer whose requests are the load.
-        problems: Problems are added to these.
+    A group has either a metric of its load or, in the field `balancer`, the load balancer whose requests are the load.
     """
     fleets: list[pulumi.Output[str]] = []
     for index, group in enumerate(groups):

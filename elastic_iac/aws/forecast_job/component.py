@@ -41,10 +41,7 @@ class AwsForecastJob(pulumi.ComponentResource):
     def __init__(self, name: str, args: AwsForecastJobArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare the job and all that it needs.
 
-        Args:
-            name: 1 to 37 lower-case letters, digits and inner hyphens; also the job's name.
-            args: What to declare; `docs/components.md` has every field.
-            opts: The usual options; a provider reaches all children.
+        The name has 1 to 37 lower-case letters, digits and inner hyphens; it is also the job's name.
 
         Raises:
             ArgumentsError: literal arguments are wrong; nothing has been registered then.

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from elastic_iac.aws.forecast_job import iam as policies
-from elastic_iac.aws.forecast_job.alarms import declare_alarms, declare_queue_alarm
+from elastic_iac.aws.forecast_job.alarms import Alarms
 from elastic_iac.aws.forecast_job.bucket import declare_bucket
 from elastic_iac.aws.forecast_job.config import RUNTIME, JobConfig
 from elastic_iac.aws.forecast_job.dashboard import dashboard_body
@@ -52,6 +52,7 @@ class JobResources:
             tags=self.tags,
         )
         self.topic_arn = self._topic()
+        self.alarms = Alarms(config, self.bucket.id, self.topic_arn, self.tags, self.child)
 
     def after(self, *resources: pulumi.Resource) -> pulumi.ResourceOptions:
         """Options of a child that is declared after these resources."""
@@ -77,7 +78,7 @@ class JobResources:
             ],
         )
         started = [each.start(notification) for each in functions]
-        declare_queue_alarm(self.config, self.queue.name, self.bucket.id, self.topic_arn, self.tags, self.child)
+        self.alarms.declare_of_queue(self.queue.name)
         return {
             "bucket_name": self.bucket.id,
             "function_names": every(each.function.name for each in functions),
@@ -279,7 +280,7 @@ class _Function:
     def watch(self) -> aws.cloudwatch.Dashboard:
         """Declare the alarms and the dashboard."""
         common, schedule, name = self.common, self.common.config.schedule, self.function.name
-        declare_alarms(self.job, name, common.bucket.id, common.config, common.topic_arn, common.tags, common.child)
+        common.alarms.declare(self.job, name)
         body = pulumi.Output.all(
             fleets=self.shard.settled.apply(lambda fleets: [fleet.name for fleet in fleets]),
             region=common.region,

@@ -27,16 +27,10 @@ def declare_alerts(
     channels: Sequence[pulumi.Input[str]],
     child: pulumi.ResourceOptions,
 ) -> None:
-    """Declare the alerts of the job `job`; with the kill switch on they are off.
+    """Declare the alerts of the job `job`, a label of its metrics; with the kill switch on they are off.
 
-    Args:
-        job: The job's name, a label of its metrics.
-        service: Name of the Cloud Run service behind its function.
-        bucket: Name of the job's bucket, which distinguishes jobs of one name.
-        config: Configuration of the component.
-        metrics: Names of the log-based metrics by what they measure.
-        channels: Notification channels.
-        child: Options of the alerts.
+    The service is the function's on Cloud Run, the bucket distinguishes jobs of one name, and metrics are the names of
+    the log-based ones by what they measure.
     """
     interval_minutes, short_run_minutes = config.schedule.interval_minutes, config.schedule.short_run_minutes
     full_seconds = lift(lambda minutes: minutes * 60, interval_minutes)

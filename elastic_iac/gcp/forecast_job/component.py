@@ -37,10 +37,7 @@ class GcpForecastJob(pulumi.ComponentResource):
     def __init__(self, name: str, args: GcpForecastJobArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare the job and all that it needs.
 
-        Args:
-            name: 1 to 28 lower-case letters, digits and inner hyphens, a letter first; also the job's name.
-            args: What to declare; `docs/components.md` has every field.
-            opts: The usual options; a provider reaches all children.
+        The name has 1 to 28 lower-case letters, digits and inner hyphens, a letter first; it is also the job's name.
 
         Raises:
             ArgumentsError: literal arguments are wrong; nothing has been registered then.
