@@ -108,7 +108,8 @@ def type_of(annotation: Any, metadata: list[Any] | None = None) -> str:
     """An annotation as Pulumi's analyzer accepts it. Counts are floats: an integer fed by an output fails over the plugin boundary."""
     kind = _kind_in(metadata or ())
     if kind is not None:
-        return _input(_plain_type(kind.schema), output=takes_output(annotation))
+        plain = _plain_type(kind.schema)
+        return f"pulumi.Input[{plain}]" if takes_output(annotation) else plain
     if isinstance(annotation, type) and issubclass(annotation, Arguments):
         return annotation.__name__
     origin, members = get_origin(annotation), get_args(annotation)
@@ -125,10 +126,6 @@ def _plain_type(schema: Mapping[str, Any]) -> str:
     if schema["type"] == "object":
         return f"dict[str, pulumi.Input[{_plain_type(schema['additionalProperties'])}]]"
     return _TYPES[schema["type"]]
-
-
-def _input(text: str, *, output: bool) -> str:
-    return f"pulumi.Input[{text}]" if output else text
 
 
 def kind_of(info: FieldInfo) -> Kind[Any] | None:

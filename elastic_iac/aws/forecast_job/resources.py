@@ -251,7 +251,7 @@ class _Function:
             schedule_expression_timezone=schedule.time_zone,
             flexible_time_window={
                 "mode": lift(lambda minutes: "FLEXIBLE" if minutes else "OFF", window),
-                "maximum_window_in_minutes": lift(_none_for_zero, window),
+                "maximum_window_in_minutes": lift(lambda minutes: minutes or None, window),
             },
             target=self._invocation(role, EVENT, lift(lambda minutes: minutes * 60, schedule.interval_minutes), 3),
         )
@@ -291,7 +291,3 @@ class _Function:
         ).apply(lambda known: dashboard_body(self.job, **known))
         # It has no automatic name; the function's is unique.
         return aws.cloudwatch.Dashboard(f"{self.job}-dashboard", common.child, dashboard_name=name, dashboard_body=body)
-
-
-def _none_for_zero(minutes: int) -> int | None:
-    return minutes or None
