@@ -87,7 +87,7 @@ def settle_shards(
         Shard(
             name=name if number == 1 else f"{name}-{number}",
             fleets=known[start : start + FLEETS_PER_SHARD],
-            settled=_part(apart, start),
+            settled=apart.apply(lambda fleets, start=start: fleets[start : start + FLEETS_PER_SHARD]),
             functions=len(starts),
         )
         for number, start in enumerate(starts, start=1)
@@ -155,10 +155,6 @@ def _tell_apart(fleets: list[Fleet]) -> list[Fleet]:
         if repeated:
             raise SettingsError("fleets", ", ".join(repeated), f"{what} that are unique")
     return fleets
-
-
-def _part(fleets: pulumi.Output[list[Fleet]], start: int) -> pulumi.Output[list[Fleet]]:
-    return fleets.apply(lambda all_fleets: all_fleets[start : start + FLEETS_PER_SHARD])
 
 
 @dataclass(frozen=True)

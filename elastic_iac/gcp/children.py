@@ -82,7 +82,9 @@ def declare_owner(config: Instances, parent: pulumi.Resource, *, nodes_talk: boo
             child,
             description=f"Health checks and the load balancer of {name}",
             source_ranges=PROBE_RANGES,
-            allows=[{"protocol": "tcp", "ports": lift(_sorted, *ports)}],
+            allows=[
+                {"protocol": "tcp", "ports": lift(lambda *known: [str(port) for port in sorted(set(known))], *ports)}
+            ],
         )
     if nodes_talk:  # at any port: collectives choose theirs
         declare_firewall(
@@ -128,7 +130,3 @@ def declare_instances(config: Instances, owner: identity.Identity, parent: pulum
 def client_config(parent: pulumi.Resource) -> Any:
     """Project and region of the component's provider: known in a preview."""
     return gcp.organizations.get_client_config_output(opts=pulumi.InvokeOptions(parent=parent))
-
-
-def _sorted(*ports: int) -> list[str]:
-    return [str(port) for port in sorted(set(ports))]
