@@ -66,8 +66,12 @@ def root_device(
     device = _known_root_device(image.parameter) if given is None else given
     if device is not None:
         return device
-    of_image = aws.ec2.GetAmiFilterArgs(name="image-id", values=[image_id])
-    return aws.ec2.get_ami_output(filters=[of_image], include_deprecated=True, opts=opts).root_device_name
+    of_image = pulumi.Output.from_input(image_id).apply(_of_image)
+    return aws.ec2.get_ami_output(filters=of_image, include_deprecated=True, opts=opts).root_device_name
+
+
+def _of_image(image_id: str) -> list[aws.ec2.GetAmiFilterArgs]:
+    return [aws.ec2.GetAmiFilterArgs(name="image-id", values=[image_id])]
 
 
 def warn_if_nothing_answers(image: Image, user_data: object, resource: pulumi.Resource) -> None:
