@@ -66,11 +66,11 @@ def root_device(
     device = _known_root_device(image.parameter) if given is None else given
     if device is not None:
         return device
-    filters = pulumi.Output.from_input(image_id).apply(_only)
-    return aws.ec2.get_ami_output(filters=filters, include_deprecated=True, opts=opts).root_device_name
+    of_image = pulumi.Output.from_input(image_id).apply(_of_image)
+    return aws.ec2.get_ami_output(filters=of_image, include_deprecated=True, opts=opts).root_device_name
 
 
-def _only(image_id: str) -> list[aws.ec2.GetAmiFilterArgs]:
+def _of_image(image_id: str) -> list[aws.ec2.GetAmiFilterArgs]:
     return [aws.ec2.GetAmiFilterArgs(name="image-id", values=[image_id])]
 
 
