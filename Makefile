@@ -64,7 +64,7 @@ test: lint
 
 bench: $(VENV)/dev
 	$(BIN)/python -m benchmarks $(ARGS)
-	MINIMUM_IN_FORCE_PAIRS=2000 $(BIN)/pytest -n $(JOBS) --timeout 3600 -q tests/test_minimum_in_force.py
+	EXPLORE=1 MINIMUM_IN_FORCE_PAIRS=2000 $(BIN)/pytest -n $(JOBS) --timeout 3600 -q tests/test_minimum_in_force.py
 
 # The forecasts' rivals weigh half a gigabyte: an environment of their own.
 .venvs/rivals/ready: $(VENV)/bootstrapped requirements/rivals.txt
