@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, given, seed, settings
 from hypothesis import strategies as st
 
 from forecasting.planning.base import Plan
 from forecasting.schedule.grid import round_up
 from forecasting.schedule.in_force import MinimumInForce
-from tests.worlds import LIMIT, PAIRS, External, World, externals, levels
+from tests.worlds import LIMIT, PAIRS, External, World, externals, levels, part_seed
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 PARTS = 10
@@ -22,26 +23,40 @@ FIRST_MINUTES = 3
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-@settings(max_examples=PAIRS // PARTS)
-@given(
-    old=levels(),
-    new=levels(),
-    before=externals(100),
-    later=externals(120),
-    minutes=st.integers(0, 30 * 60),
-    raise_only=st.booleans(),
-)
-def test_i3_the_minimum_in_force_is_never_below_both_lists_and_a_shortfall_is_reported(
-    part: int,
+def test_i3_the_minimum_in_force_is_never_below_both_lists_and_a_shortfall_is_reported(part: int) -> None:
+    @seed(part_seed(part))
+    @settings(max_examples=PAIRS // PARTS)
+    @given(
+        old=levels(),
+        new=levels(),
+        before=externals(100),
+        later=externals(120),
+        minutes=st.integers(0, 30 * 60),
+        raise_only=st.booleans(),
+    )
+    def holds(**pair: Any) -> None:
+        check_pair(most=LIMIT - 5 * (part % 2), **pair)
+
+    holds()
+
+
+def test_a_maximum_that_never_comes_into_force_lowers_nothing() -> None:
+    maximum, half_hourly = External("once", 5, 0, "max"), External("half-hourly", 5, 0)
+    check_pair(old=[38] * 192, new=[2] * 192, before=[], later=[maximum, half_hourly], minutes=2, raise_only=False)
+
+
+def check_pair(
+    *,
     old: list[int],
     new: list[int],
     before: list[External],
     later: list[External],
     minutes: int,
     raise_only: bool,
+    most: int = LIMIT,
 ) -> None:
     world = World()
-    world.put_external(before, most=LIMIT - 5 * (part % 2))
+    world.put_external(before, most=most)
     world.write(old)
     world.advance(minutes * MINUTE)
     world.put_external(later)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import os
+import random
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -38,6 +39,11 @@ OURS = f"elastic-iac-{OWNER}-"
 
 PAIRS = int(os.environ.get("MINIMUM_IN_FORCE_PAIRS", "300"))
 """Pairs of plans that are played; `make bench` plays more."""
+
+
+def part_seed(part: int) -> int:
+    """Each part of a property plays pairs of its own; with EXPLORE=1 others in each run."""
+    return random.getrandbits(32) if "EXPLORE" in os.environ else part
 
 
 @dataclass(frozen=True)
