@@ -39,7 +39,7 @@ from benchmarks.forecast_protocol import (
     traces,
     truth_days,
 )
-from benchmarks.forecast_references import REFERENCES, LastValue
+from benchmarks.forecast_references import LAST_WEEK, REFERENCES, LastValue
 from forecasting.models.base import DEFAULT_QUANTILES, FloatArray, PointModel
 from forecasting.models.statistical import Arima
 from forecasting.models.task import check
@@ -48,14 +48,15 @@ from forecasting.models.tournament import MODELS, forecast, run
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data" / "wide"
 CACHE = ROOT / "out" / "forecast-bench"
-OURS, NAIVE = "auto", "seasonal-naive-week"
+OURS, NAIVE = "auto", LAST_WEEK.name
 EXTRA: tuple[PointModel, ...] = (LastValue(), Arima("arima-212", 2, 2))
 SLOW = {reference.name: reference for reference in REFERENCES}
+LIBRARIES = {**SLOW, NAIVE: LAST_WEEK}
 SUBSET = (
     "llm_qwen_small", "wc98", "nyc_taxi", "tweets_amzn", "google2019", "cloudpool1_", "isp_a", "walkers_station",
 )  # fmt: skip
 """Loads of the slow libraries: one of each of eight sources."""
-METHODS = (OURS, *(model.name for model in (*MODELS, *EXTRA)), *SLOW)
+METHODS = (OURS, NAIVE, *(model.name for model in (*MODELS, *EXTRA)), *SLOW)
 QUICK_ORIGINS = 4
 LEAST_COVERAGE, COVERAGE_DAYS = 0.88, 14.0
 WORSE = 1.05
@@ -90,10 +91,10 @@ class Work:
 
 def forecast_by(method: str, history: pd.Series[float], horizon: int) -> FloatArray:
     """Quantiles .5, .9 and .95 of a method, shape (horizon, 3)."""
-    if method in SLOW:
+    if method in LIBRARIES:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # remarks of other libraries on the data
-            return SLOW[method].forecast(history, horizon)
+            return LIBRARIES[method].forecast(history, horizon)
     extra = [model for model in EXTRA if model.name == method]
     if not extra:
         return forecast(history, horizon, model=method, budget_seconds=600.0).quantiles.to_numpy(float)
@@ -113,8 +114,8 @@ def forecast_by(method: str, history: pd.Series[float], horizon: int) -> FloatAr
 def code_digest(method: str) -> str:
     """Digest of all that decides a method's forecasts besides the load."""
     files = [ROOT / "benchmarks" / "forecast_protocol.py", ROOT / "benchmarks" / "forecast_references.py"]
-    if method in SLOW:
-        return " ".join([*map(_digest, files), importlib.metadata.version(SLOW[method].library)])
+    if method in LIBRARIES:
+        return " ".join([*map(_digest, files), importlib.metadata.version(LIBRARIES[method].library)])
     files += [*sorted((ROOT / "forecasting" / "models").glob("*.py")), ROOT / "forecasting" / "calendar.py"]
     return " ".join(map(_digest, files))
 

@@ -14,10 +14,10 @@ from forecasting.models.task import Task
 
 ORIGIN_DAYS = 14
 ORIGIN_HOURS = 6
-HALF_LIFE_DAYS = 14.0
+HALF_LIFE_DAYS = 7.0
 """What an origin says fades with its age: a level that moved and a flash crowd are forgotten in weeks, and no model is judged by few origins."""
 
-PRIOR_ORIGINS = 5
+PRIOR_ORIGINS = 2
 """A model is judged as if it had also been as good as the daily naive forecast at so many origins: few good ones do not make it the only one."""
 
 _NEGLIGIBLE = 1e-9

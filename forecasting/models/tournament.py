@@ -17,11 +17,11 @@ from forecasting.models.extras import EXTRA_MODELS
 from forecasting.models.fourier import FourierAutoregression
 from forecasting.models.naive import SeasonalNaive
 from forecasting.models.origins import Origins
-from forecasting.models.profile import DayMean, MedianDay, WeeklyProfile, WeekMean
+from forecasting.models.profile import DayMean, MedianDay, WeeklyMedian, WeeklyProfile, WeekMedian
 from forecasting.models.statistical import Arima, Ets, Harmonic, Sarima
 from forecasting.models.task import Task, check
 
-WEIGHT_POWER = 8
+WEIGHT_POWER = 10
 """A model's weight is its error to this negative power."""
 RANGE_FACTOR = 10.0
 """A prediction this many times the history's largest load has diverged."""
@@ -32,10 +32,12 @@ NAIVE_DAY = SeasonalNaive("seasonal-naive-day", 1)
 NAIVE_WEEK = SeasonalNaive("seasonal-naive-week", 7)
 BLEND: tuple[PointModel, ...] = (
     WeeklyProfile(),
+    WeeklyMedian("weekly-median"),
+    WeeklyMedian("weekly-median-level", level_share=0.5),
     FourierAutoregression("fourier-ar-sqrt", "sqrt"),
     FourierAutoregression("fourier-ar-log", "log"),
     MedianDay(),
-    WeekMean(),
+    WeekMedian(),
     DayMean(),
 )
 """The models of `auto`: closed forms, together about 20 ms. statsmodels' models beside them were measured to gain nothing."""
@@ -182,8 +184,7 @@ def _blend(stack: FloatArray, weights: FloatArray) -> FloatArray:
 
 def _quantiles(task: Task, origins: Origins, blend: FloatArray) -> FloatArray:
     """Quantiles per UTC step in the load's unit, shape (horizon, quantiles)."""
-    hours = (np.arange(task.clock.horizon) + 1) * 24.0 / task.steps_per_day
-    bands = Bands.of(origins.actual, blend[:-1], origins.weights, float(origins.load.mean()), hours)
+    bands = Bands.of(origins.actual, blend[:-1], origins.weights, float(origins.load.mean()), task.steps_per_day)
     if bands is not None:
         local = bands.quantiles(blend[-1], task.quantiles)
     else:
