@@ -191,6 +191,9 @@ def _quantiles(task: Task, origins: Origins, blend: FloatArray) -> FloatArray:
         # Too few origins have a future to err in. What the history strayed from its own median stands in: wide, and true to its shape.
         stray = np.quantile(origins.load, task.quantiles) - np.median(origins.load)
         local = blend[-1][:, None] + stray[None, :]
+    days = (np.arange(task.clock.horizon) + 1) / task.steps_per_day
+    local = local * origins.level.ahead(days, task.quantiles)
+    local = local + origins.peaks.quantiles(np.arange(task.clock.horizon), task.quantiles, task.steps_per_day)
     # A few large errors in a short history say nothing of what is beyond all that was ever seen.
     most = RANGE_FACTOR * float(np.nanmax(task.load))
     return task.in_load_unit(np.clip(local[task.clock.leads], 0.0, most))
