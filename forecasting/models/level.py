@@ -17,8 +17,9 @@ from forecasting.models.base import FloatArray, IntArray
 
 RISE_DAYS, HOURS_DAYS, FALL_DAYS = 2, 3, 5
 """A shift must have lasted so long. A fall that was only a holiday would leave load unserved; a rise that was, a few instances."""
-MOST_DAYS = 10
-"""An older shift is within the weeks that the models weigh most."""
+MOST_DAYS, LATE_DAYS, LATE_USUAL = 18, 10, 0.15
+"""The oldest shift. After ten days the models know the new level: a shift is taken out only if the days before it differed by less
+than this share from week to week."""
 SMALLEST_SHARE = 0.25
 """A smaller shift, relative to the mean level, is within what the models follow by themselves."""
 CLEAR = 3.0
@@ -134,7 +135,7 @@ def _shift(hours: FloatArray, lasted: int) -> _Shift | None:
     before = hours[lasted + 1 :]
     usual = float(np.abs(before[:-_WEEK] - before[_WEEK:]).mean()) + 1e-9
     days, reference = _references(hours, lasted)
-    if len(days) < RISE_DAYS:
+    if len(days) < RISE_DAYS or (lasted > LATE_DAYS and usual > LATE_USUAL * float(before.mean())):
         return None
     change = hours[days] - reference
     whole = float(np.abs(change).mean())
