@@ -15,7 +15,7 @@ help:
 	@echo "make test   lint, types, import rules, tests"
 	@echo "make lint   lint, types, import rules"
 	@echo "make bench  speed and memory of the job"
-	@echo "make bench-models  the forecasts beside other libraries' (ARGS='--data DIR')"
+	@echo "make bench-models  forecasts on 40 loads, relative to last week's load (ARGS='--data DIR', '--quick')"
 	@echo "make bench-many  a thousand series in parallel, beside AutoARIMA and Prophet (ARGS='--data DIR')"
 	@echo "make lock   renew the locked requirements"
 
@@ -64,7 +64,7 @@ bench: $(VENV)/dev
 	@touch $@
 
 bench-models: .venvs/rivals/ready
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .venvs/rivals/bin/python -m benchmarks.forecast_accuracy --cache out/rivals $(ARGS)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .venvs/rivals/bin/python -m benchmarks.forecast_bench --out benchmarks/results/forecast.md $(ARGS)
 
 bench-many: .venvs/rivals/ready
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .venvs/rivals/bin/python -m benchmarks.many_series --out benchmarks/many_series.md $(ARGS)

@@ -43,7 +43,7 @@ class Bands:
     block: int
     per_day: int
     powers: ClassVar[tuple[float, ...]] = (0.0, 0.25, 0.5, 0.75, 1.0)
-    least_scale: ClassVar[float] = 0.05
+    least_scale: ClassVar[float] = 0.1
     """The scale is never below that of so much of the level: a night without load has errors too."""
     edges: ClassVar[tuple[int, ...]] = (1, 4)
     other_leads: ClassVar[float] = 0.3
@@ -125,7 +125,9 @@ class Bands:
         days, weeks = distance % self.per_day, distance % (7 * self.per_day)
         from_week = np.minimum(weeks, 7 * self.per_day - weeks)
         by_time = (1 + self.same_time * (days == 0)) * (
-            1 + self.same_weekday * (from_week == 0) + self.near_weekday * ((from_week > 0) & (from_week <= self.per_day // 2))
+            1
+            + self.same_weekday * (from_week == 0)
+            + self.near_weekday * ((from_week > 0) & (from_week <= self.per_day // 2))
         )
         ranges = np.digitize(np.arange(max(block, int(self.leads.max())) + 1), self.edges)
         by_lead = np.where(ranges == ranges[block], 1.0, self.other_leads)

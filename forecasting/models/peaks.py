@@ -111,7 +111,10 @@ def _chance(count: IntArray, among: IntArray, rate: float) -> FloatArray:
     """Probability of so many or more marks, if each of them were there by chance at a rate (binomial)."""
     most = int(among.max(initial=0))
     table = np.array(
-        [[sum(comb(n, k) * rate**k * (1 - rate) ** (n - k) for k in range(c, n + 1)) for c in range(most + 1)] for n in range(most + 1)]
+        [
+            [sum(comb(n, k) * rate**k * (1 - rate) ** (n - k) for k in range(c, n + 1)) for c in range(most + 1)]
+            for n in range(most + 1)
+        ]
     )
     return table[among, count]
 
