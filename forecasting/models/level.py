@@ -40,6 +40,8 @@ PRE_DAYS = 9
 GROWTH_DAYS = 4
 LEAST_GROWTH, MOST_GROWTH = float(np.log(1.08)), float(np.log(1.4))
 """Growth of a day, as a logarithm, that is carried on, and the most that is."""
+MOST_GROWTH_DAYS = 14
+"""What grew for longer is a trend that the models follow, and no launch."""
 STEADY = 0.35
 """No day grows by less than this share of the usual one."""
 DAMPING = 0.9
@@ -143,21 +145,23 @@ def _shift(hours: FloatArray, lasted: int) -> _Shift | None:
         return None
     rise = float(change.mean()) > 0
     steady = lasted >= (RISE_DAYS if rise else FALL_DAYS)
+    # Noise grows with the load.
+    usual_now = usual * max(float(hours[days].mean()) / max(float(reference.mean()), 1e-9), 1.0)
     forms: list[_Shift] = []
     if steady and abs(float(change.mean())) > SMALLEST_SHARE * float(reference.mean()):
         constant = float(np.median(change))
-        forms.append(_judged(change - constant, usual, lasted, 1.0, np.full(hours.shape[1], constant)))
+        forms.append(_judged(change - constant, usual_now, lasted, 1.0, np.full(hours.shape[1], constant)))
         factor = float(hours[days].sum() / reference.sum()) if reference.sum() > 0 else 1.0
         scaled = hours[days] - factor * reference
-        forms.append(_judged(scaled / max(factor, 1.0), usual, lasted, factor, np.zeros(hours.shape[1])))
+        forms.append(_judged(scaled, usual_now, lasted, factor, np.zeros(hours.shape[1])))
     if lasted >= HOURS_DAYS:
         by_hour = np.median(change, axis=0)
         by_hour = np.where(np.abs(by_hour) > 2 * usual, by_hour, 0.0)
         rest = (change - by_hour) * HOURS_PENALTY
         kept = by_hour if lasted >= FALL_DAYS else np.maximum(by_hour, 0.0)
-        forms.append(_judged(rest, usual, lasted, 1.0, kept))
+        forms.append(_judged(rest, usual_now, lasted, 1.0, kept))
     best = min(forms, key=lambda each: each.misfit, default=None)
-    most = min(ALIKE * usual, CLOSE * float(hours[:lasted].mean()))
+    most = min(ALIKE * usual_now, CLOSE * float(hours[:lasted].mean()))
     return best if best is not None and best.misfit <= most else None
 
 
@@ -209,16 +213,24 @@ def _growth(daily: FloatArray) -> tuple[float, float, int] | None:
         return None
     logs = np.log(daily)
     changes = logs[:-1] - logs[1:]
-    # A working week begins with a rise each week: that of the same weekday before is no growth.
-    usual = np.concatenate([changes[_WEEK:], np.zeros(_WEEK)])[: len(changes)]
-    growth = changes - np.clip(usual, -LEAST_GROWTH, None) * (np.arange(len(changes)) < len(changes) - _WEEK)
-    slow = np.flatnonzero(np.minimum(growth, changes) < LEAST_GROWTH)
-    lasted = int(slow[0]) if len(slow) else len(changes)
-    if lasted < GROWTH_DAYS:
+    # A working week begins with a rise each week: that of the same weekday two and three weeks before is no growth.
+    growth = changes - _usual_changes(changes)
+    slow = np.flatnonzero(growth < LEAST_GROWTH)
+    lasted = int(slow[0]) if len(slow) else len(growth)
+    if not GROWTH_DAYS <= lasted <= MOST_GROWTH_DAYS:
         return None
-    typical = float(np.median(changes[:lasted]))
-    before = changes[lasted:]
-    noise = float(np.median(np.abs(before))) if len(before) else 0.0
-    if changes[:lasted].min() < STEADY * typical or noise > 0.5 * typical:
+    typical = float(np.median(growth[:lasted]))
+    noise = float(np.median(np.abs(growth[lasted:]))) if len(growth) > lasted else 0.0
+    if growth[:lasted].min() < STEADY * typical or noise > 0.5 * typical or logs[0] - logs[lasted] < GROWTH_DAYS * LEAST_GROWTH:
         return None
-    return min(typical, MOST_GROWTH), float(changes[:lasted].std()), lasted
+    return min(typical, MOST_GROWTH), float(growth[:lasted].std()), lasted
+
+
+def _usual_changes(changes: FloatArray) -> FloatArray:
+    """Change to the same weekday in the third and second week before, in the week before if no more is known, else none."""
+    usual = np.zeros(len(changes))
+    for weeks in ((1,), (2,), (2, 3)):
+        known = len(changes) - _WEEK * max(weeks)
+        if known > 0:
+            usual[:known] = np.mean([changes[_WEEK * week :][:known] for week in weeks], axis=0)
+    return usual

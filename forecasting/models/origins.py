@@ -53,7 +53,8 @@ class Origins:
         lifted = lift_censored(task.load, task.bound, task.steps_per_day)
         peaks = Peaks.split(fill_gaps(lifted, task.steps_per_day), task.steps_per_day)
         level = Level.of(peaks.calm, task.steps_per_day)
-        load, happened = level.apply(peaks.calm), level.apply(lifted - peaks.excess)
+        load = level.apply(peaks.calm)
+        happened = level.apply(np.where(peaks.crowds, np.nan, lifted - peaks.excess))
         steps, horizon = len(load), task.clock.horizon
         spacing = max(task.steps_per_day * ORIGIN_HOURS // 24, 1)
         earliest = max(steps - ORIGIN_DAYS * task.steps_per_day, task.steps_per_day)

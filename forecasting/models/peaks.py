@@ -3,8 +3,8 @@
 A peak far above the usual load that comes back at the same time (weekdays at an hour, one weekday,
 campaign evenings) is taken out of what the models see and put back by its own past occurrences: the
 models average over days and their errors over hours, so a quarter of an hour a day would vanish.
-A peak that came once is a flash crowd: the models see no more than its beginning, the intervals see
-all of it.
+A peak that came once is a flash crowd, and not learnt from; where they are many they are the nature of
+the load: the models see their beginning, the intervals all of them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from forecasting.models.base import FloatArray, IntArray
+from forecasting.models.gaps import fill_gaps
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -23,6 +24,8 @@ PEAK_SHARE, PEAK_FACTOR = 0.97, 1.25
 """A recurring peak is above this factor over the load that is exceeded 3 % of the time."""
 CROWD_SHARE, CROWD_FACTOR = 0.99, 1.5
 """Load above this factor over the load that is exceeded 1 % of the time is a flash crowd's, unless it recurs."""
+NATURAL_CROWDS = 3
+"""More flash crowds than these are the nature of the load: its errors are learnt whole."""
 CROWD_HOURS = 3
 """What is newer is taken as it is: the rise may still be going on."""
 TOLERANCE_MINUTES = 30
@@ -42,10 +45,12 @@ class Peaks:
     Attributes:
         calm: The load without recurring peaks and flash crowds.
         excess: What recurring peaks add to the load, zero elsewhere.
+        crowds: True in the flash crowds that are not learnt from.
     """
 
     calm: FloatArray
     excess: FloatArray
+    crowds: BoolArray
 
     @classmethod
     def split(cls, load: FloatArray, steps_per_day: int) -> Peaks:
@@ -59,9 +64,13 @@ class Peaks:
                 excess = _above_neighbours(load, peaks)
         calm = load - excess
         newest = max(steps_per_day * CROWD_HOURS // 24, 1)
-        if crowd > 0:
-            calm[:-newest] = np.minimum(calm[:-newest], crowd)
-        return cls(calm, excess)
+        high = calm > (crowd if crowd > 0 else np.inf)
+        high[-newest:] = False
+        crowds = _dilated(high[None], _tolerance(steps_per_day))[0]
+        crowds[-newest:] = False
+        if np.count_nonzero(np.diff(crowds.astype(int)) > 0) + int(crowds[0]) > NATURAL_CROWDS:
+            return cls(np.where(high, crowd, calm), excess, np.zeros_like(high))
+        return cls(fill_gaps(np.where(crowds, np.nan, calm), steps_per_day), excess, crowds)
 
     def quantiles(self, leads: IntArray, levels: tuple[float, ...], steps_per_day: int) -> FloatArray:
         """Quantiles of what recurring peaks add at each lead, shape (leads, levels).
