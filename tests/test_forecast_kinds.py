@@ -121,7 +121,9 @@ def test_a_factor_is_a_factor(factor: float, days_ago: int, seed: int) -> None:
 
 
 @FEW
-@given(hour=st.integers(0, 17), hours=st.integers(4, 6), height=st.floats(150, 400), nights=st.integers(4, 9), seed=SEEDS)
+@given(
+    hour=st.integers(0, 17), hours=st.integers(4, 6), height=st.floats(150, 400), nights=st.integers(4, 9), seed=SEEDS
+)
 @example(hour=0, hours=6, height=230, nights=5, seed=1)
 def test_a_new_batch_changes_its_hours_only(hour: int, hours: int, height: float, nights: int, seed: int) -> None:
     marks = windows(list(range(28 - nights, 30)), hour, 4 * hours)

@@ -32,7 +32,10 @@ def mixed(parts: list[tuple[float, int]], *, seconds: int) -> Reading:
 
 @FEW
 @given(
-    old=st.sampled_from([1, 5, 15, 60]), new=st.sampled_from([1, 5, 15, 60]), newest=st.floats(0.5, 6.0), first=st.booleans()
+    old=st.sampled_from([1, 5, 15, 60]),
+    new=st.sampled_from([1, 5, 15, 60]),
+    newest=st.floats(0.5, 6.0),
+    first=st.booleans(),
 )
 def test_every_part_is_read_at_its_own_period(old: int, new: int, newest: float, first: bool) -> None:
     newest = round(newest * 24) / 24

@@ -112,8 +112,6 @@ def _history(fleet: Fleet, *, at_file_end: bool) -> History:
     """All that the source still holds, to now; of a file, to its end."""
     from datetime import timedelta  # noqa: PLC0415
 
-    import pandas as pd  # noqa: PLC0415
-
     from forecasting.history import build_history  # noqa: PLC0415
     from forecasting.history.periods import end_of  # noqa: PLC0415
     from forecasting.run import utc_now  # noqa: PLC0415

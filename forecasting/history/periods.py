@@ -34,7 +34,9 @@ def end_of(reading: Reading) -> pd.Timestamp:
     """End of the newest sample of a reading, by the period of its part."""
     stamps = np.unique(pd.DatetimeIndex(reading.load.index).as_unit("s").asi8)
     period = int(_periods(stamps, reading.sample_seconds)[-1])
-    return pd.Timestamp(int(stamps[-1]) + (period if period <= LONGEST_PERIOD else reading.sample_seconds), unit="s", tz="UTC")
+    return pd.Timestamp(
+        int(stamps[-1]) + (period if period <= LONGEST_PERIOD else reading.sample_seconds), unit="s", tz="UTC"
+    )
 
 
 def one_period(reading: Reading, until: float) -> tuple[Reading, tuple[str, ...]]:

@@ -52,7 +52,7 @@ class Bands:
     same_weekday: ClassVar[float] = 4.0
     near_weekday: ClassVar[float] = 1.0
     """Additional weights of errors at the same time of day, the same time of the week and within 12 h of it."""
-    correction: ClassVar[float] = 0.4
+    correction: ClassVar[float] = 0.3
     """Share of the errors' median by which the forecast is corrected."""
     widening: ClassVar[float] = 1.05
     fewest_origins: ClassVar[int] = 4

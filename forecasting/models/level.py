@@ -33,8 +33,9 @@ CLOSE = 0.15
 STEADY_SHARE = 0.3
 """Neither the last days before a shift nor the days since drift by more than this share of it: what grows is no shift."""
 DRIFT_DAYS = 3
+HOURS_BETTER = 0.6
 HOURS_PENALTY = 1.25
-"""A constant by the hour has as many parameters as hours: it must fit better."""
+"""A constant by the hour has as many parameters as hours: it must fit better than these shares of what the others do."""
 PRE_DAYS = 9
 
 GROWTH_DAYS = 4
@@ -154,13 +155,14 @@ def _shift(hours: FloatArray, lasted: int) -> _Shift | None:
         factor = float(hours[days].sum() / reference.sum()) if reference.sum() > 0 else 1.0
         scaled = hours[days] - factor * reference
         forms.append(_judged(scaled, usual_now, lasted, factor, np.zeros(hours.shape[1])))
+    best = min(forms, key=lambda each: each.misfit, default=None)
     if lasted >= HOURS_DAYS:
         by_hour = np.median(change, axis=0)
         by_hour = np.where(np.abs(by_hour) > 2 * usual, by_hour, 0.0)
-        rest = (change - by_hour) * HOURS_PENALTY
         kept = by_hour if lasted >= FALL_DAYS else np.maximum(by_hour, 0.0)
-        forms.append(_judged(rest, usual_now, lasted, 1.0, kept))
-    best = min(forms, key=lambda each: each.misfit, default=None)
+        hourly = _judged(HOURS_PENALTY * (change - by_hour), usual_now, lasted, 1.0, kept)
+        if best is None or hourly.misfit < HOURS_BETTER * best.misfit:
+            best = hourly
     most = min(ALIKE * usual_now, CLOSE * float(hours[:lasted].mean()))
     return best if best is not None and best.misfit <= most else None
 
@@ -221,7 +223,11 @@ def _growth(daily: FloatArray) -> tuple[float, float, int] | None:
         return None
     typical = float(np.median(growth[:lasted]))
     noise = float(np.median(np.abs(growth[lasted:]))) if len(growth) > lasted else 0.0
-    if growth[:lasted].min() < STEADY * typical or noise > 0.5 * typical or logs[0] - logs[lasted] < GROWTH_DAYS * LEAST_GROWTH:
+    if (
+        growth[:lasted].min() < STEADY * typical
+        or noise > 0.5 * typical
+        or logs[0] - logs[lasted] < GROWTH_DAYS * LEAST_GROWTH
+    ):
         return None
     return min(typical, MOST_GROWTH), float(growth[:lasted].std()), lasted
 

@@ -25,7 +25,7 @@ PEAK_SHARE, PEAK_FACTOR = 0.97, 1.25
 CROWD_SHARE, CROWD_FACTOR = 0.99, 1.5
 """Load above this factor over the load that is exceeded 1 % of the time is a flash crowd's, unless it recurs."""
 NATURAL_CROWDS = 3
-"""More flash crowds than these are the nature of the load: its errors are learnt whole."""
+"""More flash crowds than these in four weeks are the nature of the load: its errors are learnt whole."""
 CROWD_HOURS = 3
 """What is newer is taken as it is: the rise may still be going on."""
 TOLERANCE_MINUTES = 30
@@ -68,7 +68,8 @@ class Peaks:
         high[-newest:] = False
         crowds = _dilated(high[None], _tolerance(steps_per_day))[0]
         crowds[-newest:] = False
-        if np.count_nonzero(np.diff(crowds.astype(int)) > 0) + int(crowds[0]) > NATURAL_CROWDS:
+        natural = max(NATURAL_CROWDS * len(load) / (28 * steps_per_day), 1.0)
+        if np.count_nonzero(np.diff(crowds.astype(int)) > 0) + int(crowds[0]) > natural:
             return cls(np.where(high, crowd, calm), excess, np.zeros_like(high))
         return cls(fill_gaps(np.where(crowds, np.nan, calm), steps_per_day), excess, crowds)
 
