@@ -15,11 +15,12 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed  # pyright: ignore[reportUnknownVariableType] - joblib has no types
 
 from benchmarks.forecast_bench import DATA, by_source, geometric, ratios
 from benchmarks.forecast_protocol import Score, read, score, spacing, tasks, traces, truth_days
@@ -131,9 +132,8 @@ def main() -> None:
     paths = traces(options.data, options.load)
     changes = (Change("", NAIVE), AS_IT_IS, *CHANGES)
     work = [(path, change) for change in changes for path in paths]
-    scores: list[Score] = list(
-        Parallel(n_jobs=options.jobs)(delayed(evaluate)(path, change, options.every) for path, change in work)
-    )
+    jobs = (delayed(evaluate)(path, change, options.every) for path, change in work)
+    scores = cast("list[Score]", Parallel(n_jobs=options.jobs)(jobs))
     by_change: dict[Change, dict[str, Score]] = {change: {} for change in changes}
     for (path, change), each in zip(work, scores, strict=True):
         by_change[change][path.stem] = each

@@ -22,10 +22,11 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed  # pyright: ignore[reportUnknownVariableType] - joblib has no types
 
 from benchmarks.forecast_protocol import (
     Score,
@@ -134,7 +135,7 @@ def evaluate(
         for path in paths
         if method not in SLOW or path.stem.startswith(SUBSET)
     ]
-    scores: list[Score] = list(Parallel(n_jobs=jobs)(delayed(each.score)(cache) for each in work))
+    scores = cast("list[Score]", Parallel(n_jobs=jobs)(delayed(Work.score)(each, cache) for each in work))  # pyright: ignore[reportUnknownVariableType] - joblib has no types
     found: dict[str, dict[str, Score]] = {method: {} for method in methods}
     for each, result in zip(work, scores, strict=True):
         found[each.method][each.path.stem] = result

@@ -154,8 +154,8 @@ def score(
     loss = np.where(known, 2 * np.maximum(levels * miss, (levels - 1) * miss).mean(axis=2), 0.0)
     day = (np.zeros(truth.shape, np.int64) if days is None else days).ravel()
     return Score(
-        loss=np.bincount(day, loss.ravel()),
-        load=np.bincount(day, np.where(known, truth, 0.0).ravel()),
+        loss=np.asarray(np.bincount(day, loss.ravel()), np.float64),
+        load=np.asarray(np.bincount(day, np.where(known, truth, 0.0).ravel()), np.float64),
         covered=int((known & (truth <= quantiles[:, :, -1])).sum()),
         steps=int(known.sum()),
         seconds=seconds,

@@ -157,8 +157,8 @@ def last_week(load: FloatArray, index: pd.DatetimeIndex, horizon: int, steps_per
             order = np.argsort(sample)
             total = np.cumsum(weights[order])
             at = np.array((0.5, *_LEVELS)) * total[-1]
-            median, *rest = np.interp(at, total - weights[order] / 2, sample[order])
-            offsets = median + (np.array(rest) - median) * 1.1
+            found_at: FloatArray = np.asarray(np.interp(at, total - weights[order] / 2, sample[order]), np.float64)
+            offsets = found_at[0] + (found_at[1:] - found_at[0]) * 1.1
             found[columns] += offsets * _scale(point[columns], level, idle=idle)[:, None]
     return found
 

@@ -121,10 +121,34 @@ def test_hours_are_too_little(hours: int) -> None:
 @pytest.mark.parametrize(
     ("days", "serving", "error"),
     [
-        (1, {"median-day", "week-median", "day-mean"}, 45),
-        (2, {"median-day", "week-median", "day-mean", "fourier-ar-sqrt", "fourier-ar-log"}, 25),
-        (9, {"median-day", "week-median", "day-mean", "fourier-ar-sqrt", "fourier-ar-log", *WEEKLY}, 15),
-        (21, {"median-day", "week-median", "day-mean", "fourier-ar-sqrt", "fourier-ar-log", *WEEKLY}, 8),
+        (1, {"median-day", "week-median", "day-mean", "seasonal-naive-day"}, 45),
+        (2, {"median-day", "week-median", "day-mean", "seasonal-naive-day", "fourier-ar-sqrt", "fourier-ar-log"}, 25),
+        (
+            9,
+            {
+                "median-day",
+                "week-median",
+                "day-mean",
+                "seasonal-naive-day",
+                "fourier-ar-sqrt",
+                "fourier-ar-log",
+                *WEEKLY,
+            },
+            15,
+        ),
+        (
+            21,
+            {
+                "median-day",
+                "week-median",
+                "day-mean",
+                "seasonal-naive-day",
+                "fourier-ar-sqrt",
+                "fourier-ar-log",
+                *WEEKLY,
+            },
+            8,
+        ),
     ],
 )
 def test_each_stage_of_history_is_served_by_the_models_that_can(days: int, serving: set[str], error: float) -> None:

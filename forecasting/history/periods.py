@@ -58,8 +58,9 @@ def one_period(reading: Reading, until: float) -> tuple[Reading, tuple[str, ...]
     ordered = ordered[~ordered.index.duplicated(keep="last")]
     stamps = pd.DatetimeIndex(ordered.index).as_unit("s").asi8
     gaps = np.diff(stamps)
-    if _is_log(gaps, ordered.to_numpy(float)):
-        return _held(reading, stamps, ordered.to_numpy(float)), (
+    values: FloatArray = np.asarray(ordered, np.float64)
+    if _is_log(gaps, values):
+        return _held(reading, stamps, values), (
             "the samples are a log of changes: each value is held until the next one",
         )
     periods = _periods(stamps, reading.sample_seconds)
@@ -107,8 +108,10 @@ def _repeated(reading: Reading, stamps: IntArray, periods: IntArray, seconds: in
     count = np.maximum(np.minimum(period_of, following - index) // seconds, 1)
     row = np.repeat(np.arange(len(index)), count)
     within = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
-    values = reading.load.to_numpy(float)
-    shaped = within_sample(values[row], *_neighbours(values, index, period_of, row), (within + 0.5) / count[row])
+    values: FloatArray = np.asarray(reading.load, np.float64)
+    shaped = within_sample(
+        values[row], *_neighbours(values, index, period_of, row), np.asarray((within + 0.5) / count[row], np.float64)
+    )
     at = pd.DatetimeIndex(pd.to_datetime(index[row] + seconds * within, unit="s", utc=True))
     censored = None if reading.censored is None else pd.Series(reading.censored.to_numpy(bool)[row], index=at)
     return replace(reading, load=pd.Series(shaped, index=at, name="load"), sample_seconds=seconds, censored=censored)

@@ -137,4 +137,4 @@ class Bands:
 def _quantiles(ascending: FloatArray, weights: FloatArray, levels: tuple[float, ...]) -> FloatArray:
     """Quantiles of a weighted, sorted sample; with equal weights by Hazen's rule."""
     total = np.cumsum(weights)
-    return np.interp(np.array(levels) * total[-1], total - weights / 2, ascending).astype(np.float64)
+    return np.asarray(np.interp(np.array(levels) * total[-1], total - weights / 2, ascending), np.float64)

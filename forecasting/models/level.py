@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forecasting.models.base import FloatArray, IntArray
+from forecasting.models.naive import median_of_known
 
 RISE_DAYS, HOURS_DAYS, FALL_DAYS = 2, 3, 5
 """A shift must have lasted so long. A fall that was only a holiday would leave load unserved; a rise that was, a few instances."""
@@ -152,7 +153,8 @@ def _shift(hours: FloatArray, lasted: int) -> _Shift | None:
     if steady and abs(float(change.mean())) > SMALLEST_SHARE * float(reference.mean()):
         constant = float(np.median(change))
         forms.append(_judged(change - constant, usual_now, lasted, 1.0, np.full(hours.shape[1], constant)))
-        factor = float(hours[days].sum() / reference.sum()) if reference.sum() > 0 else 1.0
+        total = float(reference.sum())
+        factor = float(hours[days].sum()) / total if total > 0 else 1.0
         scaled = hours[days] - factor * reference
         forms.append(_judged(scaled, usual_now, lasted, factor, np.zeros(hours.shape[1])))
     best = min(forms, key=lambda each: each.misfit, default=None)
@@ -186,14 +188,12 @@ def _judged(rest: FloatArray, usual: float, lasted: int, factor: float, constant
 
 def _references(hours: FloatArray, lasted: int) -> tuple[IntArray, FloatArray]:
     """Days since the shift with a same weekday before it, and the median of these weekdays."""
-    days: list[int] = []
-    references: list[FloatArray] = []
-    for day in range(lasted):
-        same = [at for at in range(day + _WEEK, len(hours), _WEEK) if at > lasted]
-        if same:
-            days.append(day)
-            references.append(np.median(hours[same], axis=0))
-    return np.array(days, np.int64), np.array(references)
+    days = np.arange(lasted)
+    same = days + _WEEK * np.arange(1, len(hours) // _WEEK + 1)[:, None]
+    known = (same > lasted) & (same < len(hours))
+    stack = np.where(known[:, :, None], hours[np.minimum(same, len(hours) - 1)], np.nan)
+    some = known.any(axis=0)
+    return days[some], median_of_known(stack[:, some])
 
 
 def _position(load: FloatArray, shift: _Shift, constant: FloatArray, steps_per_day: int) -> int:

@@ -15,7 +15,7 @@ from forecasting.models.task import Task
 
 ORIGIN_DAYS = 14
 ORIGIN_HOURS = 6
-HALF_LIFE_DAYS = 7.0
+HALF_LIFE_DAYS = 6.0
 """What an origin says fades with its age: a level that moved and a flash crowd are forgotten in weeks, and no model is judged by few origins."""
 
 PRIOR_ORIGINS = 2

@@ -33,7 +33,7 @@ TOLERANCE_MINUTES = 30
 NEAR_DAYS = (-3, -2, -1, 1, 2, 3)
 WEEKS = (-4, -3, -2, -1, 1, 2, 3, 4)
 """Days near and weeks away on which a peak may come back."""
-CHANCE = 0.02
+CHANCE = 0.01
 """It recurs if peaks at any times would come together as often with no more than this probability."""
 _WEEK = 7
 

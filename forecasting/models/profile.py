@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from forecasting.models.base import FloatArray, IntArray
-from forecasting.models.naive import look_back, values_at
+from forecasting.models.naive import look_back, median_of_known, values_at
 
 _TINY = 1e-9
 """Keeps ratios finite; loads are of a magnitude near 1."""
@@ -97,11 +97,7 @@ class WeeklyMedian:
 
     def _median(self, load: FloatArray, origins: IntArray, leads: IntArray, week: int) -> FloatArray:
         found = np.stack([look_back(load, origins - week * back, leads, week) for back in range(self.weeks)])
-        known = np.isfinite(found)
-        ranked = np.sort(np.where(known, found, np.inf), axis=0)
-        count = known.sum(axis=0)[None]
-        low, high = (np.take_along_axis(ranked, at, axis=0)[0] for at in (np.maximum(count - 1, 0) // 2, count // 2))
-        return np.where(count[0] > 0, (low + high) / 2, np.nan)
+        return median_of_known(found)
 
 
 @dataclass(frozen=True)
@@ -142,7 +138,10 @@ class WeekMedian:
     def predict(self, load: FloatArray, origins: IntArray, horizon: int, steps_per_day: int) -> FloatArray:
         """See `PointModel.predict`."""
         week = 7 * steps_per_day
-        medians = np.array([np.median(load[max(origin - week, 0) : origin]) for origin in origins.tolist()])
+        medians = np.empty(len(origins))
+        whole = origins >= week
+        medians[whole] = np.median(load[origins[whole, None] - np.arange(1, week + 1)], axis=1)
+        medians[~whole] = [np.median(load[:origin]) for origin in origins[~whole].tolist()]
         return np.repeat(medians[:, None], horizon, axis=1)
 
 

@@ -39,9 +39,10 @@ BLEND: tuple[PointModel, ...] = (
     MedianDay(),
     WeekMedian(),
     DayMean(),
+    NAIVE_DAY,
 )
 """The models of `auto`: closed forms, together about 20 ms. statsmodels' models beside them were measured to gain nothing."""
-MODELS: tuple[PointModel, ...] = (*BLEND, NAIVE_DAY, NAIVE_WEEK, Ets(), Harmonic(), Sarima(), Arima())
+MODELS: tuple[PointModel, ...] = (*BLEND, NAIVE_WEEK, Ets(), Harmonic(), Sarima(), Arima())
 """The models that need nothing but the job's own requirements."""
 ALL_MODELS: tuple[PointModel, ...] = (*MODELS, *EXTRA_MODELS)
 """All that can be asked for by name."""
