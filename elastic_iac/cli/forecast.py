@@ -112,9 +112,8 @@ def _history(fleet: Fleet, *, at_file_end: bool) -> History:
     """All that the source still holds, to now; of a file, to its end."""
     from datetime import timedelta  # noqa: PLC0415
 
-    import pandas as pd  # noqa: PLC0415
-
     from forecasting.history import build_history  # noqa: PLC0415
+    from forecasting.history.periods import end_of  # noqa: PLC0415
     from forecasting.run import utc_now  # noqa: PLC0415
     from forecasting.settings import FileSource  # noqa: PLC0415
     from forecasting.sources import open_source  # noqa: PLC0415
@@ -123,7 +122,7 @@ def _history(fleet: Fleet, *, at_file_end: bool) -> History:
     now = utc_now()
     if at_file_end and isinstance(fleet.source, FileSource):
         reading = read_csv(fleet.source.path)
-        now = (reading.load.index.max() + pd.Timedelta(seconds=reading.sample_seconds)).to_pydatetime()
+        now = end_of(reading).to_pydatetime()
     else:
         reading = open_source(fleet.source, target=fleet.target).read(now - timedelta(days=455), now)
     return build_history(

@@ -113,6 +113,7 @@ class FourierAutoregression:
     transform: Literal["sqrt", "log"]
     half_life_days: ClassVar[float] = 28.0
     order: ClassVar[int] = 3
+    block: ClassVar[int] = 16
     level_share: ClassVar[float] = 0.5
 
     def minimum_steps(self, steps_per_day: int) -> int:
@@ -137,12 +138,19 @@ class FourierAutoregression:
 
     def _residual_path(self, residuals: FloatArray, origins: IntArray, horizon: int) -> FloatArray:
         coefficients = _yule_walker(residuals, self.order).T[::-1]
-        # One row a step, so that each step reads and writes whole rows.
-        path = np.empty((self.order + horizon, len(origins)))
-        path[: self.order] = residuals[np.arange(len(origins)), origins - np.arange(self.order, 0, -1)[:, None]]
-        for step in range(horizon):
-            np.einsum("ko,ko->o", coefficients, path[step : step + self.order], out=path[step + self.order])
-        return path[self.order :].T
+        # One row a step, so that each step reads and writes whole rows: the answer to a unit in each of the last residuals
+        # for a block of steps, then block by block from the last residuals of the one before.
+        block = min(self.block, horizon)
+        answer = np.empty((self.order + block, self.order, len(origins)))
+        answer[: self.order] = np.eye(self.order)[:, :, None]
+        for step in range(block):
+            np.einsum("ko,kjo->jo", coefficients, answer[step : step + self.order], out=answer[step + self.order])
+        state = residuals[np.arange(len(origins)), origins - np.arange(self.order, 0, -1)[:, None]]
+        parts: list[FloatArray] = []
+        for _ in range(-(-horizon // block)):
+            parts.append(np.einsum("sjo,jo->so", answer[self.order :], state))
+            state = np.concatenate([state, parts[-1]])[-self.order :]
+        return np.concatenate(parts)[:horizon].T
 
 
 def _yule_walker(residuals: FloatArray, order: int) -> FloatArray:

@@ -30,6 +30,17 @@ def values_at(load: FloatArray, positions: IntArray) -> FloatArray:
     return np.where(positions >= 0, load[np.maximum(positions, 0)], np.nan)
 
 
+def median_of_known(stack: FloatArray) -> FloatArray:
+    """Median along the first axis of what is not NaN; NaN if nothing is known."""
+    known = np.isfinite(stack)
+    ranked = np.sort(np.where(known, stack, np.inf), axis=0)
+    count = known.sum(axis=0)[None]
+    low, high = (
+        np.take_along_axis(ranked, at, axis=0)[0] for at in (np.maximum(count - 1, 0) // 2, count // 2 % len(stack))
+    )
+    return np.asarray(np.where(count[0] > 0, (low + high) / 2, np.nan), np.float64)
+
+
 @dataclass(frozen=True)
 class SeasonalNaive:
     """The same time one season ago; further ahead than a season, the latest season that is known."""
