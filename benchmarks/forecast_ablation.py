@@ -132,8 +132,12 @@ def main() -> None:
     paths = traces(options.data, options.load)
     changes = (Change("", NAIVE), AS_IT_IS, *CHANGES)
     work = [(path, change) for change in changes for path in paths]
-    jobs = (delayed(evaluate)(path, change, options.every) for path, change in work)
-    scores = cast("list[Score]", Parallel(n_jobs=options.jobs)(jobs))
+    scores = cast(
+        "list[Score]",
+        Parallel(n_jobs=options.jobs)(  # pyright: ignore[reportUnknownVariableType] - joblib has no types
+            delayed(evaluate)(path, change, options.every) for path, change in work
+        ),
+    )
     by_change: dict[Change, dict[str, Score]] = {change: {} for change in changes}
     for (path, change), each in zip(work, scores, strict=True):
         by_change[change][path.stem] = each

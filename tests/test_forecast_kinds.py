@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -35,7 +36,7 @@ def quantiles(load: FloatArray) -> pd.DataFrame:
     return forecast(pd.Series(load[:PAST], index=index), 2 * DAY).quantiles.reset_index(drop=True)
 
 
-def windows(days: list[int], hour: int, steps: int) -> FloatArray:
+def windows(days: list[int], hour: int, steps: int) -> npt.NDArray[np.bool_]:
     """True in these steps of these days."""
     marks = np.zeros(30 * DAY, bool)
     for day in days:
@@ -130,8 +131,20 @@ def test_a_new_batch_changes_its_hours_only(hour: int, hours: int, height: float
     load = noisy(shape() + marks * height, seed)
     found, truth, inside = quantiles(load), load[PAST:], marks[PAST:]
     assert 0.85 < found[0.5][inside].sum() / truth[inside].sum() < 1.1
-    assert (truth[inside] <= found[0.95][inside]).mean() > 0.75
+    assert (truth[inside] <= found[0.95][inside]).mean() > 0.65, "of 32 steps: the mean is tested below"
     assert found[0.95][~inside].sum() < 1.3 * truth[~inside].sum(), "no other hour pays for it"
+
+
+@pytest.mark.parametrize("nights", [4, 6])
+def test_the_hours_of_a_new_batch_are_covered(nights: int) -> None:
+    """The noise grows with the load, and the nights before the batch have little of it."""
+    shares: list[float] = []
+    for seed in range(12):
+        marks = windows(list(range(28 - nights, 30)), seed, 24)
+        load = noisy(shape() + marks * 250, seed)
+        found = quantiles(load)
+        shares.append(float((load[PAST:] <= found[0.95])[marks[PAST:]].mean()))
+    assert np.mean(shares) > 0.89
 
 
 @FEW

@@ -12,9 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from forecasting.models.base import FloatArray, IntArray
 from forecasting.models.naive import median_of_known
+
+BoolArray = npt.NDArray[np.bool_]
 
 RISE_DAYS, HOURS_DAYS, FALL_DAYS = 2, 3, 5
 """A shift must have lasted so long. A fall that was only a holiday would leave load unserved; a rise that was, a few instances."""
@@ -38,6 +41,8 @@ HOURS_BETTER = 0.6
 HOURS_PENALTY = 1.25
 """A constant by the hour has as many parameters as hours: it must fit better than these shares of what the others do."""
 PRE_DAYS = 9
+MOST_SCATTER = 10.0
+"""The most by which the noise before a shift is multiplied."""
 
 GROWTH_DAYS = 4
 LEAST_GROWTH, MOST_GROWTH = float(np.log(1.08)), float(np.log(1.4))
@@ -89,6 +94,7 @@ class Level:
         constant = by_step[(np.arange(len(load)) - len(load)) % steps_per_day]
         at = _position(load, shift, constant, steps_per_day)
         before = np.arange(len(load)) < at
+        constant = constant + _scatter(load, (constant != 0) & before, (constant != 0) & ~before, group)
         return cls(np.where(before, shift.factor, 1.0), np.where(before, constant, 0.0))
 
     def apply(self, load: FloatArray) -> FloatArray:
@@ -149,14 +155,15 @@ def _shift(hours: FloatArray, lasted: int) -> _Shift | None:
     steady = lasted >= (RISE_DAYS if rise else FALL_DAYS)
     # Noise grows with the load.
     usual_now = usual * max(float(hours[days].mean()) / max(float(reference.mean()), 1e-9), 1.0)
+    nothing = np.zeros(len(hours[0]))
     forms: list[_Shift] = []
     if steady and abs(float(change.mean())) > SMALLEST_SHARE * float(reference.mean()):
         constant = float(np.median(change))
-        forms.append(_judged(change - constant, usual_now, lasted, 1.0, np.full(hours.shape[1], constant)))
+        forms.append(_judged(change - constant, usual_now, lasted, 1.0, constant + nothing))
         total = float(reference.sum())
         factor = float(hours[days].sum()) / total if total > 0 else 1.0
         scaled = hours[days] - factor * reference
-        forms.append(_judged(scaled, usual_now, lasted, factor, np.zeros(hours.shape[1])))
+        forms.append(_judged(scaled, usual_now, lasted, factor, nothing))
     best = min(forms, key=lambda each: each.misfit, default=None)
     if lasted >= HOURS_DAYS:
         by_hour = np.median(change, axis=0)
@@ -207,6 +214,28 @@ def _position(load: FloatArray, shift: _Shift, constant: FloatArray, steps_per_d
     change = np.clip((load[first:last] - earlier) / np.where(large, expected, 1.0), -1.0, 2.0)
     excess = np.where(large, change - 0.5, 0.0)
     return first + int(np.argmin(np.concatenate([[0.0], np.cumsum(excess)])))
+
+
+def _scatter(load: FloatArray, before: BoolArray, since: BoolArray, group: int) -> FloatArray:
+    """Addition that gives the steps before a shift the scatter within the hour of the steps since.
+
+    Noise often grows with the load: errors of nights without a batch are none of nights with it.
+
+    Args:
+        load: A series without gaps.
+        before: Steps before the shift that it concerns.
+        since: Such steps since.
+        group: Steps of an hour; no scatter is known if there is one.
+    """
+    whole = len(load) // group * group
+    hours = load[len(load) - whole :].reshape(-1, group)
+    scatter = np.zeros(len(load))
+    scatter[len(load) - whole :] = (hours - hours.mean(axis=1, keepdims=True)).ravel()
+    if group == 1 or not before.any() or not since.any():
+        return np.zeros(len(load))
+    earlier, now = (float(np.median(np.abs(scatter[steps]))) for steps in (before, since))
+    more = min(now / earlier, MOST_SCATTER) if earlier > 0 else 1.0
+    return np.where(before, (more - 1) * scatter, 0.0)
 
 
 def _growth(daily: FloatArray) -> tuple[float, float, int] | None:

@@ -41,6 +41,16 @@ def median_of_known(stack: FloatArray) -> FloatArray:
     return np.asarray(np.where(count[0] > 0, (low + high) / 2, np.nan), np.float64)
 
 
+def quantiles_of_known(stack: FloatArray, levels: tuple[float, ...]) -> FloatArray:
+    """Quantiles along the first axis of what is not NaN, shape (columns, levels); NaN if nothing is known."""
+    ranked = np.sort(stack, axis=0)  # NaN last
+    last = np.maximum(np.isfinite(stack).sum(axis=0) - 1, 0)[None]
+    at = np.array(levels)[:, None] * last
+    low = np.floor(at).astype(np.int64)
+    lower, upper = (np.take_along_axis(ranked, each, axis=0) for each in (low, np.minimum(low + 1, last)))
+    return (lower + (upper - lower) * (at - low)).T
+
+
 @dataclass(frozen=True)
 class SeasonalNaive:
     """The same time one season ago; further ahead than a season, the latest season that is known."""

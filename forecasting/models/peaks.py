@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from forecasting.models.base import FloatArray, IntArray
 from forecasting.models.gaps import fill_gaps
+from forecasting.models.naive import median_of_known, quantiles_of_known
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -86,21 +87,38 @@ class Peaks:
         by_day = np.full((days, steps_per_day), np.nan)
         by_day.ravel()[days * steps_per_day - len(self.excess) :] = self.excess
         by_day = by_day[::-1]  # newest first
-        tolerance = _tolerance(steps_per_day)
-        near = _dilated(np.nan_to_num(by_day).ravel()[None] > 0, tolerance).reshape(by_day.shape)
+        near = _dilated(np.nan_to_num(by_day).ravel()[None] > 0, _tolerance(steps_per_day)).reshape(by_day.shape)
         age = np.where(near.any(axis=0), days - 1 - np.argmax(near[::-1], axis=0), -1)
-        for row, lead in enumerate(leads.tolist()):
-            ahead, slot = divmod(lead, steps_per_day)
-            if age[slot] < 0:
-                continue
-            back = np.arange(int(age[slot]) + 1)
-            if age[slot] >= _WEEK:
-                back = back[(back + ahead + 1) % _WEEK == 0]
-            values = by_day[back, slot]
-            values = values[np.isfinite(values)]
-            if len(values):
-                found[row] = np.quantile(values, levels)
+        back = np.arange(days)[:, None]
+        ahead, slots = np.divmod(leads, steps_per_day)
+        for day in np.unique(ahead).tolist():
+            used = (back <= age) & ((age < _WEEK) | ((back + day + 1) % _WEEK == 0))
+            rows = ahead == day
+            past = np.where(used, by_day, np.nan)
+            found[rows] = _occurrence_quantiles(past, levels, _tolerance(steps_per_day))[slots[rows]]
         return found
+
+
+def _occurrence_quantiles(past: FloatArray, levels: tuple[float, ...], tolerance: int) -> FloatArray:
+    """Quantiles of the next occurrence at each time of the day, shape (steps of a day, levels).
+
+    The spread about the median of a step is pooled over the steps beside it and widened for the
+    number of occurrences: the highest of four is no .95 quantile. A peak that is absent on most of the
+    days has the quantiles of its own step.
+
+    Args:
+        past: What occurrences added, shape (days, steps of a day), NaN for days that do not count.
+        levels: Quantile levels.
+        tolerance: Steps to either side.
+    """
+    count = np.isfinite(past).sum(axis=0)
+    median = np.nan_to_num(median_of_known(past))
+    own = quantiles_of_known(past, levels)
+    relative = np.where(median > 0, past / np.where(median > 0, median, 1.0), np.nan)
+    pool = np.concatenate([np.roll(relative, by, axis=1) for by in range(-tolerance, tolerance + 1)])
+    widening = np.sqrt((count + 1) / np.maximum(count - 1, 1))[:, None]
+    spread = 1 + (quantiles_of_known(pool, levels) - 1) * widening
+    return np.nan_to_num(np.where((median > 0)[:, None], np.maximum(median[:, None] * spread, 0.0), own))
 
 
 def _recurring(high: BoolArray, steps_per_day: int) -> BoolArray:
