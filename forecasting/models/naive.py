@@ -32,13 +32,16 @@ def values_at(load: FloatArray, positions: IntArray) -> FloatArray:
 
 def median_of_known(stack: FloatArray) -> FloatArray:
     """Median along the first axis of what is not NaN; NaN if nothing is known."""
-    known = np.isfinite(stack)
-    ranked = np.sort(np.where(known, stack, np.inf), axis=0)
-    count = known.sum(axis=0)[None]
+    ranked = np.sort(stack, axis=0)  # NaN last
+    count = np.isfinite(ranked).sum(axis=0)
+    least, most = int(count.min(initial=len(stack))), int(count.max(initial=0))
+    if least == most > 0:
+        return (ranked[(most - 1) // 2] + ranked[most // 2]) / 2
     low, high = (
-        np.take_along_axis(ranked, at, axis=0)[0] for at in (np.maximum(count - 1, 0) // 2, count // 2 % len(stack))
+        np.take_along_axis(ranked, at[None], axis=0)[0]
+        for at in (np.maximum(count - 1, 0) // 2, count // 2 % len(stack))
     )
-    return np.asarray(np.where(count[0] > 0, (low + high) / 2, np.nan), np.float64)
+    return np.asarray(np.where(count > 0, (low + high) / 2, np.nan), np.float64)
 
 
 def quantiles_of_known(stack: FloatArray, levels: tuple[float, ...]) -> FloatArray:
