@@ -61,6 +61,12 @@ METHODS = (OURS, NAIVE, *(model.name for model in (*MODELS, *EXTRA)), *SLOW)
 QUICK_ORIGINS = 4
 LEAST_COVERAGE, COVERAGE_DAYS = 0.88, 14.0
 WORSE = 1.05
+HEADER = """\
+# Forecast bench
+
+`python -m benchmarks.forecast_bench`; protocol in `benchmarks/forecast_protocol.py`. Sources and
+licences are in [the design page](../../designs/forecast-blend.md#traces).
+"""
 
 
 @dataclass(frozen=True)
@@ -234,7 +240,7 @@ def main() -> None:
     print("\n".join(lines))
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        options.out.write_text("\n".join([HEADER, *lines]) + "\n", encoding="utf-8")
 
 
 def _installed(method: str) -> bool:

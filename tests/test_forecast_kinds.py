@@ -69,6 +69,7 @@ def test_a_peak_that_comes_back_is_foreseen(kind: str, hour: int, height: float,
     truth, peak = load[PAST:], marks[PAST:]
     assert (found[0.95][peak] > 0.85 * truth[peak]).all()
     assert (found[0.5][peak] > 0.7 * truth[peak]).all()
+    assert (found[0.95][peak] < 1.5 * truth[peak]).all()
     calm = quantiles(base)
     assert found[0.95][~peak].mean() < 1.2 * calm[0.95][~peak].mean(), "no other hour pays for it"
 

@@ -34,6 +34,8 @@ TOLERANCE_MINUTES = 30
 NEAR_DAYS = (-3, -2, -1, 1, 2, 3)
 WEEKS = (-4, -3, -2, -1, 1, 2, 3, 4)
 """Days near and weeks away on which a peak may come back."""
+FLANK_SHARE = 0.5
+"""A step below this share of the highest beside it belongs to the flank of a peak."""
 CHANCE = 0.01
 """It recurs if peaks at any times would come together as often with no more than this probability."""
 _WEEK = 7
@@ -103,8 +105,8 @@ def _occurrence_quantiles(past: FloatArray, levels: tuple[float, ...], tolerance
     """Quantiles of the next occurrence at each time of the day, shape (steps of a day, levels).
 
     The spread about the median of a step is pooled over the steps beside it and widened for the
-    number of occurrences: the highest of four is no .95 quantile. A peak that is absent on most of the
-    days has the quantiles of its own step.
+    number of occurrences: the highest of four is no .95 quantile. The flanks of a peak and one that is
+    absent on most of the days have the quantiles of their own steps.
 
     Args:
         past: What occurrences added, shape (days, steps of a day), NaN for days that do not count.
@@ -114,11 +116,15 @@ def _occurrence_quantiles(past: FloatArray, levels: tuple[float, ...], tolerance
     count = np.isfinite(past).sum(axis=0)
     median = np.nan_to_num(median_of_known(past))
     own = quantiles_of_known(past, levels)
-    relative = np.where(median > 0, past / np.where(median > 0, median, 1.0), np.nan)
-    pool = np.concatenate([np.roll(relative, by, axis=1) for by in range(-tolerance, tolerance + 1)])
+    beside = range(-tolerance, tolerance + 1)
+    # The flanks of a peak are small: what they vary by, relative to themselves, is not the peak's spread.
+    highest = np.max([np.roll(median, by) for by in beside], axis=0)
+    within = (median > 0) & (median >= FLANK_SHARE * highest)
+    relative = np.where(within, past / np.where(within, median, 1.0), np.nan)
+    pool = np.concatenate([np.roll(relative, by, axis=1) for by in beside])
     widening = np.sqrt((count + 1) / np.maximum(count - 1, 1))[:, None]
     spread = 1 + (quantiles_of_known(pool, levels) - 1) * widening
-    return np.nan_to_num(np.where((median > 0)[:, None], np.maximum(median[:, None] * spread, 0.0), own))
+    return np.nan_to_num(np.where(within[:, None], np.maximum(median[:, None] * spread, 0.0), own))
 
 
 def _recurring(high: BoolArray, steps_per_day: int) -> BoolArray:
