@@ -17,7 +17,7 @@ from tests.fleets import OWNER, fleet_data, plan_of, request
 
 PROJECT, REGION, ZONE = "local-project", "europe-west1", "europe-west1-b"
 NAME = "web"
-FAST = CallBudget(seconds=5, longest_wait_seconds=0.01)
+FAST = CallBudget(seconds=15, longest_wait_seconds=0.01)
 SIGNAL: Mapping[str, Any] = {"cpuUtilization": {"utilizationTarget": 0.6}}
 
 

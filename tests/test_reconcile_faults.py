@@ -12,6 +12,7 @@ from elastic_iac.local.aws import LocalAws
 from forecasting.errors import CredentialsError, Hold, TargetNotFoundError
 from forecasting.schedule.actions import split_actions
 from forecasting.schedule.base import Slot
+from forecasting.targets.base import CallBudget
 from tests.fleets import (
     GROUP,
     NOW,
@@ -52,7 +53,10 @@ def test_a_passing_fault_is_ridden_out_and_read_back(aws: LocalAws, fault: fault
         (faults.reset(mutating=True, nth=3, times=None), "unreachable"),
     ],
 )
-def test_a_lasting_fault_holds_and_says_why(aws: LocalAws, fault: faults.Fault, expected: str) -> None:
+def test_a_lasting_fault_holds_and_says_why(
+    aws: LocalAws, fault: faults.Fault, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.writing.FAST", CallBudget(seconds=1, longest_wait_seconds=0.01))
     aws.reset(now=NOW)
     make_group(aws)
     aws.faults.add(fault)

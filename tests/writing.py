@@ -24,7 +24,7 @@ from tests.fleets import (
 )
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-FAST = CallBudget(seconds=5, longest_wait_seconds=0.01)
+FAST = CallBudget(seconds=15, longest_wait_seconds=0.01)
 
 
 class Watched(AutoScalingTarget):

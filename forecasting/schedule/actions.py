@@ -9,6 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 from forecasting.schedule.other_owner import OtherOwner
 
+NAME_PREFIX = "elastic-iac-"
+"""How the name of each managed action begins."""
+
 _NAME = re.compile(r"elastic-iac-(?P<owner>[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?)-(?:\d{8}T\d{4}Z|\d{8}t\d{4}z)")
 
 
@@ -58,7 +61,7 @@ class GroupState:
 
 def slot_name(owner: str, start: datetime) -> str:
     """The name of the owner's action at `start` (UTC, whole minute): derived from the slot, so that old and new plans share names."""
-    return f"elastic-iac-{owner}-{start.astimezone(UTC):%Y%m%dT%H%M}Z"
+    return f"{NAME_PREFIX}{owner}-{start.astimezone(UTC):%Y%m%dT%H%M}Z"
 
 
 def window_name(owner: str, start: datetime) -> str:

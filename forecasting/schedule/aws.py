@@ -6,20 +6,21 @@ Only MinSize is written. Starts come from a nested grid, stay clear of other peo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache, cached_property
+from operator import lt
 
 from forecasting.errors import Hold
 from forecasting.planning.pool import lowest
 from forecasting.schedule.actions import ScheduledAction, slot_name, split_actions
 from forecasting.schedule.aws_limits import JITTER, MAX_ACTIONS, ORDER_GAP, RESERVED_ACTIONS, START_AHEAD
 from forecasting.schedule.base import Schedule, Slot
-from forecasting.schedule.clearance import clear_starts
+from forecasting.schedule.clearance import Clearance
 from forecasting.schedule.crowded import StartScorer
 from forecasting.schedule.grid import CROWDED_GRIDS, GRIDS, Grid, Tiers, round_up
-from forecasting.schedule.in_force import Sizes, replay_actions, step_function
+from forecasting.schedule.in_force import Replay
 from forecasting.schedule.pending import Pending, settle_pending
 from forecasting.schedule.people import PeopleFloor, max_size_events, people_events, value_at
 from forecasting.schedule.slots import (
@@ -30,7 +31,7 @@ from forecasting.schedule.slots import (
     limit_bounds,
     plan_span,
 )
-from forecasting.schedule.transition import Bounds, is_reachable, next_step
+from forecasting.schedule.transition import Bounds, after_each_call, find_steps
 
 _MINUTE = timedelta(minutes=1)
 
@@ -56,8 +57,8 @@ def restore_schedule(wanted: Restoring) -> Schedule:
     end = wanted.previous[-1][0] if wanted.previous else wanted.now
     people = PeopleFloor.in_any_order(wanted.people_floor, people_events(foreign, wanted.now, end + timedelta(hours=1)))
     first = round_up(wanted.now + START_AHEAD, 1)
-    starts = clear_starts(
-        {first, *(start for start, _ in wanted.previous if start > first)}, foreign, people.events, first
+    starts = Clearance(foreign, people.events, first).starts(
+        {first, *(start for start, _ in wanted.previous if start > first)}
     )
     starts = _fitting(starts, owned, MAX_ACTIONS - len(wanted.group.actions))
     slots = tuple(
@@ -125,6 +126,9 @@ class _Builder:
         people = PeopleFloor.in_any_order(
             request.people_floor, people_events(self.foreign, request.now, self.end + timedelta(hours=1))
         )
+        events = [event for event in people.events if event[0] <= self.end + ORDER_GAP]
+        self.clearance = Clearance(self.foreign, events, self.first)
+        self.replay = Replay(request.group, self.foreign, request.now, self.end)
         live = (min(request.now, self.starts[0]), request.group.max_size)
         maxima = (live, *max_size_events(self.foreign, request.now, self.end))
         lone = [action for action in self.foreign if action.min_size is None]
@@ -164,8 +168,8 @@ class _Builder:
         )
 
     def build(self) -> Schedule:
-        old = {slot.start: slot.floor for slot in self.existing}
-        sizes = self._replay(self.existing)
+        old = _values(self.existing)
+        sizes = self.replay.sizes(self.existing)
         in_force = [each.minimum for each in sizes if each.start < self.first]
         bounds = Bounds(
             room=MAX_ACTIONS - len(self.foreign),
@@ -175,18 +179,18 @@ class _Builder:
             upper=self.slots.upper,
         )
         better: list[tuple[Slot, ...]] = []
-        for grid, times in self._ranked(sizes):
+        for grid, times in self._ranked(in_force[-1]):
             slots, notes = self._slots(times)
-            new = {slot.start: slot.floor for slot in slots}
+            new = _values(slots)
             if grid is None and not new:  # nothing fits: what exists runs on
                 continue
-            if not is_reachable(old, new, bounds):
+            steps = self._safe_steps(old, new, bounds)
+            if steps is None:
                 better.append(slots)
                 continue
-            onward = [each for each in better if is_reachable(new, {slot.start: slot.floor for slot in each}, bounds)]
-            if any(self._falls_between(sizes, slots, each) for each in onward):
+            onward = [each for each in better if find_steps(new, _values(each), bounds) is not None]
+            if any(self._falls_between(slots, each) for each in onward):
                 continue
-            step = next_step(old, new, bounds) or new
             self.notes += notes
             if grid is not GRIDS[0]:
                 self._note_grid(grid)
@@ -195,18 +199,47 @@ class _Builder:
                 for slot in self.pending.left
             ]
             slots = (*self.pending.rewritten, *slots)
-            if step != new:
+            if len(steps) > 1:
                 self.notes.append("intermediate: managed actions are merged first to make room")
-                slots = tuple(Slot(start, value, self._name(start)) for start, value in sorted(step.items()))
+                slots = tuple(Slot(start, value, self._name(start)) for start, value in sorted(steps[0].items()))
             # A better schedule may be reachable from this one alone. In doubt, and where nothing new fits,
             # the room that this one leaves may take more slots: the next round looks again.
             final = grid is not None and (grid is GRIDS[0] or not self.request.raise_only)
-            settled = step == new and not onward and final
+            settled = len(steps) <= 1 and not onward and final
             return Schedule(slots, tuple(self.notes), settled, self.clamped, self.pending.urgent, self.pending.left)
         raise Hold(
             "no-room",
             f"external actions are {len(self.foreign)} of at most {MAX_ACTIONS} scheduled actions on this group: delete some",
         )
+
+    def _safe_steps(
+        self, old: Mapping[datetime, int], new: Mapping[datetime, int], bounds: Bounds
+    ) -> list[dict[datetime, int]] | None:
+        for clamps in (False, True):
+            steps = find_steps(old, new, replace(bounds, clamps=clamps))
+            if steps is not None and self._are_safe(steps):
+                return steps
+        return None
+
+    def _are_safe(self, steps: Sequence[Mapping[datetime, int]]) -> bool:
+        """Whether after each call of these steps no minute's minimum is below both the first and the last list's."""
+        if not self.foreign or not steps:
+            return True
+        old = _values(self.existing)
+        pending = {start: value for start, value in old.items() if start < self.first}
+        new = {**pending, **steps[-1]}
+        starts = {self.first, *self.replay.external_starts, *old, *(start for step in steps for start in step)}
+        moments = sorted(moment for moment in starts if self.first <= moment < self.end)
+        lists = (self.replay.minimums(actions, moments) for actions in (old, new))
+        least = [min(both) for both in zip(*lists, strict=True)]
+        before = old
+        for step in steps:
+            after = {**pending, **step}
+            for actions in after_each_call(before, after):
+                if any(map(lt, self.replay.minimums(actions, moments), least)):
+                    return False
+            before = after
+        return True
 
     def _slots(self, times: Sequence[datetime]) -> tuple[tuple[Slot, ...], list[str]]:
         """The slots with these starts, and what a person should know of those that are left out."""
@@ -237,27 +270,19 @@ class _Builder:
     def _closes_at(self, start: datetime) -> bool:
         return lowest(self.plan.limits, start, start + 2 * ORDER_GAP, self.request.ceiling) == 0
 
-    def _replay(self, slots: Sequence[Slot]) -> list[Sizes]:
-        return replay_actions(self.request.group, slots, self.foreign, self.request.now, self.end)
-
-    def _falls_between(self, before: Sequence[Sizes], slots: Sequence[Slot], after: Sequence[Slot]) -> bool:
-        """Whether the minimum in force by `slots` is at any time below both the old list's and the next one's."""
-        old, between, new = _minimums(before), self._minimums_with(slots), self._minimums_with(after)
-        moments = {*self._moments(before, slots), *self._moments(before, after)}
-        return any(between(moment) < min(old(moment), new(moment)) for moment in moments)
-
-    def _minimums_with(self, slots: Sequence[Slot]) -> Callable[[datetime], int]:
-        """The minimum in force by time if `slots` replace what can still be replaced."""
-        pending = [slot for slot in self.existing if slot.start < self.first]
-        return _minimums(self._replay([*slots, *pending]))
-
-    def _moments(self, before: Sequence[Sizes], slots: Sequence[Slot]) -> set[datetime]:
-        moments = {self.first, *(each.start for each in before), *(slot.start for slot in slots)}
-        return {moment for moment in moments if moment >= self.first}
+    def _falls_between(self, slots: Sequence[Slot], after: Sequence[Slot]) -> bool:
+        """Whether the minimum in force by `slots` is at any time below both the present list's and the next one's."""
+        old = _values(self.existing)
+        pending = {start: value for start, value in old.items() if start < self.first}
+        lists = (old, {**pending, **_values(slots)}, {**pending, **_values(after)})
+        starts = {self.first, *self.replay.external_starts, *(start for each in lists for start in each)}
+        moments = sorted(moment for moment in starts if self.first <= moment < self.end)
+        before, between, then = (self.replay.minimums(each, moments) for each in lists)
+        return any(value < min(bounds) for value, *bounds in zip(between, before, then, strict=True))
 
     # Times
 
-    def _ranked(self, sizes: Sequence[Sizes]) -> Iterator[tuple[Grid | None, Sequence[datetime]]]:
+    def _ranked(self, live: int) -> Iterator[tuple[Grid | None, Sequence[datetime]]]:
         """Slot starts that fit beside the external actions, the best first.
 
         That is the finest grid if it fits; else the one whose minimum in force, external actions
@@ -268,28 +293,24 @@ class _Builder:
         finest = self._times(GRIDS[0])
         if self._fits(finest, _COMFORT):
             yield GRIDS[0], finest
+        grids: dict[tuple[datetime, ...], Grid] = {}
+        for grid in CROWDED_GRIDS:
+            times = tuple(self._times(grid))
+            if self._fits(times, MAX_ACTIONS):
+                grids.setdefault(times, grid)
+        ranked = list(grids) if self.request.raise_only else self._scorer(live).rank(grids)
         for limit in (_COMFORT, MAX_ACTIONS):
-            fitting: dict[tuple[datetime, ...], Grid] = {}
-            for grid in CROWDED_GRIDS:
-                times = self._times(grid)
-                if self._fits(times, limit):
-                    fitting.setdefault(tuple(times), grid)
-            ranked = list(fitting) if self.request.raise_only else self._scorer(sizes).rank(fitting)
-            for times in ranked[:_MOST_CANDIDATES]:
-                yield fitting[times], times
+            for times in [each for each in ranked if self._fits(each, limit)][:_MOST_CANDIDATES]:
+                yield grids[times], times
         if existing := sorted(start for start in self.owned if start >= self.first):
-            yield None, existing if self.request.raise_only else self._clear(existing, self.first)
+            yield None, existing if self.request.raise_only else self.clearance.starts(existing, self.first)
 
     def _fits(self, times: Collection[datetime], limit: int) -> bool:
         """Whether these slots fit; in doubt, beside those that exist: no room is made for them."""
         kept: Collection[datetime] = self.owned if self.request.raise_only else ()
         return len({*times, *kept}) + len(self.foreign) <= limit
 
-    def _clear(self, times: Collection[datetime], answer_until: datetime) -> list[datetime]:
-        events = [event for event in self.slots.people.events if event[0] <= self.end + ORDER_GAP]
-        return clear_starts(times, self.foreign, events, self.first, answer_until)
-
-    def _scorer(self, sizes: Sequence[Sizes]) -> StartScorer:
+    def _scorer(self, live: int) -> StartScorer:
         wanted = zip(self.starts, self.slots.floors, strict=True)
         moments = sorted({*self.starts, *(when for when, _ in self.plan.limits)})
         floors = tuple(wanted)
@@ -297,11 +318,10 @@ class _Builder:
             (moment, min(value_at(floors, moment, 0), lowest(self.plan.limits, moment, moment, self.request.ceiling)))
             for moment in moments
         ]
-        before = [each.minimum for each in sizes if each.start < self.first]
         return StartScorer(
             tuple(timeline),
             self.slots.people,
-            live=before[-1],
+            live=live,
             first=self.first,
             end=self.end,
             baseline=self.plan.baseline,
@@ -314,7 +334,9 @@ class _Builder:
     def _times(self, grid: Grid) -> list[datetime]:
         answer_until = self.request.now + timedelta(hours=grid.answer_hours)
         clear = {
-            start for start in self._clear(self._wanted_times(grid.tiers), answer_until) if not self._is_taken(start)
+            start
+            for start in self.clearance.starts(self._wanted_times(grid.tiers), answer_until)
+            if not self._is_taken(start)
         }
         existing = {start for start in self.owned if self.request.raise_only and start >= self.first}
         return sorted(clear | existing)
@@ -367,5 +389,5 @@ class _Builder:
         return standing.name if standing else slot_name(self.request.owner, start)
 
 
-def _minimums(sizes: Sequence[Sizes]) -> Callable[[datetime], int]:
-    return step_function([(each.start, each.minimum) for each in sizes], 0)
+def _values(slots: Iterable[Slot]) -> dict[datetime, int]:
+    return {slot.start: slot.floor for slot in slots}

@@ -12,42 +12,68 @@ from forecasting.schedule.aws_limits import ORDER_GAP
 _MINUTE = timedelta(minutes=1)
 
 
-def clear_starts(
-    times: Collection[datetime],
-    foreign: Collection[ScheduledAction],
-    events: Sequence[tuple[datetime, int]],
-    first: datetime,
-    answer_until: datetime | None = None,
-) -> list[datetime]:
-    """The starts, ascending, moved out of other people's way: away from their changes of MinSize, and off the starts of all their actions.
+class Clearance:
+    """Moves slot starts away from external changes of the minimum, and off the starts of all external actions.
 
-    Actions closer than the jitter run in either order. So before each change of theirs (or cluster of them) the last start is `ORDER_GAP` earlier;
-    after it, one re-asserts the plan `ORDER_GAP` later.
+    Actions closer than the jitter run in either order. So before each external change (or cluster of
+    them) the last start is `ORDER_GAP` earlier; after it, one re-asserts the plan `ORDER_GAP` later.
 
     Args:
-        times: The starts that are wanted.
-        foreign: Other people's actions.
-        events: When they set MinSize, and to what.
+        foreign: External actions.
+        events: When they set the minimum, and to what.
         first: No start is earlier.
-        answer_until: Changes from then on move no start and add none; only the last start is kept. None: all are answered.
     """
-    if not times:
-        return []
-    clear, end = set(times), max(times)
-    changes = [when for when, _ in events if first - ORDER_GAP <= when <= end + ORDER_GAP]
-    ordered = sorted(clear)
-    for opening, closing in _clusters(changes, 2 * ORDER_GAP):
-        within = slice(bisect_right(ordered, opening - ORDER_GAP), bisect_left(ordered, closing + ORDER_GAP))
-        near = set(ordered[within])
-        clear -= near
-        if answer_until and opening >= answer_until and end not in near:
-            continue
-        if any(start <= closing for start in near) and opening - ORDER_GAP >= first:
-            clear.add(opening - ORDER_GAP)
-        if closing + ORDER_GAP >= first:
-            clear.add(closing + ORDER_GAP)
-    busy = {action.start for action in foreign if action.start is not None}
-    return sorted({_dodge(start, busy, changes, first) for start in clear})
+
+    def __init__(
+        self,
+        foreign: Collection[ScheduledAction],
+        events: Sequence[tuple[datetime, int]],
+        first: datetime,
+    ) -> None:
+        self._busy = {action.start for action in foreign if action.start is not None}
+        self._changes = [when for when, _ in events if when >= first - ORDER_GAP]
+        self._clusters = _clusters(self._changes, 2 * ORDER_GAP)
+        self._first = first
+
+    def starts(self, times: Collection[datetime], answer_until: datetime | None = None) -> list[datetime]:
+        """The starts, ascending, moved out of the way.
+
+        Args:
+            times: The starts that are wanted.
+            answer_until: Changes from then on move no start and add none; only the last start is kept. None: all are answered.
+        """
+        if not times:
+            return []
+        clear, end = set(times), max(times)
+        ordered = sorted(clear)
+        for opening, closing in self._clusters:
+            if opening > end + ORDER_GAP:
+                break
+            within = slice(bisect_right(ordered, opening - ORDER_GAP), bisect_left(ordered, closing + ORDER_GAP))
+            near = set(ordered[within])
+            clear -= near
+            if answer_until and opening >= answer_until and end not in near:
+                continue
+            if any(start <= closing for start in near) and opening - ORDER_GAP >= self._first:
+                clear.add(opening - ORDER_GAP)
+            if closing + ORDER_GAP >= self._first:
+                clear.add(closing + ORDER_GAP)
+        return sorted({self._dodge(start) for start in clear})
+
+    def _dodge(self, start: datetime) -> datetime:
+        """A free start: a minute or more earlier, since starts are unique within a group; later where earlier is too soon or too near a change."""
+        earlier = start
+        while earlier in self._busy:
+            earlier -= _MINUTE
+        if earlier == start or (earlier >= self._first and not self._is_near_a_change(earlier)):
+            return earlier
+        while start in self._busy or self._is_near_a_change(start):
+            start += _MINUTE
+        return start
+
+    def _is_near_a_change(self, moment: datetime) -> bool:
+        at = bisect_right(self._changes, moment - ORDER_GAP)
+        return at < len(self._changes) and self._changes[at] < moment + ORDER_GAP
 
 
 def _clusters(moments: Sequence[datetime], together: timedelta) -> list[tuple[datetime, datetime]]:
@@ -59,19 +85,3 @@ def _clusters(moments: Sequence[datetime], together: timedelta) -> list[tuple[da
         else:
             clusters.append((moment, moment))
     return clusters
-
-
-def _dodge(start: datetime, busy: Collection[datetime], changes: Collection[datetime], first: datetime) -> datetime:
-    """A free start: a minute or more earlier, since starts are unique within a group; later where earlier is too soon or too near a change."""
-
-    def near_a_change(moment: datetime) -> bool:
-        return any(abs(moment - change) < ORDER_GAP for change in changes)
-
-    earlier = start
-    while earlier in busy:
-        earlier -= _MINUTE
-    if earlier == start or (earlier >= first and not near_a_change(earlier)):
-        return earlier
-    while start in busy or near_a_change(start):
-        start += _MINUTE
-    return start

@@ -7,7 +7,7 @@ report of the list alone can be wrong: an external action replaces the value of 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -15,7 +15,7 @@ from itertools import pairwise
 import pandas as pd
 
 from forecasting.planning.base import Plan
-from forecasting.schedule.actions import GroupState, ScheduledAction
+from forecasting.schedule.actions import NAME_PREFIX, GroupState, ScheduledAction
 from forecasting.schedule.base import Slot
 from forecasting.schedule.grid import round_up
 from forecasting.schedule.people import Timeline, action_runs
@@ -103,38 +103,77 @@ class MinimumInForce:
         )
 
 
-def replay_actions(
-    group: GroupState,
-    slots: Collection[Slot],
-    external: Sequence[ScheduledAction],
-    now: datetime,
-    end: datetime,
-) -> list[Sizes]:
-    """Bounds of an Auto Scaling group until `end` if each action runs on time.
+class Replay:
+    """The bounds of an Auto Scaling group as its scheduled actions change them, each on time.
 
     An action that would break 0 <= minimum <= desired <= maximum fails and changes nothing (API
     reference, UpdateAutoScalingGroup). Two at one moment, which only recurrences can have, run in the
     order of their names; AWS documents no order.
 
+    Args:
+        group: The group as it was read.
+        external: Actions that are not managed.
+        now: Aware datetime.
+        end: No action is followed beyond (aware).
+
     Raises:
         Hold: the recurrence of an external action cannot be read.
     """
-    events: list[tuple[datetime, str, int | None, int | None, int | None]] = [
-        (slot.start, slot.name, slot.floor, None, None) for slot in slots if slot.start < end
-    ]
-    events += [
-        (when, action.name, action.min_size, action.max_size, action.desired_capacity)
-        for action in external
-        for when in action_runs(action, now, end)
-    ]
-    found = [Sizes(now, group.min_size, group.max_size)]
-    for when, name, low, high, desired in sorted(events, key=lambda event: event[:2]):
-        last = found[-1]
-        minimum = last.minimum if low is None else low
-        maximum = last.maximum if high is None else high
-        if minimum <= maximum and (desired is None or minimum <= desired <= maximum):
-            found.append(Sizes(max(when, now), minimum, maximum, name))
-    return found
+
+    def __init__(self, group: GroupState, external: Sequence[ScheduledAction], now: datetime, end: datetime) -> None:
+        self._group = group
+        self._now = now
+        self._end = end
+        self._external: list[_Event] = [
+            (when, action.name, action.min_size, action.max_size, action.desired_capacity)
+            for action in external
+            for when in action_runs(action, now, end)
+        ]
+
+    def sizes(self, slots: Iterable[Slot]) -> list[Sizes]:
+        """The bounds with these managed actions, ascending."""
+        found = [Sizes(self._now, self._group.min_size, self._group.max_size)]
+        found += [
+            Sizes(max(when, self._now), minimum, maximum, name)
+            for when, name, minimum, maximum in self._changes((slot.start, slot.floor, slot.name) for slot in slots)
+        ]
+        return found
+
+    def minimums(self, actions: Mapping[datetime, int], moments: Sequence[datetime]) -> list[int]:
+        """The minimum at each of the ascending moments with these managed actions (start to value)."""
+        named = ((start, value, NAME_PREFIX) for start, value in actions.items())
+        changes = [(when, minimum) for when, _, minimum, _ in self._changes(named)]
+        value, at, values = self._group.min_size, 0, list[int]()
+        for moment in moments:
+            while at < len(changes) and changes[at][0] <= moment:
+                value = changes[at][1]
+                at += 1
+            values.append(value)
+        return values
+
+    @property
+    def external_starts(self) -> set[datetime]:
+        """When external actions run."""
+        return {event[0] for event in self._external}
+
+    def _changes(self, managed: Iterable[tuple[datetime, int, str]]) -> Iterator[tuple[datetime, str, int, int]]:
+        """Each action that succeeds: when, its name, and the minimum and maximum from then on."""
+        ours: list[_Event] = [(start, name, floor, None, None) for start, floor, name in managed if start < self._end]
+        minimum, maximum = self._group.min_size, self._group.max_size
+        for when, name, low, high, desired in sorted([*self._external, *ours], key=_order):
+            least = minimum if low is None else low
+            most = maximum if high is None else high
+            if least <= most and (desired is None or least <= desired <= most):
+                minimum, maximum = least, most
+                yield when, name, minimum, maximum
+
+
+_Event = tuple[datetime, str, int | None, int | None, int | None]
+"""When, name, MinSize, MaxSize and desired capacity of one run of an action."""
+
+
+def _order(event: _Event) -> tuple[datetime, str]:
+    return event[:2]
 
 
 def find_closures(sizes: Sequence[Sizes], baseline: int) -> tuple[Closure, ...]:

@@ -11,12 +11,15 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import takewhile
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from forecasting.errors import Hold
 from forecasting.schedule.actions import ScheduledAction
 from forecasting.schedule.aws_limits import JITTER
+from forecasting.schedule.grid import round_up
 
 Timeline = tuple[tuple[datetime, int], ...]
 """(start in UTC, value from then on), ascending."""
@@ -106,10 +109,17 @@ def action_runs(action: ScheduledAction, now: datetime, end: datetime) -> Iterat
         yield action.start
     if not action.recurrence:
         return
-    for when in cron_runs(action, max(since, action.start) if action.start else now):
+    begin = max(since, action.start) if action.start else now
+    for when in _cron_runs_until(action, begin, round_up(end, 24 * 60)):
         if when >= end or _is_over(action, when):
             return
         yield when
+
+
+@lru_cache(maxsize=1024)
+def _cron_runs_until(action: ScheduledAction, begin: datetime, end: datetime) -> tuple[datetime, ...]:
+    """Kept, since a schedule looks at the same actions some times over."""
+    return tuple(takewhile(lambda when: when < end, cron_runs(action, begin)))
 
 
 def _is_over(action: ScheduledAction, when: datetime) -> bool:

@@ -9,16 +9,18 @@ force is at least the lower of the old list's and the new list's, external actio
 - a *segment* replaces all old actions between two bounds. It begins at an action of the new list,
   and ends at one of the old list, so that the values outside come from actions that are kept.
 
-Before either, values above the maximum that is scheduled come down to it: the new list has no higher
-ones, and an action above the maximum fails.
+Before either, values above the maximum that is scheduled may come down to it: an action above the
+maximum fails. That lowers too much where the maximum never comes into force, since the minimum is
+above it at that time. So steps with and without it are tried.
 
-Within each step `forecasting.targets.aws_rules.make_diff` orders the calls.
+These rules find steps that are likely to be safe; `forecasting.schedule.aws` replays each call of
+them. Within each step `forecasting.targets.aws_rules.make_diff` orders the calls.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -40,6 +42,7 @@ class Bounds:
         first: Actions that start sooner run as they are (aware).
         live: The minimum in force until the first action that starts at `first` or later.
         upper: Highest value that an action may have from a start until another one.
+        clamps: Higher values are lowered to that first.
     """
 
     room: int
@@ -47,6 +50,7 @@ class Bounds:
     first: datetime
     live: int
     upper: Callable[[datetime, datetime | None], int]
+    clamps: bool = False
 
     def changes_between(self, start: datetime, end: datetime) -> bool:
         """Whether an external change can run between two actions, each on time or late."""
@@ -60,8 +64,7 @@ def next_step(old: Mapping[datetime, int], new: Mapping[datetime, int], bounds: 
         return dict(new)
     if len(new) > bounds.room:
         return None
-    clamped = _clamp(old, bounds)
-    if clamped != old:
+    if bounds.clamps and (clamped := _clamp(old, bounds)) != old:
         return clamped
     merged = _merge(old, new, bounds)
     if len(merged) < len(old):
@@ -69,14 +72,35 @@ def next_step(old: Mapping[datetime, int], new: Mapping[datetime, int], bounds: 
     return _replace_segment(old, new, bounds)
 
 
-def is_reachable(old: Mapping[datetime, int], new: Mapping[datetime, int], bounds: Bounds) -> bool:
-    """Whether steps lead from `old` to `new`."""
-    state: Mapping[datetime, int] | None = old
-    for _ in range(_MOST_STEPS):
-        if state is None or state == new:
-            break
-        state = next_step(state, new, bounds)
-    return state == new
+def find_steps(
+    old: Mapping[datetime, int], new: Mapping[datetime, int], bounds: Bounds
+) -> list[dict[datetime, int]] | None:
+    """The lists of actions from `old` (excluded) to `new`; None if no steps lead there."""
+    steps: list[dict[datetime, int]] = []
+    state: Mapping[datetime, int] = old
+    while state != new:
+        step = next_step(state, new, bounds)
+        if step is None or len(steps) == _MOST_STEPS:
+            return None
+        steps.append(step)
+        state = step
+    return steps
+
+
+def after_each_call(old: Mapping[datetime, int], new: Mapping[datetime, int]) -> Iterator[dict[datetime, int]]:
+    """The list of actions after each call of a step, as `forecasting.targets.aws_rules.make_diff` orders them.
+
+    Puts come first, from the latest start to the earliest; then deletions, from the earliest on.
+    """
+    state = dict(old)
+    for start, value in sorted(new.items(), reverse=True):
+        if state.get(start) != value:
+            state[start] = value
+            yield state
+    for start in sorted(old):
+        if start not in new:
+            del state[start]
+            yield state
 
 
 def _clamp(old: Mapping[datetime, int], bounds: Bounds) -> dict[datetime, int]:

@@ -284,6 +284,15 @@ class AutoScalingTarget:
             wait=wait_random_exponential(multiplier=0.5, max=self._budget.longest_wait_seconds),
             reraise=True,
         )
+        refusals: list[ClientError] = []
+
+        def attempt() -> _T:
+            try:
+                return within(max(end - time.monotonic(), LAST_CALL_SECONDS), lambda: call(self._client))
+            except ClientError as error:
+                refusals.append(error)
+                raise
+
         try:
             if self._client is None:
                 # Only here: a profile that does not exist is told of as any other missing credential.
@@ -291,8 +300,10 @@ class AutoScalingTarget:
                 made = session.client("autoscaling", region_name=self._target.region, config=CLIENT_CONFIG)
                 self._client = limited(made)
             # The budget bounds the rounds: the last one still gets the time of an ordinary call.
-            return retrying(lambda: within(max(end - time.monotonic(), LAST_CALL_SECONDS), lambda: call(self._client)))
+            return retrying(attempt)
         except NoAnswerError as error:
+            if refusals:  # it was answered before: that says more than the last silence
+                raise translate(refusals[-1], operation, self.subject) from error
             raise Hold("unreachable", f"{operation} on {self.subject}: {error}") from None
         except (ClientError, BotoCoreError) as error:
             raise translate(error, operation, self.subject) from error

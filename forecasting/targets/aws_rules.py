@@ -10,7 +10,7 @@ from forecasting.schedule.actions import GroupState, ScheduledAction, split_acti
 from forecasting.schedule.aws import build_schedule, restore_schedule, slot_list
 from forecasting.schedule.aws_limits import ORDER_GAP, START_AHEAD
 from forecasting.schedule.base import Schedule, Slot
-from forecasting.schedule.in_force import MinimumInForce, compare_with_plan, first_writable, replay_actions
+from forecasting.schedule.in_force import MinimumInForce, Replay, compare_with_plan, first_writable
 from forecasting.schedule.memory import Memory, Observation, observe
 from forecasting.schedule.people import Timeline, people_events
 from forecasting.schedule.slots import Request, Restoring, plan_span
@@ -56,7 +56,7 @@ class AwsRules:
         """An action holds until the next one, whoever wrote it."""
         _owned, foreign = split_actions(group.actions, owners)
         end = plan_span(plan)[2]
-        sizes = replay_actions(group, slots, foreign, now, end)
+        sizes = Replay(group, foreign, now, end).sizes(slots)
         since = first_writable(slots, now, START_AHEAD, ORDER_GAP)
         return compare_with_plan(sizes, plan, since, slots=slots, ramp_limited=ramp_limited, settle=ORDER_GAP)
 
