@@ -31,6 +31,9 @@ CROWD_HOURS = 3
 """What is newer is taken as it is: the rise may still be going on."""
 TOLERANCE_MINUTES = 30
 """The same time of the day, give or take."""
+WHOLE_SHARE = 0.25
+"""Lower steps are looked for if peaks are above the usual load by this share of the threshold."""
+DENSE = 0.8
 NEAR_DAYS = (-3, -2, -1, 1, 2, 3)
 WEEKS = (-4, -3, -2, -1, 1, 2, 3, 4)
 """Days near and weeks away on which a peak may come back."""
@@ -64,7 +67,7 @@ class Peaks:
         if threshold > 0:
             peaks = _recurring(load > threshold, steps_per_day)
             if peaks.any():
-                excess = _above_neighbours(load, peaks)
+                excess = _above_neighbours(load, _whole(load, peaks, threshold, steps_per_day))
         calm = load - excess
         newest = max(steps_per_day * CROWD_HOURS // 24, 1)
         high = calm > (crowd if crowd > 0 else np.inf)
@@ -139,6 +142,31 @@ def _recurring(high: BoolArray, steps_per_day: int) -> BoolArray:
         count = (inside & wide[np.clip(others, 0, len(high) - 1)]).sum(axis=1)
         found[at] |= (count > 0) & (_chance(count, inside.sum(axis=1), rate) < CHANCE)
     return found
+
+
+def _whole(load: FloatArray, peaks: BoolArray, threshold: float, steps_per_day: int) -> BoolArray:
+    """Recurring peaks with their lower steps: a batch that fills 3 % of the time is above the threshold in part.
+
+    Steps beside them, and those at the same times of other days, belong to the peak if they are above
+    the usual load of their time by half of what the marked ones are, if nearly all steps of these days
+    and times are. A peak of most days is the usual load itself and stays as it is.
+    """
+    days = len(load) // steps_per_day
+    rest = len(load) - days * steps_per_day
+    usual = np.median(load[rest:].reshape(days, steps_per_day), axis=0)
+    time = (np.arange(len(load)) - rest) % steps_per_day
+    above = load - usual[time]
+    typical = float(np.median(above[peaks]))
+    if typical < WHOLE_SHARE * threshold:
+        return peaks
+    high = peaks | (above > 0.5 * typical)
+    runs = np.cumsum(np.diff(high.astype(np.int64), prepend=0) > 0) * high
+    whole = high & np.isin(runs, np.unique(runs[peaks]))
+    at_times = np.isin(time, time[whole])
+    found = high & at_times
+    day = (np.arange(len(load)) - rest) // steps_per_day
+    among = at_times & np.isin(day, day[found])
+    return found if found.sum() > DENSE * among.sum() else peaks
 
 
 def _chance(count: IntArray, among: IntArray, rate: float) -> FloatArray:
