@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from math import comb
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+
+from forecasting.history.chance import chance_of
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
@@ -167,5 +168,4 @@ def _holds(rule: _Rule, high: BoolArray, known: BoolArray, rate: float, tried: i
     seen, among = int((rule.days & high).sum()), int((rule.days & known).sum())
     if seen < max(rule.least, LEAST_SHARE * among):
         return False
-    chance = sum(comb(among, k) * rate**k * (1 - rate) ** (among - k) for k in range(seen, among + 1))
-    return chance * tried < CHANCE
+    return chance_of(seen, among, rate) * tried < CHANCE

@@ -10,11 +10,11 @@ the load: the models see their beginning, the intervals all of them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import comb
 
 import numpy as np
 import numpy.typing as npt
 
+from forecasting.history.chance import chance_of
 from forecasting.models.base import FloatArray, IntArray
 from forecasting.models.gaps import fill_gaps
 from forecasting.models.naive import median_of_known, quantiles_of_known
@@ -172,12 +172,7 @@ def _whole(load: FloatArray, peaks: BoolArray, threshold: float, steps_per_day: 
 def _chance(count: IntArray, among: IntArray, rate: float) -> FloatArray:
     """Probability of so many or more marks, if each of them were there by chance at a rate (binomial)."""
     most = int(among.max(initial=0))
-    table = np.array(
-        [
-            [sum(comb(n, k) * rate**k * (1 - rate) ** (n - k) for k in range(c, n + 1)) for c in range(most + 1)]
-            for n in range(most + 1)
-        ]
-    )
+    table = np.array([[chance_of(c, n, rate) if c <= n else 0.0 for c in range(most + 1)] for n in range(most + 1)])
     return table[among, count]
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from forecasting.history.base import History
+from forecasting.history.chance import chance_of
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -23,8 +24,10 @@ RECURRING_FACTOR = 1.3
 """A ratio of peak to mean above this factor of the usual one is a peak within the step."""
 RECURRING_SHARE = 0.5
 """A peak recurs if more than this share of the steps at its time have one."""
-LEAST_WEEKS, LEAST_DAYS = 3, 5
-"""Occurrences to decide by the time of the week, and if there are fewer, by the time of the day."""
+CHANCE = 0.05
+"""Most probability that peaks at random times would recur at any time."""
+LEAST_WEEKS = 3
+"""Fewer occurrences of a time of the week do not tell it from the same time of other days."""
 _WEEK = 7
 
 
@@ -114,17 +117,31 @@ class _Ratios:
     def recurring(self, slots: IntArray, per_day: int) -> npt.NDArray[np.bool_]:
         """Times of the week with a recurring peak, shape (7 x steps of a day,)."""
         week = _WEEK * per_day
-        count, high = (np.bincount(slots, weights, week) for weights in (None, self.high.astype(float)))
-        by_day_count, by_day_high = (np.tile(each.reshape(_WEEK, -1).sum(axis=0), _WEEK) for each in (count, high))
-        by_week = high > RECURRING_SHARE * count
-        by_day = (by_day_high > RECURRING_SHARE * by_day_count) & (by_day_count >= LEAST_DAYS)
-        return np.where(count >= LEAST_WEEKS, by_week, by_day)
+        high = self.high
+        known, peaks = np.bincount(slots, minlength=week), np.bincount(slots[high], minlength=week)
+        day_known, day_peaks = (np.tile(each.reshape(_WEEK, -1).sum(axis=0), _WEEK) for each in (known, peaks))
+        rate = float(high.mean())
+        by_week = _above_chance(known, peaks, rate, week)
+        by_day = _above_chance(day_known, day_peaks, rate, per_day)
+        # Peaks of working days are none of Sundays.
+        often = (peaks > RECURRING_SHARE * known) | (known < LEAST_WEEKS)
+        return by_week | (by_day & often)
 
     def without(self, steps: npt.NDArray[np.bool_]) -> _Ratios | None:
         """The other steps, None if they are too few."""
         if (~steps).sum() < MIN_STEPS:
             return None
         return _Ratios(self.index[~steps], self.peak[~steps], self.mean[~steps])
+
+
+def _above_chance(known: IntArray, peaks: IntArray, rate: float, tried: int) -> npt.NDArray[np.bool_]:
+    """Times with peaks on most of their days, more than chance gives to any of the times tried."""
+    pairs: list[tuple[int, int]] = list(zip(known.tolist(), peaks.tolist(), strict=True))
+    recur = {
+        (among, seen): seen > RECURRING_SHARE * among and chance_of(seen, among, rate) * tried < CHANCE
+        for among, seen in set(pairs)
+    }
+    return np.array([recur[pair] for pair in pairs])
 
 
 def learn_headroom(history: History, quantile: float) -> float:
