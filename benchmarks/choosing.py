@@ -155,11 +155,15 @@ def forecasts(trace: Trace) -> list[tuple[pd.Timestamp, pd.DataFrame]]:
 
 
 def headroom(trace: Trace) -> dict[float, Headroom]:
-    known = [origin.headroom for origin in trace.origins if origin.headroom]
+    known = [[_factor(each) for each in origin.headroom] for origin in trace.origins if origin.headroom]
     return {
-        level: Headroom(float(np.median([each[at].factor for each in known])))
+        level: Headroom(float(np.median([each[at] for each in known])))
         for at, level in enumerate(SETTINGS.walk.quantiles)
     }
+
+
+def _factor(headroom: float | Headroom) -> float:
+    return headroom.factor if isinstance(headroom, Headroom) else headroom
 
 
 def samples(trace: Trace) -> pd.Series[float]:

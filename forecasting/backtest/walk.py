@@ -70,7 +70,7 @@ class Origin:
     verdict: Verdict
     start: pd.Timestamp
     quantiles: FloatArray
-    headroom: tuple[Headroom, ...]
+    headroom: tuple[float | Headroom, ...]
     naive: FloatArray
     peer: FloatArray
 
