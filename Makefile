@@ -16,7 +16,7 @@ help:
 	@echo "make lint   lint, types, import rules"
 	@echo "make generate  argument modules, reference pages and schemas, from the declared fields"
 	@echo "make bench  speed and memory of the job, and the minimum in force over 2,000 pairs of plans"
-	@echo "make bench-models  the forecasts beside other libraries' (ARGS='--data DIR')"
+	@echo "make bench-models  forecasts on 40 loads, relative to last week's load (ARGS='--data DIR', '--quick')"
 	@echo "make bench-many  a thousand series in parallel, beside AutoARIMA and Prophet (ARGS='--data DIR')"
 	@echo "make league  policies x public loads x startup times (ARGS='--quick')"
 	@echo "make lock   renew the locked requirements"
@@ -74,7 +74,7 @@ bench: $(VENV)/dev
 	@touch $@
 
 bench-models: .venvs/rivals/ready
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .venvs/rivals/bin/python -m benchmarks.forecast_accuracy --cache out/rivals $(ARGS)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .venvs/rivals/bin/python -m benchmarks.forecast_bench --out benchmarks/results/forecast.md $(ARGS)
 
 league: .venvs/rivals/ready
 	.venvs/rivals/bin/python -m benchmarks.league --out benchmarks/results/league.md $(ARGS)

@@ -28,6 +28,7 @@ from forecasting.errors import ForecastError
 from forecasting.history import History, build_history
 from forecasting.history.similar import begin_with
 from forecasting.models.base import FloatArray
+from forecasting.planning.headroom import Headroom
 from forecasting.planning.objective import CHOICE_DAYS, TARGET_SHARE, best_setting, objective
 from forecasting.replay import Case, Provider, clairvoyant_minutes, replay
 from forecasting.settings import Fleet
@@ -153,9 +154,16 @@ def forecasts(trace: Trace) -> list[tuple[pd.Timestamp, pd.DataFrame]]:
     ]
 
 
-def headroom(trace: Trace) -> dict[float, float]:
-    known = [origin.headroom for origin in trace.origins if origin.headroom]
-    return {level: float(np.median([each[at] for each in known])) for at, level in enumerate(SETTINGS.walk.quantiles)}
+def headroom(trace: Trace) -> dict[float, Headroom]:
+    known = [[_factor(each) for each in origin.headroom] for origin in trace.origins if origin.headroom]
+    return {
+        level: Headroom(float(np.median([each[at] for each in known])))
+        for at, level in enumerate(SETTINGS.walk.quantiles)
+    }
+
+
+def _factor(headroom: float | Headroom) -> float:
+    return headroom.factor if isinstance(headroom, Headroom) else headroom
 
 
 def samples(trace: Trace) -> pd.Series[float]:

@@ -16,7 +16,7 @@ import forecasting
 from benchmarks.scheduling import plain_request
 from forecasting.history import build_history
 from forecasting.job import run_job
-from forecasting.planning.headroom import learn_headroom
+from forecasting.planning.headroom import Headroom
 from forecasting.run import Run
 from forecasting.schedule.actions import GroupState
 from forecasting.schedule.aws import build_schedule
@@ -34,7 +34,7 @@ def stages() -> None:
     reading = open_source(fleet.source, target=fleet.target).read(now - timedelta(days=DAYS), now)
     history = build_history(reading, now=now, step_minutes=fleet.step_minutes)
     load = forecasting.forecast(history.load, 48 * 60 // STEP_MINUTES, censored=history.censored)
-    headroom = learn_headroom(history, fleet.plan_quantile)
+    headroom = Headroom.of(history, fleet.plan_quantile)
     plan = forecasting.plan_capacity(load, fleet, headroom=headroom, current_floor=fleet.floor)
     group = GroupState(min_size=fleet.floor, max_size=fleet.ceiling, desired_capacity=fleet.floor, actions=())
     assert len(build_schedule(plain_request(fleet, plan, group, now)).slots) > 50

@@ -1,41 +1,41 @@
-"""What each part of the blend is worth, and whether its constants hold on traces that did not choose them.
+"""Ablation of the forecast: what each part is worth, with sources left out.
 
-    python -m benchmarks.forecast_ablation --data DIR [--trace NAME ...] [--every HOURS]
+    python -m benchmarks.forecast_ablation [--data DIR] [--load NAME ...] [--every N] [--out FILE]
 
-Each row changes one thing of `auto`; the protocol is `forecast_accuracy`'s, origins every 12 h unless said otherwise. The last rows leave one trace
-out: for each trace, the constant (or the component left out) that is best on the mean of the other traces, judged on that trace.
+Each row changes one thing of `auto`; the protocol is that of the bench with every N-th origin (4 if
+nothing is said). `geo` is the geometric mean of WQL over last week's load, `sources` the number of
+sources on which the change is better than `auto`. The last rows leave one source out: for each source
+the choice of a group that is best (geo, sources alike) on all other sources, judged on that source.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Generator
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed  # pyright: ignore[reportUnknownVariableType] - joblib has no types
 
-from benchmarks.forecast_protocol import Score, read, score, tasks, traces
-from forecasting.models import bands, level, origins, tournament
+from benchmarks.forecast_bench import DATA, by_source, geometric, ratios
+from benchmarks.forecast_protocol import Score, read, score, spacing, tasks, traces, truth_days
+from benchmarks.forecast_references import LAST_WEEK
+from forecasting.models import bands, level, origins, peaks, tournament
 from forecasting.models.base import DEFAULT_QUANTILES, FloatArray, PointModel
-from forecasting.models.fourier import FourierAutoregression
 from forecasting.models.task import check
 from forecasting.models.tournament import BLEND, MODELS, run
+
+NAIVE = "last week's load"
 
 
 @dataclass(frozen=True)
 class Change:
-    """One thing done otherwise.
-
-    Attributes:
-        group: Changes of one group are choices of one constant.
-        name: What is done.
-        patches: (object, attribute, value) while it is done.
-        models: What is blended.
-    """
+    """One thing done otherwise; changes of one group are choices of one constant or part."""
 
     group: str
     name: str
@@ -50,10 +50,6 @@ class Change:
             yield
 
 
-def _scale(power: float) -> Callable[[FloatArray, float], FloatArray]:
-    return lambda forecast, mean: np.maximum(forecast, 0.01 * mean) ** power * mean ** (1 - power) + 1e-12
-
-
 def _without(name: str) -> tuple[PointModel, ...]:
     return tuple(model for model in BLEND if model.name != name)
 
@@ -62,90 +58,117 @@ def _named(name: str) -> PointModel:
     return next(model for model in MODELS if model.name == name)
 
 
-def _as_it_is(load: FloatArray, steps_per_day: int) -> FloatArray:
-    return load
-
-
-def _no_step(load: FloatArray, steps_per_day: int) -> FloatArray:
-    return np.ones(len(load))
+def _interval(name: str, attribute: str, *values: object) -> tuple[Change, ...]:
+    return tuple(Change(attribute, f"{name} {value}", ((bands.Bands, attribute, value),)) for value in values)
 
 
 AS_IT_IS = Change("", "auto")
 CHANGES = (
-    *(Change("power", f"weights error^-{power}", ((tournament, "WEIGHT_POWER", power),)) for power in (3, 4, 6, 10, 12)),
-    *(Change("prior", f"weights drawn to naive by {count} origins", ((origins, "PRIOR_ORIGINS", count),)) for count in (0, 2, 10, 20)),
-    *(Change("half-life", f"origins' half-life {days} d", ((origins, "HALF_LIFE_DAYS", float(days)),)) for days in (4, 7, 1000)),
-    *(Change("scale", f"error scale load^{power}", ((bands, "_scale", _scale(power)),)) for power in (0.0, 0.5, 0.9)),
-    *(Change("widening", f"widening {factor}", ((bands.Bands, "widening", factor),)) for factor in (1.0, 1.05, 1.2)),
-    *(Change("leads", f"lead buckets at {edges} h", ((bands.Bands, "edges", edges),)) for edges in ((), (24.0,), (3.0, 6.0, 12.0, 24.0))),
-    *(Change("level", f"share of the last day's residual {share}", ((FourierAutoregression, "level_share", share),)) for share in (0.0, 1.0)),
-    *(Change("fourier", f"Fourier half-life {days} d", ((FourierAutoregression, "half_life_days", float(days)),)) for days in (7, 12, 56)),
-    Change("crowds", "flash crowds learnt", ((origins, "without_crowds", _as_it_is),)),
-    *(Change("crowds", f"flash crowds from {factor} x", ((level, "CROWD_FACTOR", factor),)) for factor in (1.0, 3.0)),
-    Change("steps", "steps learnt", ((origins, "step_factors", _no_step),)),
+    *(Change("power", f"weights error^-{power}", ((tournament, "WEIGHT_POWER", power),)) for power in (6, 8, 14)),
+    *(Change("prior", f"prior of {count} origins", ((origins, "PRIOR_ORIGINS", count),)) for count in (0, 5)),
+    *(Change("half-life", f"half-life {days} d", ((origins, "HALF_LIFE_DAYS", float(days)),)) for days in (4, 14)),
+    *_interval("powers of the scale", "powers", (0.0,), (0.7,), (1.0,)),
+    *_interval("least scale", "least_scale", 0.05, 0.2),
+    *_interval("other leads", "other_leads", 0.0, 1.0),
+    *_interval("weight of the same time", "same_time", 0.0, 4.0),
+    *_interval("weight of the same weekday", "same_weekday", 0.0, 8.0),
+    *_interval("weight near the weekday", "near_weekday", 0.0, 2.0),
+    *_interval("correction", "correction", 0.0, 0.2, 1.0),
+    *_interval("widening", "widening", 1.0, 1.1),
+    Change("shifts", "shifts learnt", ((level, "MOST_DAYS", 0),)),
+    Change("peaks", "recurring peaks not told apart", ((peaks, "CHANCE", -1.0),)),
     *(Change("components", f"without {model.name}", (), _without(model.name)) for model in BLEND),
     *(
         Change("components", f"with {name}", (), (*BLEND, _named(name)))
-        for name in ("seasonal-naive-week", "seasonal-naive-day", "harmonic", "sarima", "arima", "ets")
+        for name in ("seasonal-naive-week", "seasonal-naive-day")
     ),
-)  # fmt: skip
+)
 
 
-def evaluate(load: pd.Series[float], change: Change, every: pd.Timedelta) -> Score:
-    """Score of a change on a trace."""
-    quantiles: list[FloatArray] = []
-    truths: list[FloatArray] = []
+def evaluate(path: Path, change: Change, every: int) -> Score:
+    """Score of a change on a load."""
+    load = read(path)
+    histories, truths = zip(*tasks(load, every * spacing(load)), strict=True)
     with change.made():
-        for history, truth in tasks(load, every):
-            task = check(
-                history,
-                len(truth),
-                DEFAULT_QUANTILES,
-                "auto",
-                models=("auto",),
-                censored=None,
-                time_zone="UTC",
-                budget_seconds=60.0,
-            )
-            quantiles.append(run(task, change.models).quantiles.to_numpy(float))
-            truths.append(np.asarray(truth, np.float64))
-    return score(np.stack(quantiles), np.stack(truths))
+        found = [_forecast(history, len(truth), change) for history, truth in zip(histories, truths, strict=True)]
+    truth = np.stack([np.asarray(each, np.float64) for each in truths])
+    return score(np.stack(found), truth, days=truth_days(list(truths)))
 
 
-def leave_one_out(choices: dict[str, FloatArray]) -> FloatArray:
-    """Loss on each trace of the choice that is best on the others, from losses by choice, each of shape (traces,)."""
-    losses = np.stack(list(choices.values()))
-    best = [int(np.argmin(np.delete(losses, trace, axis=1).mean(axis=1))) for trace in range(losses.shape[1])]
-    return losses[best, np.arange(losses.shape[1])]
+def _forecast(history: pd.Series[float], horizon: int, change: Change) -> FloatArray:
+    if change.name == NAIVE:
+        return LAST_WEEK.forecast(history, horizon)
+    task = check(
+        history,
+        horizon,
+        DEFAULT_QUANTILES,
+        "auto",
+        models=("auto",),
+        censored=None,
+        time_zone="UTC",
+        budget_seconds=600.0,
+    )
+    return run(task, change.models).quantiles.to_numpy(float)
+
+
+def leave_one_out(choices: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Ratio on each source of the choice that is best on the others, from ratios by source of each choice."""
+    found: dict[str, float] = {}
+    for source in choices[0]:
+        best = min(choices, key=lambda each: geometric({name: each[name] for name in each if name != source}))
+        found[source] = best[source]
+    return found
 
 
 def main() -> None:
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the traces")
-    parser.add_argument("--trace", action="append", help="only traces whose name starts so (repeatable)")
-    parser.add_argument("--every", type=int, default=12, help="hours from one origin to the next")
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of the loads")
+    parser.add_argument("--load", action="append", help="only loads whose name starts so (repeatable)")
+    parser.add_argument("--every", type=int, default=4, help="every n-th origin")
+    parser.add_argument("--jobs", type=int, default=-1, help="processes; -1: one a core")
+    parser.add_argument("--out", type=Path, help="Markdown file to write besides")
     options = parser.parse_args()
-    loads = {path.stem: read(path) for path in traces(options.data, options.trace)}
-    every = pd.Timedelta(hours=options.every)
-    print(f"| change | {' | '.join(loads)} | **mean** | relative | coverage of .95: mean | least | most |")
-    print(f"|---|{'---|' * (len(loads) + 5)}")
-    losses: dict[Change, FloatArray] = {}
-    for change in (AS_IT_IS, *CHANGES):
-        found = [evaluate(load, change, every) for load in loads.values()]
-        losses[change] = np.array([each.wql for each in found])
-        coverage = [each.coverage for each in found]
-        text = f"{np.mean(coverage):.3f} | {min(coverage):.3f} | {max(coverage):.3f}"
-        print(f"{_row(change.name, losses[change], losses[AS_IT_IS])} {text} |", flush=True)
-    groups = list(dict.fromkeys(change.group for change in CHANGES))
-    for group in groups:
-        choices = {change.name: losses[change] for change in (AS_IT_IS, *CHANGES) if change.group in {"", group}}
-        print(f"{_row(f'leave one out: {group}', leave_one_out(choices), losses[AS_IT_IS])} | | |")
+    paths = traces(options.data, options.load)
+    changes = (Change("", NAIVE), AS_IT_IS, *CHANGES)
+    work = [(path, change) for change in changes for path in paths]
+    scores = cast(
+        "list[Score]",
+        Parallel(n_jobs=options.jobs)(  # pyright: ignore[reportUnknownVariableType] - joblib has no types
+            delayed(evaluate)(path, change, options.every) for path, change in work
+        ),
+    )
+    by_change: dict[Change, dict[str, Score]] = {change: {} for change in changes}
+    for (path, change), each in zip(work, scores, strict=True):
+        by_change[change][path.stem] = each
+    lines = table(by_change)
+    print("\n".join(lines))
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _row(name: str, losses: FloatArray, reference: FloatArray) -> str:
-    """Loss by trace, its mean, and the geometric mean of its ratio to the reference."""
-    relative = float(np.exp(np.mean(np.log(losses / reference))))
-    return f"| {name} | {' | '.join(f'{loss:.4f}' for loss in losses)} | **{losses.mean():.4f}** | {relative:.3f} |"
+def table(by_change: Mapping[Change, Mapping[str, Score]]) -> list[str]:
+    """A row a change, and a row a group with sources left out."""
+    naive = next(found for change, found in by_change.items() if change.name == NAIVE)
+    relative = {change: ratios(found, naive) for change, found in by_change.items() if change.name != NAIVE}
+    sources = {change: by_source(found) for change, found in relative.items()}
+    ours = sources[AS_IT_IS]
+    lines = [
+        "| change | mean WQL | geo | geo, sources alike | better on sources | coverage of .95 |",
+        "|---|---|---|---|---|---|",
+    ]
+    for change, found in relative.items():
+        each = by_change[change].values()
+        better = sum(sources[change][source] < ours[source] for source in ours)
+        lines.append(
+            f"| {change.name} | {np.mean([one.wql for one in each]):.4f} | {geometric(found):.4f} | "
+            f"{geometric(sources[change]):.4f} | {better} of {len(ours)} | {np.mean([one.coverage for one in each]):.3f} |"
+        )
+    for group in dict.fromkeys(change.group for change in CHANGES):
+        choices = [sources[change] for change in relative if change.group in {"", group}]
+        lines.append(f"| one source left out: {group} | | | {geometric(leave_one_out(choices)):.4f} | | |")
+    return lines
 
 
 if __name__ == "__main__":

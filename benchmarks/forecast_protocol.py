@@ -1,13 +1,14 @@
-"""How forecasts are judged: origins, truth, losses, and what a difference between two methods is worth.
+"""Protocol of the forecast bench: origins, truth, losses and intervals.
 
-Origins every 6 h over the last third of a trace (at most 42 days), at most 28 days of history, 48 h ahead, steps of 15 min (1 h where the trace is
-hourly); only whole horizons count. WQL is the weighted quantile loss: the mean over the levels .5, .9 and .95 of 2 x pinball loss / sum of the load.
+Of the last 42 days of a load the last third is the test. Origins are 6 h apart (12 h if the test is
+longer than 8 days), the history is at most 28 days, the horizon 48 h, and the step is the load's own.
+WQL is the weighted quantile loss: the mean over the levels .5, .9 and .95 of 2 x pinball loss / load.
 """
 
 from __future__ import annotations
 
 import resource
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,18 +21,51 @@ from forecasting.models.base import DEFAULT_QUANTILES, FloatArray
 HISTORY = pd.Timedelta(days=28)
 HORIZON = pd.Timedelta(hours=48)
 EVERY = pd.Timedelta(hours=6)
+EVERY_LONG = pd.Timedelta(hours=12)
+LONG_TEST = pd.Timedelta(days=8)
 LAST = pd.Timedelta(days=42)
-RESAMPLES = 4000
+BLOCK_DAYS = 2
+"""Length of a bootstrap block: neighbouring origins share two days of truth."""
+RESAMPLES = 2000
+INTERVAL = (0.05, 0.95)
+"""The 90 % interval of a ratio."""
+
+SOURCES = {
+    "llm": "ServeGen",
+    "wc98": "WorldCup98",
+    "nyc_taxi": "NAB taxi",
+    "tweets": "NAB tweets",
+    "azurevm": "Azure VMs",
+    "google2019": "Google cluster",
+    "cloudpool": "Cloud cluster capacity",
+    "isp": "Cortez ISPs",
+    "kpi": "NetMan KPIs",
+    "walkers": "Melbourne pedestrians",
+    "appserver": "Application server",
+    "websessions": "Web sessions",
+    "interstate": "Interstate 94",
+    "retail": "Online Retail II",
+    "bankcalls": "Bank calls",
+    "hpc": "NASA iPSC",
+    "power": "AEMO Victoria",
+}
+"""Source of each load by the beginning of its file name."""
+
+
+def source_of(name: str) -> str:
+    """Source of a load, its own name if the list has none."""
+    return next((source for begin, source in SOURCES.items() if name.startswith(begin)), name)
 
 
 def read(path: Path) -> pd.Series[float]:
-    """A trace at the benchmark's step."""
+    """A load at its own step: the most common difference of its stamps."""
     load = pd.read_csv(path, parse_dates=["timestamp"]).set_index("timestamp")["value"]
-    return load.resample("15min").mean() if path.stem.endswith("_5min") else load.asfreq("1h")
+    step = pd.Series(load.index).diff().mode().iloc[0]
+    return load.asfreq(step)
 
 
 def traces(folder: Path, names: list[str] | None = None) -> list[Path]:
-    """The trace files of a folder, those whose name starts with one of `names`.
+    """The load files of a folder, those whose name starts with one of `names`.
 
     Raises:
         SystemExit: there is none.
@@ -39,100 +73,107 @@ def traces(folder: Path, names: list[str] | None = None) -> list[Path]:
     found = sorted(folder.glob("*.csv"))
     found = [path for path in found if not names or any(path.stem.startswith(name) for name in names)]
     if not found:
-        raise SystemExit(f"no trace in {folder}")
+        raise SystemExit(f"no load file in {folder}")
     return found
 
 
-def tasks(load: pd.Series[float], every: pd.Timedelta = EVERY) -> Iterator[tuple[pd.Series[float], pd.Series[float]]]:
+def spacing(load: pd.Series[float]) -> pd.Timedelta:
+    """Time between the origins of a load."""
+    return EVERY_LONG if _test(load) > LONG_TEST else EVERY
+
+
+def tasks(
+    load: pd.Series[float], every: pd.Timedelta | None = None
+) -> Iterator[tuple[pd.Series[float], pd.Series[float]]]:
     """History and truth of every origin, the newest first."""
     step = load.index[1] - load.index[0]
-    start, end = load.index[0], load.index[-1] + step
-    origin = end - HORIZON
-    while origin >= end - min((end - start) / 3, LAST):
+    end = load.index[-1] + step
+    origin, first = end - HORIZON, end - _test(load)
+    every = spacing(load) if every is None else every
+    while origin >= first:
         yield load[origin - HISTORY : origin - step], load[origin : origin + HORIZON - step]
         origin -= every
 
 
+def _test(load: pd.Series[float]) -> pd.Timedelta:
+    return min(load.index[-1] + (load.index[1] - load.index[0]) - load.index[0], LAST) / 3
+
+
 def processor_seconds() -> float:
-    """Processor time of this process and of the children that have ended: Prophet's Stan is one."""
+    """Processor time of this process and of its ended children, such as Prophet's Stan."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 @dataclass(frozen=True)
 class Score:
-    """One method on one trace, by origin.
+    """One method on one load.
 
     Attributes:
-        loss: Sum over the steps of the mean over the levels of 2 x pinball loss, shape (origins,).
-        load: Sum of the load, shape (origins,).
-        covered: Steps at or below the .95 quantile, shape (origins,).
-        steps: Known steps, shape (origins,).
-        seconds: Processor time per forecast; 0 where it was not measured.
+        loss: Mean over the levels of 2 x pinball loss, summed over the steps of each day of truth,
+            newest day first, shape (days,).
+        load: Sum of the load over the same steps, shape (days,).
+        covered: Known steps at or below the .95 quantile.
+        steps: Known steps.
+        seconds: Processor time of a forecast.
     """
 
     loss: FloatArray
     load: FloatArray
-    covered: FloatArray
-    steps: FloatArray
+    covered: int
+    steps: int
     seconds: float
 
     @property
     def wql(self) -> float:
+        """Weighted quantile loss."""
         return float(self.loss.sum() / self.load.sum())
 
     @property
     def coverage(self) -> float:
-        return float(self.covered.sum() / self.steps.sum())
+        """Share of the known steps at or below the .95 quantile."""
+        return self.covered / self.steps
 
 
-def score(quantiles: FloatArray, truth: FloatArray, seconds: float = 0.0) -> Score:
-    """Judge quantiles .5, .9 and .95, shape (origins, horizon, 3), by the truth, shape (origins, horizon)."""
+def score(
+    quantiles: FloatArray,
+    truth: FloatArray,
+    seconds: float = 0.0,
+    days: npt.NDArray[np.int64] | None = None,
+) -> Score:
+    """Judge quantiles .5, .9 and .95.
+
+    Args:
+        quantiles: Shape (origins, horizon, 3).
+        truth: Shape (origins, horizon), NaN if unknown.
+        seconds: Processor time of a forecast.
+        days: Day of each step of truth, counted from 0, same shape as `truth`; one day if None.
+    """
     levels, known = np.array(DEFAULT_QUANTILES), np.isfinite(truth)
     miss = np.where(known, truth, 0.0)[:, :, None] - quantiles
-    loss = 2 * np.maximum(levels * miss, (levels - 1) * miss).mean(axis=2)
+    loss = np.where(known, 2 * np.maximum(levels * miss, (levels - 1) * miss).mean(axis=2), 0.0)
+    day = (np.zeros(truth.shape, np.int64) if days is None else days).ravel()
     return Score(
-        loss=np.where(known, loss, 0.0).sum(axis=1),
-        load=np.nansum(truth, axis=1),
-        covered=(known & (truth <= quantiles[:, :, -1])).sum(axis=1).astype(float),
-        steps=known.sum(axis=1).astype(float),
+        loss=np.asarray(np.bincount(day, loss.ravel()), np.float64),
+        load=np.asarray(np.bincount(day, np.where(known, truth, 0.0).ravel()), np.float64),
+        covered=int((known & (truth <= quantiles[:, :, -1])).sum()),
+        steps=int(known.sum()),
         seconds=seconds,
     )
 
 
-@dataclass(frozen=True)
-class Difference:
-    """Mean WQL of one method minus another's, over the traces, with its 95 % bootstrap interval; below zero, the first one is better."""
-
-    mean: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        verdict = "better" if self.high < 0 else "worse" if self.low > 0 else "unclear"
-        return f"{self.mean:+.4f} [{self.low:+.4f}, {self.high:+.4f}] {verdict}"
+def truth_days(truths: list[pd.Series[float]]) -> npt.NDArray[np.int64]:
+    """Day of each step of the truths, counted back from the newest, shape (origins, horizon)."""
+    end = max(truth.index[-1] for truth in truths)
+    return np.stack([np.asarray((end - truth.index) // pd.Timedelta(days=1), np.int64) for truth in truths])
 
 
-def difference(
-    ours: Mapping[str, Score], theirs: Mapping[str, Score], weeks: Mapping[str, npt.NDArray[np.int64]]
-) -> Difference:
-    """Paired bootstrap over traces, and over the weeks of each trace: origins within a week share their truth and are drawn together.
-
-    Args:
-        ours: Scores by trace.
-        theirs: The same traces and origins.
-        weeks: Week of each origin, by trace.
-    """
+def ratio_interval(ours: Score, theirs: Score) -> tuple[float, float]:
+    """90 % interval of the ratio of two losses on one load: circular block bootstrap over its days."""
+    days = len(ours.loss)
     generator = np.random.default_rng(1)
-    drawn: list[FloatArray] = []
-    for name, score_of in ours.items():
-        _, week = np.unique(weeks[name], return_inverse=True)
-        gain, load = (np.bincount(week, part) for part in (score_of.loss - theirs[name].loss, score_of.load))
-        picked = generator.integers(len(gain), size=(RESAMPLES, len(gain)))
-        drawn.append(np.asarray(gain[picked].sum(axis=1) / load[picked].sum(axis=1), np.float64))
-    per_trace = np.stack(drawn, axis=1)
-    chosen = generator.integers(len(drawn), size=(RESAMPLES, len(drawn)))
-    means = np.take_along_axis(per_trace, chosen, axis=1).mean(axis=1)
-    low, high = np.quantile(means, (0.025, 0.975))
-    mean = float(np.mean([ours[name].wql - theirs[name].wql for name in ours]))
-    return Difference(mean, float(low), float(high))
+    starts = generator.integers(days, size=(RESAMPLES, -(-days // BLOCK_DAYS)))
+    drawn = ((starts[:, :, None] + np.arange(BLOCK_DAYS)) % days).reshape(RESAMPLES, -1)
+    ratios = ours.loss[drawn].sum(axis=1) / theirs.loss[drawn].sum(axis=1)
+    low, high = np.quantile(ratios, INTERVAL)
+    return float(low), float(high)

@@ -132,6 +132,45 @@ def _upper(found: dict[str, Any]) -> FloatArray:
     return np.column_stack([found["mean"], *(found[f"hi-{level}"] for level in _INTERVALS)]).astype(np.float64)
 
 
+def last_week(load: FloatArray, index: pd.DatetimeIndex, horizon: int, steps_per_day: int) -> FloatArray:
+    """Last week's load, with quantiles of its own errors at origins every 6 h of the last 14 days.
+
+    The yardstick of all ratios: it shares no code with the intervals of the forecast, so that a
+    change of these does not move it. Errors are scaled by load^.7, their weight halves in 14 days.
+    """
+    spacing, week = max(steps_per_day // 4, 1), 7 * steps_per_day
+    origins = np.arange(len(load), max(len(load) - 14 * steps_per_day, week) - 1, -spacing)[1:]
+    positions = (origins if len(origins) else np.array([len(load)]))[:, None] + np.arange(horizon)
+    known = (positions < len(load)) & (positions >= week)
+    back = np.where(known, positions - week * (1 + np.arange(horizon) // week), 0)
+    level = float(load.mean()) + 1e-12
+    idle = bool((load[back][known] < 0.01 * level).mean() > 0.05) if known.any() else False
+    errors = (load[np.where(known, positions, 0)] - load[back]) / _scale(load[back], level, idle=idle)
+    ages = np.broadcast_to(np.exp2((positions[:, :1] - len(load)) / (14 * steps_per_day)), known.shape)
+    point = load[len(load) - min(week, len(load)) + np.arange(horizon) % min(week, len(load))]
+    found = np.repeat(point[:, None], len(_LEVELS), axis=1)
+    bucket = np.digitize((np.arange(horizon) + 1) * 24 / steps_per_day, (6, 24))
+    for each in np.unique(bucket):
+        columns = bucket == each
+        sample, weights = (part[:, columns][known[:, columns]] for part in (errors, ages))
+        if len(sample):
+            order = np.argsort(sample)
+            total = np.cumsum(weights[order])
+            at = np.array((0.5, *_LEVELS)) * total[-1]
+            found_at: FloatArray = np.asarray(np.interp(at, total - weights[order] / 2, sample[order]), np.float64)
+            offsets = found_at[0] + (found_at[1:] - found_at[0]) * 1.1
+            found[columns] += offsets * _scale(point[columns], level, idle=idle)[:, None]
+    return found
+
+
+def _scale(load: FloatArray, level: float, *, idle: bool) -> FloatArray:
+    if idle:  # a forecast of next to nothing has no part in the size of its errors
+        return np.full_like(load, level)
+    return np.asarray(np.maximum(load, 0.01 * level) ** 0.7 * level**0.3, np.float64)
+
+
+LAST_WEEK = Reference("last-week", "numpy", last_week)
+"""Not slow: it runs on every load."""
 REFERENCES = (
     Reference("theta", "statsmodels", theta),
     Reference("lightgbm", "lightgbm", lightgbm),

@@ -12,7 +12,7 @@ from benchmarks.scheduling import plain_request
 from forecasting.history import build_history
 from forecasting.models.tournament import forecast
 from forecasting.planning.capacity import plan_capacity
-from forecasting.planning.headroom import learn_headroom
+from forecasting.planning.headroom import Headroom
 from forecasting.schedule.actions import GroupState, ScheduledAction
 from forecasting.schedule.aws import build_schedule
 from forecasting.schedule.base import Slot
@@ -96,7 +96,7 @@ def _request(fleet: Fleet, reading: Reading, now: datetime, group: GroupState) -
     history = build_history(Reading(seen, reading.sample_seconds), now=now, step_minutes=fleet.step_minutes)
     quantiles = forecast(history.load, 192, (0.5, fleet.plan_quantile), censored=history.censored)
     plan = plan_capacity(
-        quantiles, fleet, headroom=learn_headroom(history, fleet.plan_quantile), current_floor=group.min_size
+        quantiles, fleet, headroom=Headroom.of(history, fleet.plan_quantile), current_floor=group.min_size
     )
     return plain_request(fleet, plan, group, now)
 

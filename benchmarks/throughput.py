@@ -34,7 +34,7 @@ from forecasting.history import build_history
 from forecasting.invocation import Summary, invoke
 from forecasting.models.tournament import forecast
 from forecasting.planning.capacity import plan_capacity
-from forecasting.planning.headroom import learn_headroom
+from forecasting.planning.headroom import Headroom
 from forecasting.schedule.actions import GroupState
 from forecasting.schedule.aws import build_schedule
 from forecasting.settings import Fleet, Job, parse_fleet, parse_job
@@ -224,7 +224,7 @@ def _plan(fleet: Fleet, reading: Reading) -> None:
     now = reading.load.index.max().to_pydatetime() + timedelta(seconds=reading.sample_seconds)
     history = build_history(reading, now=now, step_minutes=fleet.step_minutes)
     quantiles = forecast(history.load, 192, (0.1, 0.5, 0.9, 0.95), censored=history.censored)
-    plan = plan_capacity(quantiles, fleet, headroom=learn_headroom(history, 0.9), current_floor=2)
+    plan = plan_capacity(quantiles, fleet, headroom=Headroom.of(history, 0.9), current_floor=2)
     group = GroupState(min_size=2, max_size=100, desired_capacity=2, actions=())
     assert build_schedule(plain_request(fleet, plan, group, now)).slots
 

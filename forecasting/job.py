@@ -25,7 +25,7 @@ from forecasting.models.base import DEFAULT_QUANTILES, Forecast
 from forecasting.models.tournament import forecast
 from forecasting.planning.base import Plan
 from forecasting.planning.capacity import plan_capacity
-from forecasting.planning.headroom import learn_headroom
+from forecasting.planning.headroom import Headroom
 from forecasting.planning.pool import planned_quantiles
 from forecasting.run import FleetResult, Run
 from forecasting.schedule.memory import Memory
@@ -186,7 +186,7 @@ class Pipeline(Turn):
         return self._note(needed=self.fresh.needed(self.run.now)).needed
 
     def _planner(self, history: History, load: Forecast, needed: int | None) -> Planner:
-        headroom = learn_headroom(history, self.fleet.plan_quantile)
+        headroom = Headroom.of(history, self.fleet.plan_quantile, self.fleet.time_zone)
         known = self.result.launching
 
         def planned(in_force: int) -> Plan:

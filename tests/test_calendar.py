@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecasting import forecast
@@ -68,6 +69,64 @@ def test_a_yearly_event_is_there_every_year_and_a_single_one_once() -> None:
     assert [start.year for start, _ in years] == [2027, 2028, 2029]
     assert event().spans(at("2027-01-01"), at("2029-12-31"), "Europe/Berlin") == []
     assert len(event().spans(at("2026-03-31T20:00:00"), at("2026-04-02"), "Europe/Berlin")) == 1, "it is going on"
+
+
+RULES: dict[str, Callable[[date, date], bool]] = {
+    "FREQ=WEEKLY;INTERVAL=2": lambda day, first: (day - first).days % 14 == 0,
+    "FREQ=MONTHLY;BYMONTHDAY=-1": lambda day, _: (day + timedelta(days=1)).day == 1,
+    "FREQ=MONTHLY;BYDAY=-1FR": lambda day, _: day.weekday() == 4 and (day + timedelta(days=7)).month != day.month,
+    "RRULE:FREQ=YEARLY;BYMONTH=11;BYDAY=4TH": lambda day, _: (
+        (day.month, day.weekday()) == (11, 3) and 22 <= day.day <= 28
+    ),
+    "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1": lambda day, _: (
+        day.weekday() < 5
+        and all(
+            (day + timedelta(days=on)).month != day.month or (day + timedelta(days=on)).weekday() > 4
+            for on in range(1, 5)
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+@settings(max_examples=8, deadline=None)
+@given(offset=st.integers(0, 365), hour=st.integers(4, 23), days=st.integers(1, 2))
+def test_a_rule_gives_its_days_on_the_local_clock(rule: str, offset: int, hour: int, days: int) -> None:
+    start = datetime(2025, 1, 1, hour, tzinfo=BERLIN) + timedelta(days=offset)
+    last = start + timedelta(days=400)
+    found = event(
+        repeats=rule, start=start.isoformat(), end=(start + timedelta(days=days)).isoformat(), learn_factor=True
+    ).spans(start, last, "Europe/Berlin")
+    clock = [start.replace(tzinfo=None) + timedelta(days=on) for on in range(400)]
+    expected = [day for day in clock if RULES[rule](day.date(), start.date())]
+    assert [begin.replace(tzinfo=None) for begin, _ in found] == expected
+    assert all(end.replace(tzinfo=None) - begin.replace(tzinfo=None) == timedelta(days=days) for begin, end in found)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "weekly",
+        "FREQ=HOURLY",
+        "FREQ=DAILY;BYHOUR=3",
+        "FREQ=DAILY;BYMONTHDAY=31",
+        "FREQ=WEEKLY;INTERVAL=0",
+        "FREQ=MONTHLY;BYDAY=XX",
+        "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30",
+        "FREQ=MONTHLY;COUNT=x",
+        "FREQ=MONTHLY;UNTIL=2020",
+        "INTERVAL=2",
+    ],
+)
+def test_a_rule_that_cannot_be_is_refused(rule: str) -> None:
+    with pytest.raises(SettingsError, match="repeats"):
+        event(repeats=rule)
+
+
+def test_a_rule_ends_when_it_is_said_to() -> None:
+    for end in ("COUNT=3", "UNTIL=20260425T000000Z"):
+        weekly = event(repeats=f"FREQ=WEEKLY;{end}").spans(at("2026-01-01"), at("2026-12-31"), "Europe/Berlin")
+        assert [begin.day for begin, _ in weekly] == ([31, 7, 14] if "COUNT" in end else [31, 7, 14, 21])
 
 
 def test_holidays_are_local_days_and_no_weekends() -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from forecasting import forecast
 from forecasting.errors import ForecastError
 from forecasting.models.base import FloatArray
-from forecasting.models.level import step_factors, without_crowds
+from forecasting.models.level import Level
+from forecasting.models.peaks import Peaks
 
 DAY = 24
 
@@ -56,7 +57,7 @@ def test_a_rise_is_followed_after_two_days_and_a_fall_waited_for() -> None:
     for days, factor, follows in ((2, 2.0, True), (1, 2.0, False), (2, 0.5, False), (5, 0.5, True)):
         moved = PAST.copy()
         moved[-days * DAY :] *= factor
-        factors = step_factors(moved, DAY)
+        factors = Level.of(moved, DAY).factor
         assert (factors[0] == pytest.approx(factor, rel=0.1)) == follows
         assert factors[-1] == 1
 
@@ -65,7 +66,7 @@ def test_a_rise_is_followed_after_two_days_and_a_fall_waited_for() -> None:
 def test_the_step_is_found_to_the_hour(at: int) -> None:
     moved = load(28, noise=1.0)
     moved[at:] *= 3
-    np.testing.assert_array_equal(step_factors(moved, DAY) == 1, np.arange(len(moved)) >= at if at >= 300 else True)
+    np.testing.assert_array_equal(Level.of(moved, DAY).factor == 1, np.arange(len(moved)) >= at if at >= 300 else True)
 
 
 def test_weekends_growth_and_bursts_are_no_steps() -> None:
@@ -74,7 +75,9 @@ def test_weekends_growth_and_bursts_are_no_steps() -> None:
     bursty = np.random.default_rng(2).lognormal(0, 1.5, 28 * DAY)
     for end in range(20 * DAY, 28 * DAY, 7):
         for series in (weekend, PAST * np.exp(time / len(time) * 1.5), bursty, PAST):
-            assert (step_factors(series[:end], DAY) == 1).all()
+            found = Level.of(series[:end], DAY)
+            assert (found.factor == 1).all()
+            assert (found.constant == 0).all()
 
 
 # Flash crowds
@@ -92,7 +95,7 @@ def test_a_flash_crowd_neither_comes_back_nor_widens_the_bands(days_ago: int) ->
 def test_a_rise_that_may_still_go_on_is_taken_as_it_is() -> None:
     crowded = PAST.copy()
     crowded[-2:] *= 10
-    np.testing.assert_array_equal(without_crowds(crowded, DAY)[-2:], crowded[-2:])
+    np.testing.assert_array_equal(Peaks.split(crowded, DAY).calm[-2:], crowded[-2:])
     assert forecast(hourly(crowded), 48).quantiles[0.5].iloc[0] > 1.5 * PAST[-24]
 
 
@@ -106,6 +109,8 @@ def test_load_that_comes_in_rare_bursts_keeps_its_zeros() -> None:
 
 # Little history
 
+WEEKLY = ("weekly-profile", "weekly-median", "weekly-median-level")
+
 
 @pytest.mark.parametrize("hours", [2, 12, 23])
 def test_hours_are_too_little(hours: int) -> None:
@@ -116,10 +121,34 @@ def test_hours_are_too_little(hours: int) -> None:
 @pytest.mark.parametrize(
     ("days", "serving", "error"),
     [
-        (1, {"median-day", "week-mean", "day-mean"}, 45),
-        (2, {"median-day", "week-mean", "day-mean", "fourier-ar-sqrt", "fourier-ar-log"}, 25),
-        (9, {"median-day", "week-mean", "day-mean", "fourier-ar-sqrt", "fourier-ar-log", "weekly-profile"}, 15),
-        (21, {"median-day", "week-mean", "day-mean", "fourier-ar-sqrt", "fourier-ar-log", "weekly-profile"}, 8),
+        (1, {"median-day", "week-median", "day-mean", "seasonal-naive-day"}, 45),
+        (2, {"median-day", "week-median", "day-mean", "seasonal-naive-day", "fourier-ar-sqrt", "fourier-ar-log"}, 25),
+        (
+            9,
+            {
+                "median-day",
+                "week-median",
+                "day-mean",
+                "seasonal-naive-day",
+                "fourier-ar-sqrt",
+                "fourier-ar-log",
+                *WEEKLY,
+            },
+            15,
+        ),
+        (
+            21,
+            {
+                "median-day",
+                "week-median",
+                "day-mean",
+                "seasonal-naive-day",
+                "fourier-ar-sqrt",
+                "fourier-ar-log",
+                *WEEKLY,
+            },
+            8,
+        ),
     ],
 )
 def test_each_stage_of_history_is_served_by_the_models_that_can(days: int, serving: set[str], error: float) -> None:

@@ -264,12 +264,12 @@ def test_an_idle_night_is_not_frozen() -> None:
 
 def test_coarse_samples_are_interpolated_between_their_middles() -> None:
     hours = pd.date_range(end=NOW, periods=48, freq="1h", inclusive="left")
-    load = pd.Series(np.arange(len(hours)) + 10.0, index=hours)
+    load = pd.Series(100.0 - np.arange(len(hours)), index=hours)
     made = history(load.drop(hours[20]))
     assert verdicts(made) == {"coarse-samples": Verdict.GOOD, "gap": Verdict.GOOD}
     assert len(made.load) == 4 * len(hours)
-    assert made.load[hours[10] + timedelta(minutes=15)] == pytest.approx(10 + 10 - 0.125)
-    assert made.load[hours[10] + timedelta(minutes=45)] == pytest.approx(10 + 10 + 0.375)
+    assert made.load[hours[10] + timedelta(minutes=15)] == pytest.approx(100 - 10 + 0.125)
+    assert made.load[hours[10] + timedelta(minutes=45)] == pytest.approx(100 - 10 - 0.375)
     assert made.load.isna().sum() == 4
     assert made.load[hours[20] : hours[20] + timedelta(minutes=59)].isna().all()
     assert stamps(made.fine).freq == pd.Timedelta(hours=1)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from forecasting.models.base import FloatArray, IntArray, PointModel
-from forecasting.models.fourier import fit_fourier
+from forecasting.models.fourier import ORDER, autocovariances, fit_fourier
 from forecasting.models.gaps import fill_gaps, lift_censored
 from forecasting.models.statistical import Arima, Arma, Ets, Harmonic, Sarima, arma_paths
 from forecasting.models.tournament import MODELS, NAIVE_DAY, NAIVE_WEEK
@@ -152,9 +152,20 @@ def test_arma_paths_agree_with_statsmodels() -> None:
 def test_fourier_fit_equals_weighted_least_squares() -> None:
     load = weekly(3) + np.random.default_rng(9).normal(0, 0.1, 21 * HOURS)
     fit = fit_fourier(load, np.array([15 * HOURS, 21 * HOURS]), HORIZON, HOURS, half_life_days=12)
-    assert (fit.residuals[0, 15 * HOURS :] == 0).all()
+    assert (fit.residuals(load)[0, 15 * HOURS :] == 0).all()
     truth = weekly(4)[21 * HOURS : 21 * HOURS + HORIZON]
     assert np.abs(fit.future[1] - truth).mean() < 0.05
+
+
+def test_autocovariances_by_totals_are_those_of_the_residuals() -> None:
+    load = weekly(3) + np.random.default_rng(9).normal(0, 0.1, 21 * HOURS)
+    origins = np.array([9 * HOURS, 15 * HOURS + 5, 21 * HOURS])
+    fit = fit_fourier(load, origins, HORIZON, HOURS, half_life_days=12)
+    found = autocovariances(load, fit, fit.coefficients)
+    for row, origin in enumerate(origins.tolist()):
+        residuals = fit.residuals(load)[row, :origin]
+        expected = [residuals[lag:] @ residuals[: origin - lag] for lag in range(ORDER + 1)]
+        np.testing.assert_allclose(found[row], expected, rtol=1e-6, atol=1e-6)
 
 
 def test_gaps_are_filled_from_the_season_and_never_with_zero() -> None:

@@ -1,19 +1,20 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from forecasting.errors import SettingsError
 from forecasting.history.base import History
 from forecasting.models.base import Forecast, ModelChoice
 from forecasting.planning.capacity import plan_capacity
-from forecasting.planning.headroom import MAX_HEADROOM, learn_headroom
+from forecasting.planning.headroom import MAX_HEADROOM, Headroom, learn_headroom
 from forecasting.planning.limits import limit_changes
 from tests.fleets import NOW, make_fleet
 
@@ -140,3 +141,53 @@ def test_no_headroom_is_learnt_from_samples_as_long_as_the_step_or_from_a_short_
 def test_headroom_is_bounded_and_gaps_do_not_count() -> None:
     spiky = history_of([0.001, 0.001, 1000.0] * 100 + [float("nan")] * 300)
     assert learn_headroom(spiky, 0.9) == pytest.approx(min(1000.0 / (1000.002 / 3), MAX_HEADROOM))
+
+
+def minutes_with_peaks(days: int, at: Callable[[int], Iterable[int]], height: float, seed: int) -> History:
+    """A load of minutes around 30, from a Monday on, with a peak in the minutes of each day that `at` gives."""
+    load = 30 * np.random.default_rng(seed).normal(1, 0.03, days * 1440)
+    for day in range(days):
+        load[[day * 1440 + minute for minute in at(day)]] *= height
+    index = pd.date_range("2026-03-02", periods=len(load), freq="1min", tz="UTC")
+    series = pd.Series(load, index=index)
+    means = series.resample("15min").mean()
+    return History(load=means, censored=pd.Series(data=False, index=means.index), fine=series, findings=())
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    hours=st.sets(st.integers(0, 23), min_size=1, max_size=24),
+    minute=st.integers(0, 59),
+    height=st.floats(4, 15),
+    days=st.integers(7, 15),
+    seed=st.integers(0, 1000),
+)
+@example(hours=set(range(24)), minute=0, height=14.0, days=12, seed=1)
+def test_a_peak_of_a_minute_that_recurs_is_in_the_headroom_of_its_step(
+    hours: set[int], minute: int, height: float, days: int, seed: int
+) -> None:
+    history = minutes_with_peaks(days, lambda _: [60 * hour + minute for hour in hours], height, seed)
+    found = Headroom.of(history, 0.9)
+    day = pd.date_range("2026-03-18", periods=96, freq="15min", tz="UTC")
+    means = history.load.to_numpy()[-96:]
+    peaks = history.fine.to_numpy()[-1440:].reshape(96, 15).max(axis=1)
+    assert (means * found.over(day) > 0.85 * peaks).all()
+    assert (found.over(day) > 1.3).sum() == len(hours), "no other step pays for it"
+
+
+def test_peaks_of_a_minute_on_working_days_are_in_working_days() -> None:
+    history = minutes_with_peaks(28, lambda day: [545] if day % 7 < 5 else [], 10.0, 1)
+    week = pd.date_range("2026-03-30T09:00", periods=7, freq="D", tz="UTC")
+    assert list(Headroom.of(history, 0.9).over(week) > 3) == [True] * 5 + [False] * 2
+    # The clocks have been put forward in between.
+    local = Headroom.of(history, 0.9, "Europe/Berlin").over(week - pd.Timedelta(hours=1))
+    assert list(local > 3) == [True] * 5 + [False] * 2
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 1000))
+def test_peaks_of_a_minute_at_any_time_recur_at_none(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    history = minutes_with_peaks(14, lambda _: random.integers(0, 1440, 20).tolist(), 10.0, seed)
+    # By chance peaks may come together at a time of the day, at two hardly ever.
+    assert sum(factor > 1 for factor in Headroom.of(history, 0.9).by_step) <= 7

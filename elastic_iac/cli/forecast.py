@@ -43,6 +43,12 @@ def forecast(
     time_zone: Annotated[
         str, typer.Option("--time-zone", help="Zone whose days the load follows; with --csv.")
     ] = "UTC",
+    events: Annotated[
+        Path | None,
+        typer.Option(
+            "--events", help="A YAML or JSON file with a list of events, as in the settings.", show_default=False
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder for the picture.")] = Path("out") / "forecast",
     *,
     as_json: options.Json = False,
@@ -55,16 +61,17 @@ def forecast(
 
     Example: elastic-iac forecast --csv load.csv --days 90
     """
-    from elastic_iac.report import forecast_report, write_report  # noqa: PLC0415 - `--help` needs no pandas
+    from elastic_iac.cli.occasions import with_occasions  # noqa: PLC0415 - `--help` needs no pandas
+    from elastic_iac.report import forecast_report, write_report  # noqa: PLC0415
     from forecasting.errors import ForecastError, InputError  # noqa: PLC0415
     from forecasting.history import Verdict  # noqa: PLC0415
     from forecasting.models.days import daily_means  # noqa: PLC0415
 
     output = Output(as_json)
-    settings = _settings(csv, config, fleet, model, time_zone)
+    settings = with_occasions(_settings(csv, config, fleet, model, time_zone), events=events)
     history = _history(settings, at_file_end=csv is not None)
     try:
-        found = _forecast(settings, history, days)
+        found, advice = _forecast(settings, history, days)
     except ForecastError as error:
         if csv is None:
             raise
@@ -73,7 +80,7 @@ def forecast(
     name = csv.name if csv else settings.name
     before = daily_means(history.load, settings.time_zone) if days > STEPS_UP_TO_DAYS else _last_week(history.load)
     report = write_report(out / "forecast.html", forecast_report(before, found, name=name))
-    notes = [*(finding.text for finding in history.findings), *found.model.notes]
+    notes = [*(finding.text for finding in history.findings), *found.model.notes, *advice]
     output.show(*_page(found, name, output), *(f"note: {text}" for text in notes), "", f"In pictures: {report}")
     if held:
         why = "; ".join(finding.text for finding in history.findings if finding.verdict is Verdict.HOLD)
@@ -112,9 +119,8 @@ def _history(fleet: Fleet, *, at_file_end: bool) -> History:
     """All that the source still holds, to now; of a file, to its end."""
     from datetime import timedelta  # noqa: PLC0415
 
-    import pandas as pd  # noqa: PLC0415
-
     from forecasting.history import build_history  # noqa: PLC0415
+    from forecasting.history.periods import end_of  # noqa: PLC0415
     from forecasting.run import utc_now  # noqa: PLC0415
     from forecasting.settings import FileSource  # noqa: PLC0415
     from forecasting.sources import open_source  # noqa: PLC0415
@@ -123,7 +129,7 @@ def _history(fleet: Fleet, *, at_file_end: bool) -> History:
     now = utc_now()
     if at_file_end and isinstance(fleet.source, FileSource):
         reading = read_csv(fleet.source.path)
-        now = (reading.load.index.max() + pd.Timedelta(seconds=reading.sample_seconds)).to_pydatetime()
+        now = end_of(reading).to_pydatetime()
     else:
         reading = open_source(fleet.source, target=fleet.target).read(now - timedelta(days=455), now)
     return build_history(
@@ -131,11 +137,13 @@ def _history(fleet: Fleet, *, at_file_end: bool) -> History:
     )
 
 
-def _forecast(fleet: Fleet, history: History, days: int) -> Forecast:
+def _forecast(fleet: Fleet, history: History, days: int) -> tuple[Forecast, list[str]]:
+    """The forecast, and what is advised for recurring days that the models do not follow."""
     from datetime import timedelta  # noqa: PLC0415
 
     from forecasting.calendar import Calendar  # noqa: PLC0415
     from forecasting.errors import ForecastError  # noqa: PLC0415
+    from forecasting.history.recurrence import recurring_days  # noqa: PLC0415
     from forecasting.models.base import DEFAULT_QUANTILES  # noqa: PLC0415
     from forecasting.models.days import forecast_fleet_days  # noqa: PLC0415
     from forecasting.models.tournament import forecast as forecast_steps  # noqa: PLC0415
@@ -144,9 +152,10 @@ def _forecast(fleet: Fleet, history: History, days: int) -> Forecast:
         raise ForecastError("history: nothing is known; expected a day or more")
     begin, end = (history.load.index[at].to_pydatetime() for at in (0, -1))
     calendar = Calendar.of(fleet, begin, end + timedelta(days=days + 1))
+    advice = [each.advice for each in recurring_days(calendar.without_special(history.load), fleet.time_zone)]
     if days > STEPS_UP_TO_DAYS:
-        return forecast_fleet_days(fleet, calendar, history, days)
-    return forecast_steps(
+        return forecast_fleet_days(fleet, calendar, history, days), advice
+    found = forecast_steps(
         history.load,
         days * 24 * 60 // fleet.step_minutes,
         DEFAULT_QUANTILES,
@@ -155,6 +164,7 @@ def _forecast(fleet: Fleet, history: History, days: int) -> Forecast:
         time_zone=fleet.time_zone,
         calendar=calendar,
     )
+    return found, advice
 
 
 def _last_week(load: pd.Series[float]) -> pd.Series[float]:

@@ -9,7 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from forecasting.backtest import Backtest, BootResult, Outcome
+from forecasting.backtest.verdict import in_brief
 
+_AGAINST = {"constant": "the best constant minimum", "seasonal-naive": "last week's load"}
 _STYLES = {Outcome.PAYS: "bold green", Outcome.DOES_NOT_PAY: "bold yellow", Outcome.UNDECIDED: "bold"}
 
 
@@ -22,6 +24,8 @@ def _parts(result: Backtest, name: str) -> Iterator[RenderableType]:
     yield Text(f"Does prediction pay for {name}?", style="bold")
     for boot in result.boots:
         yield Text(boot.verdict.sentence, style=_STYLES[boot.verdict.outcome])
+        if boot.objective.sentence:
+            yield Text(boot.objective.sentence, style="bold yellow")
     replayed = (result.end - result.measured_from).total_seconds() / 86_400
     yield Text(
         f"Measured on the last {replayed:.0f} of {result.history_days:.0f} days, to {result.end:%Y-%m-%d %H:%M} UTC, with settings chosen on "
@@ -38,6 +42,8 @@ def _parts(result: Backtest, name: str) -> Iterator[RenderableType]:
         yield Text(f"Boot of {boot.boot_minutes:g} min", style="bold")
         yield _table(boot)
         yield _recommended(boot)
+        for policy, found in boot.against.items():
+            yield f"Against {_AGAINST[policy]}: {in_brief(found)}."
         equal = boot.equal_hours
         yield (
             f"At equal instance-hours: {equal.predictive_percent:.2f} % uncovered with prediction, {equal.reactive_percent:.2f} % with reactive "

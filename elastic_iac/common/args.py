@@ -34,8 +34,10 @@ class LoadEvent(TypedDict):
     floor: NotRequired[pulumi.Input[float]]
     """At least this many instances within the event. From 0 to 100000. Default: 0."""
     repeats: NotRequired[pulumi.Input[str]]
-    """It comes back on the same day and local time, from `start` on; a 31st on a shorter month's
-    last day. One of 'monthly', 'yearly'."""
+    """It comes back at the same local time, from `start` on: `monthly` and `yearly` on the same day
+    (a 31st on a shorter month's last), or a rule of RFC 5545 that gives the days, such as
+    `FREQ=WEEKLY;INTERVAL=2` or `FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1` (the last working
+    day)."""
     learn_factor: NotRequired[pulumi.Input[bool]]
     """Learn the factor from earlier occurrences in the history, instead of `load_factor`. Default:
     false."""

@@ -93,6 +93,7 @@ def backtest_report(
         sections.append(_boots_seen_section(boots))
     lead = f"{result.start:%Y-%m-%d} to {result.end:%Y-%m-%d} UTC, {result.load_per_instance:.4g} load per instance."
     notes = [Note(boot.verdict.sentence, boot.verdict.outcome.value) for boot in result.boots]
+    notes += [Note(boot.objective.sentence, "undecided") for boot in result.boots if boot.objective.sentence]
     return render(Page(f"Does prediction pay for {name}?", f"{lead} {source}".strip(), notes, sections))
 
 

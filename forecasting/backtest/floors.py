@@ -18,6 +18,7 @@ from forecasting.backtest.walk import Origin
 from forecasting.history import Verdict
 from forecasting.models.base import Forecast, ModelChoice
 from forecasting.planning.capacity import plan_capacity
+from forecasting.planning.headroom import Headroom
 from forecasting.replay.base import FloatArray, IntArray
 from forecasting.settings import Fleet
 
@@ -99,7 +100,9 @@ def _unwarned(fleet: Fleet) -> Fleet:
     return fleet.model_copy(update={"events": ()})
 
 
-def _planned(load: FloatArray, start: pd.Timestamp, step_minutes: int, fleet: Fleet, headroom: float) -> pd.Series[int]:
+def _planned(
+    load: FloatArray, start: pd.Timestamp, step_minutes: int, fleet: Fleet, headroom: float | Headroom
+) -> pd.Series[int]:
     index = pd.date_range(start, periods=len(load), freq=pd.Timedelta(minutes=step_minutes))
     frame = pd.DataFrame({fleet.plan_quantile: load}, index=index)
     return plan_capacity(Forecast(frame, ModelChoice("given", {})), fleet, headroom=headroom).floor

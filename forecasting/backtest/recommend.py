@@ -79,6 +79,7 @@ def recommended_settings(result: Backtest, fleet: Fleet, boot: BootResult | None
     lines = [
         f"# Recommended by a backtest of {result.start:%Y-%m-%d} to {result.end:%Y-%m-%d} UTC.",
         f"# {chosen.verdict.sentence}",
+        *([f"# {chosen.objective.sentence}"] if chosen.objective.sentence else []),
         f"# In the group's own scaling policy, let target tracking hold {100 * (chosen.recommended.target or 0):.0f} % of load_per_instance:",
         f"# the floor was chosen to stand under it, for {result.goal_percent:g} % of the load uncovered.",
     ]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting.backtest.accuracy import Accuracy
+from forecasting.backtest.objective_check import ObjectiveCheck
 from forecasting.backtest.verdict import Verdict
 from forecasting.replay import Capacity, Measures
 from forecasting.replay.base import FloatArray, IntArray
@@ -76,7 +77,10 @@ class BootResult:
         equal_hours: The comparison at equal instance-hours.
         frontier: Cost against uncovered load over all days, per policy.
         recommended: The setting of ours to use from now on, with short runs or without: quantile and target, chosen on all days.
-        verdict: Whether it pays.
+        verdict: Whether it pays, compared with reactive scaling alone.
+        against: The same compared with a constant minimum (`constant`) and last week's load (`seasonal-naive`), both
+            under reactive scaling and at any of their settings.
+        objective: Whether the objective was kept on days that the settings were not chosen on.
         capacity: Minute by minute, per policy (`reactive`, `predictive`), for pictures: over all days, with the recommended settings.
         clairvoyant: Instances of the clairvoyant policy, minute by minute.
     """
@@ -87,6 +91,8 @@ class BootResult:
     frontier: dict[str, tuple[Point, ...]]
     recommended: Row
     verdict: Verdict
+    against: dict[str, Verdict]
+    objective: ObjectiveCheck
     capacity: dict[str, Capacity]
     clairvoyant: IntArray
 
@@ -95,6 +101,8 @@ class BootResult:
         return {
             "boot_minutes": self.boot_minutes,
             "verdict": self.verdict.to_json(),
+            "against": {policy: found.to_json() for policy, found in self.against.items()},
+            "objective": self.objective.to_json(),
             "recommended": {
                 "policy": self.recommended.policy,
                 "quantile": self.recommended.quantile,

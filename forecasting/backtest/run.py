@@ -11,9 +11,10 @@ import pandas as pd
 from forecasting.backtest.accuracy import Accuracy, accuracy
 from forecasting.backtest.choice import Days, choose, uncovered_at
 from forecasting.backtest.floors import per_minute
+from forecasting.backtest.objective_check import Candidate, check_objective
 from forecasting.backtest.result import AtEqualHours, Backtest, BootResult, Point, Row
 from forecasting.backtest.short import Ticks
-from forecasting.backtest.sweep import Sweep, sweep
+from forecasting.backtest.sweep import Setting, Sweep, sweep
 from forecasting.backtest.verdict import Traits, judge
 from forecasting.backtest.walk import Origin, Progress, WalkSettings, rolling_origins, walk
 from forecasting.calendar import Calendar
@@ -36,6 +37,8 @@ LABELS = {
 OURS = ("predictive", "short-lead")
 """Ours is the setting that is best by the past, with short runs or without."""
 CHOSEN = ("reactive", "constant", "seasonal-naive", "peer", *OURS)
+AGAINST = ("constant", "seasonal-naive")
+"""Policies that the recommended setting is compared with besides reactive scaling alone."""
 COMMON_TARGETS = (0.5, 0.7, 0.9)
 """Targets that people set; printed beside the chosen one."""
 
@@ -242,25 +245,53 @@ def _boot(
     ours = Days.of(found.days, _ours(found, boot), best)
     split, last = _days_to_choose_on(found), len(best)
     picked = {policy: choose(part.between(0, split), goal, chosen.seed) for policy, part in days.items()}
-    verdict = judge(
-        Days.of(found.days, [now["predictive"]], best),
-        days["reactive"],
-        Traits(boot, len(best), _busy_to_quiet(found.load), scores.overall.mase if scores else None),
-        goal,
-        seed=chosen.seed,
-    )
+    traits = Traits(boot, len(best), _busy_to_quiet(found.load), scores.overall.mase if scores else None)
+    recommended = Days.of(found.days, [now["predictive"]], best)
+    verdicts = {
+        policy: judge(recommended, days[policy], traits, goal, seed=chosen.seed)
+        for policy in ("reactive", *AGAINST)
+        if policy in days
+    }
     later = {policy: days[policy].between(split, last) for policy in ("reactive", "constant")}
-    ours_later = ours.between(split, last).only(choose(ours.between(0, split), goal, chosen.seed))
+    place = choose(ours.between(0, split), goal, chosen.seed)
+    ours_later = ours.between(split, last).only(place)
+    candidates = _candidates(found, boot, split)
     return BootResult(
         boot_minutes=boot,
         rows=_rows(found, boot, picked, split),
         equal_hours=_equal_hours(ours_later, later),
         frontier={policy: _points(found, policy, boot, days[policy]) for policy in columns},
         recommended=_row(found, now["predictive"], boot, 0),
-        verdict=verdict,
+        verdict=verdicts["reactive"],
+        against={policy: each for policy, each in verdicts.items() if policy in AGAINST},
+        objective=check_objective(
+            candidates[_ours(found, boot)[place]], list(candidates.values()), chosen.goal_percent
+        ),
         capacity=capacity,
         clairvoyant=_clairvoyant(found, boot).astype(np.int32),
     )
+
+
+def _candidates(found: Sweep, boot: float, split: int) -> dict[int, Candidate]:
+    """Each setting of each policy on the days from `split` on, by column."""
+    columns = [column for policy in ("static", *CHOSEN) for column in found.columns(policy, boot)]
+    best = found.clairvoyant[boot]
+    cost, left = Days.of(found.days, columns, best).between(split, len(best)).frontier()
+    hours = cost[0] * float(best[split:].sum()) / 60
+    return {
+        column: Candidate(_described(found.settings[column]), float(hours[at]), 100 * float(left[0, at]))
+        for at, column in enumerate(columns)
+    }
+
+
+def _described(setting: Setting) -> str:
+    """Policy and setting, for a person."""
+    parts = [
+        f"quantile {setting.quantile:g}" if setting.quantile is not None else "",
+        f"minimum {setting.floor}" if setting.floor is not None else "",
+        f"target {setting.target:.0%}" if setting.target is not None else "",
+    ]
+    return f"{LABELS[setting.policy]} ({', '.join(part for part in parts if part)})"
 
 
 def _rows(found: Sweep, boot: float, picked: dict[str, int], split: int) -> tuple[Row, ...]:

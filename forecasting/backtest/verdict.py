@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -120,7 +120,8 @@ def judge(
     elif chance <= 1 - SURE and median < 0:
         outcome = Outcome.DOES_NOT_PAY
     reason = "" if outcome is Outcome.PAYS and median >= LITTLE_PERCENT else _reason(traits)
-    return Verdict(outcome, median, low, high, chance, reason, _sentence(outcome, median, low, high, reason, traits))
+    found = Verdict(outcome, median, low, high, chance, reason, "")
+    return replace(found, sentence=_sentence(found, traits))
 
 
 def _daily_change(load: FloatArray) -> float:
@@ -141,8 +142,22 @@ def _reason(traits: Traits) -> str:
     return "reactive scaling alone does about as well on this load"
 
 
-def _sentence(outcome: Outcome, median: float, low: float, high: float, reason: str, traits: Traits) -> str:
-    interval = f"90 % interval {low:.1f} to {high:.1f} %"
+def in_brief(verdict: Verdict) -> str:
+    """The probability to save, the expected saving and its interval, such as `72 % likely to save; expected 6.8 %, ...`."""
+    if verdict.probability is None or verdict.saving_percent is None:
+        return verdict.reason
+    return (
+        f"{100 * verdict.probability:.0f} % likely to save; expected {verdict.saving_percent:.1f} %, "
+        f"{verdict.low_percent:.1f} to {verdict.high_percent:.1f} %"
+    )
+
+
+def _sentence(verdict: Verdict, traits: Traits) -> str:
+    outcome, median, reason = verdict.outcome, verdict.saving_percent or 0.0, verdict.reason
+    interval = (
+        f"{100 * (verdict.probability or 0.0):.0f} % likely to save; "
+        f"90 % interval {verdict.low_percent:.1f} to {verdict.high_percent:.1f} %"
+    )
     boot = f"With a boot of {traits.boot_minutes:g} min"
     if outcome is Outcome.PAYS:
         little = f"; that is little: {reason}" if reason else ""

@@ -17,7 +17,7 @@ from forecasting.errors import ForecastError
 from forecasting.history import Verdict, build_history
 from forecasting.models.base import FloatArray
 from forecasting.models.tournament import forecast
-from forecasting.planning.headroom import learn_headroom
+from forecasting.planning.headroom import Headroom
 from forecasting.sources.base import Reading
 
 Progress = Callable[[int, int], None]
@@ -61,7 +61,7 @@ class Origin:
         verdict: What the history's quality allowed.
         start: First step of the forecast (UTC).
         quantiles: Forecast load, shape (steps, quantiles); empty where nothing could be forecast.
-        headroom: Factor for peaks inside a step, per quantile.
+        headroom: Factors for peaks inside a step, per quantile.
         naive: The load a week before each step, a day before where there is no week; shape (steps,).
         peer: Forecast hourly means, from the full hour of `at` on; empty where the peer has less than a day.
     """
@@ -70,7 +70,7 @@ class Origin:
     verdict: Verdict
     start: pd.Timestamp
     quantiles: FloatArray
-    headroom: tuple[float, ...]
+    headroom: tuple[float | Headroom, ...]
     naive: FloatArray
     peer: FloatArray
 
@@ -153,7 +153,9 @@ def _run(reading: Reading, settings: WalkSettings, at: pd.Timestamp) -> Origin:
         verdict=history.verdict,
         start=start,
         quantiles=quantiles,
-        headroom=tuple(learn_headroom(history, quantile) for quantile in settings.quantiles) if len(quantiles) else (),
+        headroom=tuple(Headroom.of(history, quantile, settings.time_zone) for quantile in settings.quantiles)
+        if len(quantiles)
+        else (),
         naive=_naive(history.load, start, horizon, settings.step_minutes),
         peer=_peer(reading, now, settings),
     )

@@ -12,6 +12,7 @@ import pandas as pd
 from forecasting.choosing.base import CANDIDATES, REACTIVE_TARGETS
 from forecasting.models.base import FloatArray, Forecast, ModelChoice
 from forecasting.planning.capacity import plan_capacity
+from forecasting.planning.headroom import Headroom
 from forecasting.settings import Fleet
 from forecasting.shortlead import STEP, DayTotals, day_totals
 
@@ -25,7 +26,7 @@ def replay_days(
     forecasts: Sequence[tuple[datetime, pd.DataFrame]],
     load: pd.Series[float],
     fleet: Fleet,
-    headroom: Mapping[float, float],
+    headroom: Mapping[float, float | Headroom],
     days: Sequence[datetime],
     targets: Sequence[float] = REACTIVE_TARGETS,
 ) -> dict[date, DayTotals]:
@@ -37,7 +38,7 @@ def replay_days(
         forecasts: When each was made (aware) and its quantiles, ascending; those that have not all candidates are left out.
         load: Samples of the load (regular UTC DatetimeIndex), NaN for gaps.
         fleet: Load per instance, lead time, floor, ceiling, limits of change, events.
-        headroom: Factor for peaks inside a step, by candidate.
+        headroom: Factors for peaks inside a step, by candidate.
         days: UTC midnights, ascending, of complete days.
         targets: Of reactive scaling, as shares of the load per instance.
 
@@ -77,7 +78,7 @@ def _floors(
     forecasts: Sequence[tuple[datetime, pd.DataFrame]],
     fleet: Fleet,
     quantile: float,
-    headroom: float,
+    headroom: float | Headroom,
     ticks: pd.DatetimeIndex,
 ) -> FloatArray:
     """Instances asked for at each tick; NaN where no plan reaches."""

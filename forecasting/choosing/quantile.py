@@ -17,7 +17,7 @@ from forecasting.choosing.past import DAY, replay_days
 from forecasting.errors import ElasticIacError
 from forecasting.history import History
 from forecasting.models.base import FloatArray
-from forecasting.planning.headroom import learn_headroom
+from forecasting.planning.headroom import Headroom
 from forecasting.planning.objective import CHOICE_DAYS, TARGET_SHARE, best_setting
 from forecasting.settings import Fleet
 from forecasting.shortlead import DayTotals
@@ -188,7 +188,7 @@ def _grown(past: PastDays, fleet: Fleet, ledger: Ledger, history: History, now: 
         since, at_most = missing[0] - REACH, FORECASTS_A_DAY * span + 1
         stored = [(each.made_at, each.quantiles) for each in ledger.forecasts(since, until=today, at_most=at_most)]
         if stored:
-            headroom = {level: learn_headroom(history, level) for level in CANDIDATES}
+            headroom = {level: Headroom.of(history, level, fleet.time_zone) for level in CANDIDATES}
             found = replay_days(stored, history.fine, fleet, headroom, missing, targets_of(fleet.reactive_target))
     new = {day.isoformat(): _recorded(totals) for day, totals in found.items()}
     return PastDays(settings_sha256=settings, looked=(today - DAY).date(), days={**kept, **new})

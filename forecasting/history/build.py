@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from forecasting.history import cleaning, quality
+from forecasting.history import cleaning, periods, quality, zones
 from forecasting.history.base import Finding, History, Verdict
 from forecasting.history.series import BoolArray, FloatArray, Samples, regularise, resample
 from forecasting.sources.base import Reading
@@ -35,8 +35,10 @@ def build_history(
     """
     step_seconds = step_minutes * 60
     until = now.timestamp()
+    reading, mixed = periods.one_period(reading, until)
     samples = regularise(reading, now=now, max_load=max_load)
-    findings = [*quality.refused(samples, now=until, max_load=max_load), *quality.freshness(samples, now=until)]
+    findings = [Finding("periods", Verdict.GOOD, text) for text in mixed]
+    findings += [*quality.refused(samples, now=until, max_load=max_load), *quality.freshness(samples, now=until)]
 
     late = cleaning.late_tail(samples, until)
     findings += quality.late_tail(samples, late)
@@ -47,6 +49,7 @@ def build_history(
 
     start, whole, _ = resample(samples, step_seconds, until=int(until))
     findings += [*quality.completeness(start, whole, step_seconds), *quality.frozen(samples)]
+    findings += quality.counter(samples)
     spikes = cleaning.spikes(samples, time_zone)
     clean = _without(samples, spikes)
     troughs = cleaning.troughs(clean, time_zone)
@@ -54,6 +57,12 @@ def build_history(
     clean = _without(clean, tuple(run for run in troughs if _is_short(run, samples)))
 
     start, load, censored = resample(clean, step_seconds, until=int(until))
+    present = np.flatnonzero(~np.isnan(samples.values))
+    known = np.flatnonzero(~np.isnan(load))
+    if len(present) and len(known):
+        newest = samples.start + samples.seconds * (int(present[-1]) + 1)
+        findings += quality.unread(newest, start + step_seconds * (int(known[-1]) + 1))
+    findings += zones.suggested(start, load, step_seconds, time_zone)
     return _history(clean, start, load, censored, step_seconds, tuple(findings))
 
 

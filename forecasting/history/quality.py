@@ -32,6 +32,21 @@ MISSING_SHARE = 0.2
 FROZEN_SECONDS = 6 * HOUR
 """Measured load never repeats itself for this long; the longest on the real traces is 2 h, of zeros."""
 
+FROZEN_SAMPLES = 3
+"""And not for fewer samples: two days of daily rows that are equal are no fault."""
+
+DOUBLE_SHARE = 0.5
+"""With more of the stamps in conflict the file has a row for each instance, not one for the fleet."""
+
+COUNTER_SECONDS = DAY
+"""A load falls within a day; what does not is a running total."""
+
+COUNTER_RISES = 0.05
+"""Share of the samples in which a total rises, at least: an idle fleet is none."""
+
+UNREAD_SECONDS = 2 * HOUR
+"""A history that ends so long before its newest sample leaves out a part that could not be read."""
+
 ISOLATED_SAMPLES = 3
 """Up to this many samples a day above `max_load` are single faults and are left out; more mean a wrong unit."""
 
@@ -55,7 +70,11 @@ def refused(samples: Samples, *, now: float, max_load: float | None) -> Iterable
     if samples.misdated:
         text = f"{_count(samples.misdated, 'time stamp')} after {moment(now)} or years before it; rejected"
         yield Finding("misdated", Verdict.GOOD, text)
-    if samples.conflicts:
+    present = int((~np.isnan(samples.values)).sum())
+    if samples.conflicts > DOUBLE_SHARE * max(present, 1):
+        text = f"{samples.conflicts} of {present} time stamps came with different values: a row for each instance?"
+        yield Finding("several-series", Verdict.HOLD, f"{text} Give one row a stamp, the sum over the fleet")
+    elif samples.conflicts:
         text = f"{_count(samples.conflicts, 'time stamp')} came with different values; the largest of each is used"
         yield Finding("duplicate", Verdict.GOOD, text)
     if samples.impossible:
@@ -113,6 +132,8 @@ def completeness(start: int, load: FloatArray, step_seconds: int) -> Iterable[Fi
     text = f"{_count(len(gaps), 'gap')}, {share:.1%} of the history; {longest}"
     edge = len(load) - RECENT_SECONDS // step_seconds
     recent = max((end - max(begin, edge) for begin, end in gaps), default=0)
+    if share > MISSING_SHARE:
+        text += "; if no sample means no traffic, write zeros there (`absent_is_zero` of a source that has it)"
     if share > MISSING_SHARE or recent * step_seconds > LONG_GAP_SECONDS:
         yield Finding("long-gap", Verdict.RAISE_ONLY, text)
     else:
@@ -127,10 +148,41 @@ def frozen(samples: Samples) -> Iterable[Finding]:
     changes = np.flatnonzero(values != values[-1])
     same = len(values) - (int(changes[-1]) + 1 if len(changes) else 0)
     wholly = same == len(values)
-    if same * samples.seconds >= FROZEN_SECONDS and (values[-1] > 0 or wholly):
+    long = same * samples.seconds >= FROZEN_SECONDS and same >= FROZEN_SAMPLES
+    if long and (values[-1] > 0 or wholly):
         text = f"the load has been exactly {values[-1]:g} for {duration(same * samples.seconds)}"
         text += ", all of the history" if wholly else ": a frozen exporter"
         yield Finding("frozen", Verdict.RAISE_ONLY, text)
+
+
+def counter(samples: Samples) -> Iterable[Finding]:
+    """A running total in place of a load: it never falls, but to the beginning."""
+    values = samples.values[~np.isnan(samples.values)]
+    changes = np.diff(values)
+    resets = (changes < 0) & (values[1:] < 0.1 * values[:-1])
+    days = len(samples.values) * samples.seconds / DAY
+    if days * DAY < COUNTER_SECONDS or len(changes) < 2 or ((changes < 0) & ~resets).any():
+        return
+    if resets.sum() <= max(days, 1) and (changes > 0).mean() >= COUNTER_RISES and _is_total(values, resets):
+        text = "the load never falls: a cumulative counter, such as ..._total. Give its rate per second instead"
+        yield Finding(
+            "counter",
+            Verdict.HOLD,
+            f"{text}: rate() in Prometheus, RATE() in CloudWatch, ALIGN_RATE in Cloud Monitoring",
+        )
+
+
+def _is_total(values: FloatArray, resets: np.ndarray) -> bool:
+    """Whether rises go on over all of the series: a load that rises by a step or two and stays is none."""
+    rises = np.flatnonzero((np.diff(values) > 0) & ~resets)
+    return len(rises) >= 12 and rises[-1] - rises[0] > len(values) / 2
+
+
+def unread(newest: float, end: float) -> Iterable[Finding]:
+    """A history that ends before its newest sample (both seconds since 1970)."""
+    if newest - end > UNREAD_SECONDS:
+        text = f"the samples go on to {moment(newest)}, but those after {moment(end)} are too few for a step"
+        yield Finding("unread", Verdict.HOLD, f"{text}: give samples of one period")
 
 
 def cleaned(samples: Samples, spikes: tuple[Run, ...], troughs: tuple[Run, ...]) -> Iterable[Finding]:

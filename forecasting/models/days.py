@@ -45,10 +45,13 @@ def forecast_fleet_days(fleet: Fleet, calendar: Calendar, history: History, days
 
 
 def daily_means(load: pd.Series[float], time_zone: str) -> pd.Series[float]:
-    """Mean of each local day; a day that is known by less than half is a gap, the unfinished last one is left out."""
-    local = load.tz_convert(time_zone).resample("D")
-    steps = _DAY / (load.index[1] - load.index[0])
-    return local.mean().where(local.count() >= steps / 2).iloc[:-1]
+    """Mean of each local day; a day that is known by less than half is a gap, an unfinished last one is left out."""
+    local = load.tz_convert(time_zone)
+    by_day = local.resample("D")
+    step = load.index[1] - load.index[0]
+    means = by_day.mean().where(by_day.count() >= _DAY / step / 2)
+    end = local.index[-1] + step
+    return means if end == end.normalize() else means.iloc[:-1]
 
 
 def _as_utc(daily: pd.Series[float]) -> pd.Series[float]:

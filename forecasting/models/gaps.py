@@ -17,6 +17,8 @@ def fill_gaps(load: FloatArray, steps_per_day: int) -> FloatArray:
         steps_per_day: Steps in a day.
     """
     filled = load.copy()
+    if np.isfinite(filled).all():
+        return filled
     for start in range(0, len(filled), steps_per_day):
         for lag in (7 * steps_per_day, steps_per_day):
             _fill(filled, start, min(start + steps_per_day, len(filled)), -lag)

@@ -8,16 +8,17 @@ import numpy as np
 
 from forecasting.models.base import FloatArray, IntArray
 from forecasting.models.gaps import fill_gaps, lift_censored
-from forecasting.models.level import step_factors, without_crowds
+from forecasting.models.level import Level
 from forecasting.models.naive import SeasonalNaive
+from forecasting.models.peaks import Peaks
 from forecasting.models.task import Task
 
 ORIGIN_DAYS = 14
 ORIGIN_HOURS = 6
-HALF_LIFE_DAYS = 14.0
+HALF_LIFE_DAYS = 6.0
 """What an origin says fades with its age: a level that moved and a flash crowd are forgotten in weeks, and no model is judged by few origins."""
 
-PRIOR_ORIGINS = 5
+PRIOR_ORIGINS = 2
 """A model is judged as if it had also been as good as the daily naive forecast at so many origins: few good ones do not make it the only one."""
 
 _NEGLIGIBLE = 1e-9
@@ -29,11 +30,13 @@ class Origins:
     """The origins of one task: every six hours of the last 14 days, as far as a day of history comes before.
 
     Attributes:
-        load: The history as the models see it: gaps and lower bounds filled in, at the present level, without flash crowds.
+        load: The history as the models see it: gaps and lower bounds filled in, at the present level, without recurring peaks and flash crowds.
         positions: Ascending; the last is the end of the history, from which the forecast itself is made.
         actual: What came after each origin but the last, at the present level, shape (origins - 1, horizon), NaN where nobody knows.
         naive_error: Absolute error of the daily naive forecast, same shape.
         weights: How much each origin but the last counts, shape (origins - 1,), halving every `HALF_LIFE_DAYS`.
+        peaks: Recurring peaks, which the models do not see.
+        level: What brought the history to the present level.
     """
 
     load: FloatArray
@@ -41,14 +44,17 @@ class Origins:
     actual: FloatArray
     naive_error: FloatArray
     weights: FloatArray
+    peaks: Peaks
+    level: Level
 
     @classmethod
     def of(cls, task: Task) -> Origins:
         """The origins inside a task's history."""
         lifted = lift_censored(task.load, task.bound, task.steps_per_day)
-        calm = without_crowds(fill_gaps(lifted, task.steps_per_day), task.steps_per_day)
-        factors = step_factors(calm, task.steps_per_day)
-        load, happened = calm * factors, lifted * factors
+        peaks = Peaks.split(fill_gaps(lifted, task.steps_per_day), task.steps_per_day)
+        level = Level.of(peaks.calm, task.steps_per_day)
+        load = level.apply(peaks.calm)
+        happened = level.apply(np.where(peaks.crowds, np.nan, lifted - peaks.excess))
         steps, horizon = len(load), task.clock.horizon
         spacing = max(task.steps_per_day * ORIGIN_HOURS // 24, 1)
         earliest = max(steps - ORIGIN_DAYS * task.steps_per_day, task.steps_per_day)
@@ -57,7 +63,7 @@ class Origins:
         actual = np.where(ahead < steps, happened[np.minimum(ahead, steps - 1)], np.nan)
         naive = SeasonalNaive("", 1).predict(load, positions[:-1], horizon, task.steps_per_day)
         weights = np.exp2((positions[:-1] - steps) / (HALF_LIFE_DAYS * task.steps_per_day))
-        return cls(load, positions, actual, np.abs(naive - actual), weights)
+        return cls(load, positions, actual, np.abs(naive - actual), weights, peaks, level)
 
     @property
     def judged(self) -> int:

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from forecasting.models.base import FloatArray, IntArray
-from forecasting.models.naive import look_back, values_at
+from forecasting.models.naive import look_back, median_of_known, values_at
 
 _TINY = 1e-9
 """Keeps ratios finite; loads are of a magnitude near 1."""
@@ -66,6 +66,41 @@ class WeeklyProfile:
 
 
 @dataclass(frozen=True)
+class WeeklyMedian:
+    """The median of the same time in the last four weeks, as it is or at half of the present level.
+
+    Where the calendar drives the load, yesterday's level is noise, and a median ignores a week that
+    was unlike the others. The level is additive: half of the last day's mean residual stays over the
+    horizon, the mean residual of the last 3 hours fades over hours.
+    """
+
+    name: str
+    level_share: float | None = None
+    weeks: ClassVar[int] = 4
+    fade_hours: ClassVar[float] = 6.0
+
+    def minimum_steps(self, steps_per_day: int) -> int:
+        """A week, and a day more to compare the level of."""
+        return (7 if self.level_share is None else 8) * steps_per_day
+
+    def predict(self, load: FloatArray, origins: IntArray, horizon: int, steps_per_day: int) -> FloatArray:
+        """See `PointModel.predict`."""
+        before = 0 if self.level_share is None else steps_per_day
+        median = self._median(load, origins, np.arange(-before, horizon), 7 * steps_per_day)
+        if self.level_share is None:
+            return median
+        residuals = load[origins[:, None] + np.arange(-before, 0)] - median[:, :before]
+        day = self.level_share * residuals.mean(axis=1)[:, None]
+        short = residuals[:, -max(steps_per_day // 8, 1) :].mean(axis=1)[:, None]
+        fade = np.exp(-np.arange(horizon) * 24.0 / (steps_per_day * self.fade_hours))
+        return median[:, before:] + day + (short - day) * fade
+
+    def _median(self, load: FloatArray, origins: IntArray, leads: IntArray, week: int) -> FloatArray:
+        found = np.stack([look_back(load, origins - week * back, leads, week) for back in range(self.weeks)])
+        return median_of_known(found)
+
+
+@dataclass(frozen=True)
 class MedianDay:
     """The median day of the last seven, times the square root of the level of the last day relative to them."""
 
@@ -91,10 +126,10 @@ class MedianDay:
 
 
 @dataclass(frozen=True)
-class WeekMean:
-    """The mean of the last seven days, at every step: best where nothing repeats."""
+class WeekMedian:
+    """The median of the last seven days, at every step: best where nothing repeats."""
 
-    name: str = "week-mean"
+    name: str = "week-median"
 
     def minimum_steps(self, steps_per_day: int) -> int:
         """One day."""
@@ -102,7 +137,12 @@ class WeekMean:
 
     def predict(self, load: FloatArray, origins: IntArray, horizon: int, steps_per_day: int) -> FloatArray:
         """See `PointModel.predict`."""
-        return np.repeat(trailing_mean(load, origins, 7 * steps_per_day)[:, None], horizon, axis=1)
+        week = 7 * steps_per_day
+        medians = np.empty(len(origins))
+        whole = origins >= week
+        medians[whole] = np.median(load[origins[whole, None] - np.arange(1, week + 1)], axis=1)
+        medians[~whole] = [np.median(load[:origin]) for origin in origins[~whole].tolist()]
+        return np.repeat(medians[:, None], horizon, axis=1)
 
 
 @dataclass(frozen=True)

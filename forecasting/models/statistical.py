@@ -171,12 +171,13 @@ class Harmonic:
     def predict(self, load: FloatArray, origins: IntArray, horizon: int, steps_per_day: int) -> FloatArray:
         """See `PointModel.predict`."""
         fit = fit_fourier(load, origins, horizon, steps_per_day, self.half_life_days)
+        residuals = fit.residuals(load)
 
         def paths(fitted_before: int, some: IntArray) -> FloatArray:
             rows = np.searchsorted(origins, some)
             fitted_row = int(np.searchsorted(origins, fitted_before))
-            arma = estimate_arma(fit.residuals[fitted_row, :fitted_before], self.ar_order, self.ma_order)
-            return fit.future[rows] + arma_paths(arma, fit.residuals[rows], some, horizon)
+            arma = estimate_arma(residuals[fitted_row, :fitted_before], self.ar_order, self.ma_order)
+            return fit.future[rows] + arma_paths(arma, residuals[rows], some, horizon)
 
         return _first_then_last(origins, paths)
 

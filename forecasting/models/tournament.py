@@ -17,11 +17,11 @@ from forecasting.models.extras import EXTRA_MODELS
 from forecasting.models.fourier import FourierAutoregression
 from forecasting.models.naive import SeasonalNaive
 from forecasting.models.origins import Origins
-from forecasting.models.profile import DayMean, MedianDay, WeeklyProfile, WeekMean
+from forecasting.models.profile import DayMean, MedianDay, WeeklyMedian, WeeklyProfile, WeekMedian
 from forecasting.models.statistical import Arima, Ets, Harmonic, Sarima
 from forecasting.models.task import Task, check
 
-WEIGHT_POWER = 8
+WEIGHT_POWER = 10
 """A model's weight is its error to this negative power."""
 RANGE_FACTOR = 10.0
 """A prediction this many times the history's largest load has diverged."""
@@ -32,14 +32,17 @@ NAIVE_DAY = SeasonalNaive("seasonal-naive-day", 1)
 NAIVE_WEEK = SeasonalNaive("seasonal-naive-week", 7)
 BLEND: tuple[PointModel, ...] = (
     WeeklyProfile(),
+    WeeklyMedian("weekly-median"),
+    WeeklyMedian("weekly-median-level", level_share=0.5),
     FourierAutoregression("fourier-ar-sqrt", "sqrt"),
     FourierAutoregression("fourier-ar-log", "log"),
     MedianDay(),
-    WeekMean(),
+    WeekMedian(),
     DayMean(),
+    NAIVE_DAY,
 )
 """The models of `auto`: closed forms, together about 20 ms. statsmodels' models beside them were measured to gain nothing."""
-MODELS: tuple[PointModel, ...] = (*BLEND, NAIVE_DAY, NAIVE_WEEK, Ets(), Harmonic(), Sarima(), Arima())
+MODELS: tuple[PointModel, ...] = (*BLEND, NAIVE_WEEK, Ets(), Harmonic(), Sarima(), Arima())
 """The models that need nothing but the job's own requirements."""
 ALL_MODELS: tuple[PointModel, ...] = (*MODELS, *EXTRA_MODELS)
 """All that can be asked for by name."""
@@ -182,14 +185,16 @@ def _blend(stack: FloatArray, weights: FloatArray) -> FloatArray:
 
 def _quantiles(task: Task, origins: Origins, blend: FloatArray) -> FloatArray:
     """Quantiles per UTC step in the load's unit, shape (horizon, quantiles)."""
-    hours = (np.arange(task.clock.horizon) + 1) * 24.0 / task.steps_per_day
-    bands = Bands.of(origins.actual, blend[:-1], origins.weights, float(origins.load.mean()), hours)
+    bands = Bands.of(origins.actual, blend[:-1], origins.weights, float(origins.load.mean()), task.steps_per_day)
     if bands is not None:
         local = bands.quantiles(blend[-1], task.quantiles)
     else:
         # Too few origins have a future to err in. What the history strayed from its own median stands in: wide, and true to its shape.
         stray = np.quantile(origins.load, task.quantiles) - np.median(origins.load)
         local = blend[-1][:, None] + stray[None, :]
+    days = (np.arange(task.clock.horizon) + 1) / task.steps_per_day
+    local = local * origins.level.ahead(days, task.quantiles)
+    local = local + origins.peaks.quantiles(np.arange(task.clock.horizon), task.quantiles, task.steps_per_day)
     # A few large errors in a short history say nothing of what is beyond all that was ever seen.
     most = RANGE_FACTOR * float(np.nanmax(task.load))
     return task.in_load_unit(np.clip(local[task.clock.leads], 0.0, most))

@@ -11,6 +11,7 @@ import pandas as pd
 from forecasting.errors import SettingsError
 from forecasting.models.base import Forecast
 from forecasting.planning.base import Plan, Shortage
+from forecasting.planning.headroom import Headroom
 from forecasting.planning.limits import limit_changes
 from forecasting.planning.pool import advised_base, close_in_time, highest_within, pool_limits, pool_need
 from forecasting.settings import Event, Fleet
@@ -23,7 +24,7 @@ def plan_capacity(
     forecast: Forecast,
     fleet: Fleet,
     *,
-    headroom: float = 1.0,
+    headroom: float | Headroom = 1.0,
     current_floor: int | None = None,
     lead_time_seconds: float | None = None,
     shortage: Shortage | None = None,
@@ -33,7 +34,7 @@ def plan_capacity(
     Args:
         forecast: Quantiles of the fleet's load; must hold `fleet.plan_quantile`.
         fleet: Load per instance, lead time, floor, ceiling, limits of change, events.
-        headroom: Factor >= 1 for peaks inside a step (`learn_headroom`).
+        headroom: Factor >= 1 for peaks inside a step, or factors by the time of the week.
         current_floor: The floor in force now, from which the limits of change start; None where nothing is known.
         lead_time_seconds: The lead time as it was measured; None for the settings'.
         shortage: What the cloud does not give for now.
@@ -46,7 +47,8 @@ def plan_capacity(
             "quantile", fleet.plan_quantile, f"one of the forecast's: {list(forecast.quantiles.columns)}"
         )
     index = pd.DatetimeIndex(forecast.quantiles.index)
-    load = forecast.quantiles[fleet.plan_quantile].to_numpy(dtype=float) * headroom
+    load = forecast.quantiles[fleet.plan_quantile].to_numpy(dtype=float)
+    load = load * (headroom.over(index) if isinstance(headroom, Headroom) else headroom)
     event_floor = np.zeros(len(index), dtype=int)
     for event in fleet.events:
         inside = _inside(index, forecast.step, event, fleet.time_zone)

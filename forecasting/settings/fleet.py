@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from calendar import monthrange
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, Self, cast
@@ -28,6 +27,7 @@ from forecasting.settings.base import (
 )
 from forecasting.settings.gcp import CloudMonitoringSource, GcpTarget
 from forecasting.settings.pool import Pool
+from forecasting.settings.recurrence import occurrences, problem
 from forecasting.settings.source import FileSource
 
 _TARGETS = {"aws": AwsTarget, "gcp": GcpTarget}
@@ -76,9 +76,11 @@ class Event(Settings):
         default=1.0, gt=0, le=1000, description="The forecast is multiplied by this within the event."
     )
     floor: Int = Field(default=0, ge=0, le=100_000, description="At least this many instances within the event.")
-    repeats: Literal["monthly", "yearly"] | None = Field(
+    repeats: Text | None = Field(
         default=None,
-        description="It comes back on the same day and local time, from `start` on; a 31st on a shorter month's last day.",
+        description="It comes back at the same local time, from `start` on: `monthly` and `yearly` on the same day (a 31st on a shorter month's "
+        "last), or a rule of RFC 5545 that gives the days, such as `FREQ=WEEKLY;INTERVAL=2` or "
+        "`FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1` (the last working day).",
     )
     learn_factor: Bool = Field(
         default=False, description="Learn the factor from earlier occurrences in the history, instead of `load_factor`."
@@ -90,6 +92,8 @@ class Event(Settings):
             raise refused("end", self.end.isoformat(), f"a time after start {self.start.isoformat()}")
         if self.learn_factor and self.load_factor != 1:
             raise refused("load_factor", self.load_factor, "to be absent beside learn_factor")
+        if self.repeats is not None and (why := problem(self.repeats, self.start)):
+            raise refused("repeats", self.repeats, why)
         return self
 
     def spans(self, first: datetime, last: datetime, time_zone: str) -> list[tuple[datetime, datetime]]:
@@ -100,16 +104,15 @@ class Event(Settings):
         on_the_clock = end.replace(tzinfo=None) - start.replace(tzinfo=None)
         length = on_the_clock if on_the_clock > timedelta(0) else self.end - self.start
         found: list[tuple[datetime, datetime]] = []
-        months = {None: 0, "monthly": 1, "yearly": 12}[self.repeats]
-        for count in range(1 if not months else 12 * 200):
-            year, month = divmod(start.year * 12 + start.month - 1 + count * months, 12)
-            day = min(start.day, monthrange(year, month + 1)[1])
-            at = start.replace(year=year, month=month + 1, day=day)
+        until = last.astimezone(zone).replace(tzinfo=None)
+        since = first.astimezone(zone).replace(tzinfo=None) - max(length, timedelta(0)) - timedelta(days=1)
+        starts = [start] if self.repeats is None else occurrences(self.repeats, start, since, until)
+        for at in starts:
             if at >= last:
                 break
-            until = at + length if count else end
-            if until.timestamp() > max(first.timestamp(), at.timestamp()):
-                found.append((at, until))
+            ends = end if at == start else at + length
+            if ends.timestamp() > max(first.timestamp(), at.timestamp()):
+                found.append((at, ends))
         return found
 
 
