@@ -132,7 +132,8 @@ def test_a_new_batch_changes_its_hours_only(hour: int, hours: int, height: float
     load = noisy(shape() + marks * height, seed)
     found, truth, inside = quantiles(load), load[PAST:], marks[PAST:]
     assert 0.85 < found[0.5][inside].sum() / truth[inside].sum() < 1.1
-    assert (truth[inside] <= found[0.95][inside]).mean() > 0.65, "of 32 steps: the mean is tested below"
+    covered, steps = (truth[inside] <= found[0.95][inside]).mean(), int(inside.sum())
+    assert covered > 0.85 - 3 * (0.85 * 0.15 / steps) ** 0.5, "of few steps: the mean is tested below"
     assert found[0.95][~inside].sum() < 1.3 * truth[~inside].sum(), "no other hour pays for it"
 
 
