@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from forecasting.planning.base import Plan
 from forecasting.schedule.grid import round_up
 from forecasting.schedule.in_force import MinimumInForce
-from tests.worlds import LIMIT, PAIRS, External, World, externals, levels, part_seed
+from tests.worlds import LIMIT, PAIRS, External, Run, World, externals, levels, part_seed
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 PARTS = 10
@@ -35,7 +35,8 @@ def test_i3_the_minimum_in_force_is_never_below_both_lists_and_a_shortfall_is_re
         raise_only=st.booleans(),
     )
     def holds(**pair: Any) -> None:
-        check_pair(most=LIMIT - 5 * (part % 2), **pair)
+        run = check_pair(most=LIMIT - 5 * (part % 2), **pair)
+        event(f"rounds {run.rounds}, held {run.held or 'no'}")
 
     holds()
 
@@ -54,7 +55,7 @@ def check_pair(
     minutes: int,
     raise_only: bool,
     most: int = LIMIT,
-) -> None:
+) -> Run:
     world = World()
     world.put_external(before, most=most)
     world.write(old)
@@ -72,14 +73,14 @@ def check_pair(
         assert not len(wrong), f"call {number} of {len(states)}: minute {wrong[0]} is below both lists"
     # I2
     assert world.foreign() == theirs
-    event(f"rounds {run.rounds}, held {run.held or 'no'}")
     if run.minimum is None:
         assert run.held
-        return
+        return run
     check_report(world, run.minimum, run.plan, states[-1])
     # I4
     again = world.write(new, raise_only=raise_only)
     assert (again.writes, again.held) == (0, "")
+    return run
 
 
 def check_report(world: World, minimum: MinimumInForce, plan: Plan, ahead: npt.NDArray[np.int_]) -> None:

@@ -31,7 +31,7 @@ from forecasting.schedule.slots import (
     limit_bounds,
     plan_span,
 )
-from forecasting.schedule.transition import Bounds, after_each_call, find_steps
+from forecasting.schedule.transition import Bounds, after_each_call, find_ways
 
 _MINUTE = timedelta(minutes=1)
 
@@ -188,7 +188,7 @@ class _Builder:
             if steps is None:
                 better.append(slots)
                 continue
-            onward = [each for each in better if find_steps(new, _values(each), bounds) is not None]
+            onward = [each for each in better if any(find_ways(new, _values(each), bounds))]
             if any(self._falls_between(slots, each) for each in onward):
                 continue
             self.notes += notes
@@ -202,10 +202,10 @@ class _Builder:
             if len(steps) > 1:
                 self.notes.append("intermediate: managed actions are merged first to make room")
                 slots = tuple(Slot(start, value, self._name(start)) for start, value in sorted(steps[0].items()))
-            # A better schedule may be reachable from this one alone. In doubt, and where nothing new fits,
-            # the room that this one leaves may take more slots: the next round looks again.
+            # A better schedule may be reachable from this one alone, since slots keep values that exist. In doubt,
+            # and where nothing new fits, the room that this one leaves may take more slots: the next round looks again.
             final = grid is not None and (grid is GRIDS[0] or not self.request.raise_only)
-            settled = len(steps) <= 1 and not onward and final
+            settled = len(steps) <= 1 and not better and final
             return Schedule(slots, tuple(self.notes), settled, self.clamped, self.pending.urgent, self.pending.left)
         raise Hold(
             "no-room",
@@ -215,11 +215,8 @@ class _Builder:
     def _safe_steps(
         self, old: Mapping[datetime, int], new: Mapping[datetime, int], bounds: Bounds
     ) -> list[dict[datetime, int]] | None:
-        for clamps in (False, True):
-            steps = find_steps(old, new, replace(bounds, clamps=clamps))
-            if steps is not None and self._are_safe(steps):
-                return steps
-        return None
+        """The shortest way of which each call is safe."""
+        return next((steps for steps in find_ways(old, new, bounds) if self._are_safe(steps)), None)
 
     def _are_safe(self, steps: Sequence[Mapping[datetime, int]]) -> bool:
         """Whether after each call of these steps no minute's minimum is below both the first and the last list's."""
@@ -250,6 +247,11 @@ class _Builder:
             # Where people want more than the ceiling allows us, nothing of ours may run: it could only lower their floor.
             if self.slots.is_open(start) and self.slots.people.at(start) <= self.slots.upper(start, end)
         )
+        if (
+            self.request.raise_only
+        ):  # in doubt what exists is kept in closed hours too: its deletion could lower the minimum
+            kept = {slot.start: slot for slot in self.existing if not self.slots.is_open(slot.start)}
+            slots = tuple(sorted([*slots, *(kept[start] for start in times if start in kept)]))
         written = {slot.start for slot in slots}
         # A pool's window closes by an action that is not ours: what stands until then is not worth a word. Closed hours are named elsewhere.
         left = [

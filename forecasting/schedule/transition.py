@@ -21,13 +21,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from forecasting.schedule.aws_limits import ORDER_GAP
 
-_MOST_STEPS = 40
-"""Steps that are simulated before a schedule is taken for unreachable."""
+_MOST_STEPS = 10
+"""A schedule that takes more steps is taken for unreachable: a run makes each in a round."""
 
 _END = datetime.max.replace(tzinfo=UTC)
 
@@ -72,10 +72,17 @@ def next_step(old: Mapping[datetime, int], new: Mapping[datetime, int], bounds: 
     return _replace_segment(old, new, bounds)
 
 
-def find_steps(
+def find_ways(
+    old: Mapping[datetime, int], new: Mapping[datetime, int], bounds: Bounds
+) -> list[list[dict[datetime, int]]]:
+    """Ways from `old` to `new`, the shortest first: each the lists of actions after its steps."""
+    ways = (_find_way(old, new, replace(bounds, clamps=clamps)) for clamps in (False, True))
+    return sorted((way for way in ways if way is not None), key=len)
+
+
+def _find_way(
     old: Mapping[datetime, int], new: Mapping[datetime, int], bounds: Bounds
 ) -> list[dict[datetime, int]] | None:
-    """The lists of actions from `old` (excluded) to `new`; None if no steps lead there."""
     steps: list[dict[datetime, int]] = []
     state: Mapping[datetime, int] = old
     while state != new:
