@@ -64,7 +64,7 @@ test: lint
 
 bench: $(VENV)/dev
 	$(BIN)/python -m benchmarks $(ARGS)
-	EXPLORE=1 MINIMUM_IN_FORCE_PAIRS=2000 $(BIN)/pytest -n $(JOBS) --timeout 3600 -q tests/test_minimum_in_force.py
+	EXPLORE=1 MINIMUM_IN_FORCE_PAIRS=2000 $(BIN)/pytest -n $(JOBS) --timeout 3600 -q tests/test_minimum_in_force.py tests/test_gcp_minimum_in_force.py
 	FLEETS_OF_A_FUNCTION=150 $(BIN)/pytest --timeout 3600 -q tests/test_invocation.py -k half_written
 
 # The forecasts' rivals weigh half a gigabyte: an environment of their own.
